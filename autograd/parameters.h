@@ -1,0 +1,52 @@
+/* The parameters of a model: one record each with its Hub name, and flat device buffers for weights and gradients.
+ * Parameters are added in the order in which backward finishes them (head first, embeddings last), so a stretch of
+ * the gradient buffer is complete as soon as its last parameter is. Every parameter starts at a multiple of 16
+ * elements, except one added with `joined`, which lies directly behind the one before: query, key and value are one
+ * [3C, C] matrix to the GEMM and three tensors on the Hub. */
+#ifndef HONE_AUTOGRAD_PARAMETERS_H
+#define HONE_AUTOGRAD_PARAMETERS_H
+
+#include "kernels/device.h"
+
+enum hone_init { HONE_INIT_NORMAL, HONE_INIT_ZERO, HONE_INIT_ONE };
+
+struct hone_parameter {
+    char *name;          /* as on the Hub: "bert.encoder.layer.0.attention.self.query.weight" */
+    int64_t shape[2];    /* [rows, cols]; a vector is [n, 1] with n_dims 1 */
+    int n_dims;
+    int64_t offset;      /* elements, in every flat buffer */
+    int64_t count;
+    int layer;           /* 0 embeddings, 1 … L blocks, L+1 head */
+    bool decay;          /* weight decay applies: matrices and embeddings, not biases and norms */
+    enum hone_init init; /* how to make one that the folder lacks */
+    float init_std;      /* of HONE_INIT_NORMAL */
+};
+
+struct hone_parameters;
+
+/* The device is borrowed. */
+struct hone_parameters *hone_parameters_create(struct hone_device *device);
+void hone_parameters_free(struct hone_parameters *parameters);
+
+/* Adds a record (name is copied) and returns its id, 0, 1, …; before allocation only. shape[1] 0 makes a vector. */
+int32_t hone_parameters_add(struct hone_parameters *parameters, struct hone_parameter record, bool joined);
+int32_t hone_parameters_count(const struct hone_parameters *parameters);
+const struct hone_parameter *hone_parameters_get(const struct hone_parameters *parameters, int32_t id);
+/* -1 when there is none. */
+int32_t hone_parameters_find(const struct hone_parameters *parameters, const char *name);
+/* Elements of a flat buffer, padding included (padding is 0 and stays 0), and of the parameters alone. */
+int64_t hone_parameters_elements(const struct hone_parameters *parameters);
+int64_t hone_parameters_total(const struct hone_parameters *parameters);
+
+/* Allocates and zeroes the weight buffer, and with `training` the f32 gradient buffer. */
+enum hone_status hone_parameters_allocate(struct hone_parameters *parameters, bool training);
+float *hone_parameters_weights(const struct hone_parameters *parameters);
+float *hone_parameters_gradients(const struct hone_parameters *parameters); /* NULL without training */
+
+/* Host values in and out of one parameter (f32, its own shape). */
+enum hone_status hone_parameters_write(struct hone_parameters *parameters, int32_t id, const float *values);
+enum hone_status hone_parameters_read(const struct hone_parameters *parameters, int32_t id, float *values);
+/* Fills one parameter as its record says; normal numbers keyed by (seed, id of the name's hash, element). */
+enum hone_status hone_parameters_initialize(struct hone_parameters *parameters, int32_t id, uint64_t seed);
+
+#endif

@@ -1,0 +1,54 @@
+/* Packed batches: T real tokens of B sequences and where each begins; no padding. Arrays are the caller's, of fixed
+ * capacity (pinned when the device asks), so a batch is filled without allocating. */
+#ifndef HONE_DATA_BATCH_H
+#define HONE_DATA_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* Encoded samples of one split, back to back. A sample is a window of tokens with its label. */
+struct hone_samples {
+    int64_t n;
+    int64_t *begins;    /* [n+1] into ids and types */
+    int32_t *ids;
+    uint8_t *types;
+    int32_t *labels;    /* [n], class index */
+    int64_t *lines;     /* [n], for messages */
+    int64_t longest;
+    int64_t truncated;  /* samples that lost tokens */
+};
+void hone_samples_free(struct hone_samples *samples);
+
+struct hone_batch {
+    int64_t T, B, R, max_len;               /* in use */
+    int64_t T_capacity, B_capacity;
+    int32_t *ids, *types, *positions;       /* [T] */
+    int64_t *row_key;                       /* [T]: sample id * 2^20 + position */
+    int32_t *cu_seqlens;                    /* [B+1] */
+    int32_t *rows, *cu_rows;                /* [R] tokens that the head reads, [B+1] */
+    int32_t *labels;                        /* [R] */
+    int64_t *sample_of;                     /* [B] */
+};
+
+/* Bytes of memory for a batch of these capacities, and the batch cut out of it (64-byte aligned pieces). */
+size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity);
+void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity);
+
+/* Fills the batch with the given samples; rows are the first token of each sequence. Capacities must suffice. */
+void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n);
+
+/* Sample number at place `i` of an epoch: keyed by seed and epoch alone. */
+int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch);
+
+/* Cuts the n samples of one optimizer step, in order, into micro-batches of at most `tokens` tokens each (a single
+ * longer sample is one of its own). Returns how many of the samples from `begin` on make the next micro-batch. */
+int64_t hone_micro_batch(const struct hone_samples *samples, const int64_t *sample, int64_t begin, int64_t n,
+                         int64_t tokens);
+/* The most tokens, and sequences, that a micro-batch can have under these settings, for plans and capacities. */
+void hone_micro_batch_worst(int64_t *T, int64_t *B, const struct hone_samples *samples, int64_t batch_size,
+                            int64_t tokens);
+
+#endif

@@ -1,0 +1,170 @@
+/* The table of kernels: one struct of function pointers that every device fills. Raw device pointers, sizes and dtype
+ * explicit, the stream last. Functions enqueue and return void; the first failure stays on its stream and
+ * stream_synchronize() returns it. Sizes: T tokens, B sequences, R rows that are read, S longest, C hidden, F inner,
+ * N and K the sides of a weight, H heads, D head size, V classes. Weights are [out, in] as torch.nn.Linear has them.
+ *
+ * Rows. A buffer of T rows that a linear_* kernel reads or writes has room for hone_rows(T) rows. linear_* kernels may
+ * write anything into the rows from T on; no other kernel looks at them.
+ * Gradients. What is named d<parameter> is f32 and is added to (+=). What is named d<value> is written (=), except
+ * where a parameter `accumulate` says otherwise.
+ * Bits. A row of a result depends on that row's inputs alone, never on T, its neighbours or the number of threads.
+ * Sums over tokens go in the order of tokens in chunks of fixed size, so they don't depend on threads either. */
+#ifndef HONE_KERNELS_OPS_H
+#define HONE_KERNELS_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hone_stream;
+
+enum hone_dtype { HONE_F32, HONE_BF16, HONE_I32, HONE_I64 };
+size_t hone_dtype_size(enum hone_dtype dtype);
+const char *hone_dtype_name(enum hone_dtype dtype);
+
+/* Rows of storage behind a value of T rows: GEMMs work on whole blocks of 32 rows. */
+#define HONE_ROW_BLOCK 32
+static inline int64_t hone_rows(int64_t T) { return (T + HONE_ROW_BLOCK - 1) / HONE_ROW_BLOCK * HONE_ROW_BLOCK; }
+
+enum hone_activation { HONE_GELU_ERF, HONE_GELU_TANH, HONE_RELU, HONE_TANH };
+
+/* What changes from step to step, kept in device memory so that a recorded run can be replayed. The host writes the
+ * first group before a step; gradient_norm() and the loss write the second. */
+struct hone_step {
+    uint32_t seed;            /* of dropout */
+    uint32_t step;            /* optimizer step, from 0 */
+    float learning_rate;
+    float bias_correction1;   /* 1 - beta1^t, t from 1 */
+    float bias_correction2;   /* 1 - beta2^t */
+    float loss;               /* sum over the step's micro-batches, already divided by the global denominator */
+    float gradient_norm;      /* global L2 norm before clipping */
+    float clip_scale;         /* min(1, clip_norm / (gradient_norm + 1e-6)); 1 without clipping */
+    int32_t finite;           /* 0: a loss or gradient was not finite, so the optimizer must change nothing */
+};
+
+/* Dropout recomputed wherever it is needed, never stored: element e of the row with key k is kept when the 16-bit
+ * field e % 8 of Philox4x32-10(counter {e / 8, low(k), high(k), site}, key {step->seed, step->step}) is >= threshold
+ * (fields in order: low then high half of word 0, of word 1, …). threshold = round(p * 65536), scale =
+ * 65536 / (65536 - threshold). In rows of C the element is the column; in attention it is head * 2^20 + key position
+ * and the row is the query's token. A NULL struct hone_dropout means no dropout. */
+struct hone_dropout {
+    uint32_t threshold;
+    float scale;
+    uint32_t site;                /* distinct for each place in the model */
+    const struct hone_step *step; /* device */
+    const int64_t *row_key;       /* device: [T], sample id * 2^20 + position */
+    const int32_t *rows;          /* device: [R] when the rows are a selection: row r has row_key[rows[r]]; else NULL */
+};
+
+/* q, k, v and their gradients may be columns of one packed matrix: the pointer goes to the first element, the stride
+ * counts elements between rows. Sequence b owns query rows cu_q[b] … cu_q[b+1]-1 and key rows cu_k[b] … cu_k[b+1]-1.
+ * row_of_q[r] is the token (a key row) that query row r belongs to; NULL: query row r is token r. */
+struct hone_attention {
+    const int32_t *cu_q, *cu_k; /* device: [B+1] */
+    const int32_t *row_of_q;    /* device: [R], or NULL */
+    int64_t B, R, T;            /* sequences, query rows, key rows */
+    int64_t max_len;            /* longest sequence in keys */
+    int64_t H, D;
+    float scale;                /* of q·k, 1/sqrt(D) for BERT */
+    bool causal;                /* key position <= query position */
+};
+
+/* A stretch of a flat parameter buffer that AdamW treats alike. */
+struct hone_segment {
+    int64_t offset, count; /* elements */
+    float learning_rate_scale;
+    float weight_decay;
+};
+
+struct hone_adamw {
+    float beta1, beta2, epsilon;
+};
+
+struct hone_ops {
+    /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; bias may be NULL. */
+    void (*linear_forward)(void *y, const void *x, const void *w, const void *bias, int64_t T, int64_t N, int64_t K,
+                           enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    /* dx[T,K] = dy[T,N] w[N,K], or += with accumulate. */
+    void (*linear_backward_input)(void *dx, const void *dy, const void *w, bool accumulate, int64_t T, int64_t N,
+                                  int64_t K, enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy, may be NULL. Zeroes the rows of dy and x from T on. */
+    void (*linear_backward_weight)(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
+                                   enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    /* Bytes of workspace that are enough for each of the three. */
+    size_t (*linear_workspace)(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype);
+
+    /* y = activation(x), dx = dy activation'(x), n elements. GELU: Hendrycks and Gimpel 2016, arXiv 1606.08415; erf
+     * form, or the tanh form of its section 2. For HONE_TANH backward takes the output y in place of x. */
+    void (*activation_forward)(void *y, const void *x, enum hone_activation kind, int64_t n, enum hone_dtype dtype,
+                               struct hone_stream *s);
+    void (*activation_backward)(void *dx, const void *dy, const void *x, enum hone_activation kind, int64_t n,
+                                enum hone_dtype dtype, struct hone_stream *s);
+
+    /* y = LayerNorm(x + dropout(r)) over rows of C. x, r, y: [T,C]; r may be NULL; gamma, beta: [C] f32; mean, rstd:
+     * [T] f32, kept for backward. eps as in config.json (BERT 1e-12). Ba et al. 2016, arXiv 1607.06450. */
+    void (*residual_layer_norm_forward)(void *y, float *mean, float *rstd, const void *x, const void *r,
+                                        const float *gamma, const float *beta, float eps,
+                                        const struct hone_dropout *drop, int64_t T, int64_t C, enum hone_dtype dtype,
+                                        struct hone_stream *s);
+    /* dx[T,C] (+= with accumulate) and dr[T,C] (=, NULL when r is NULL) from dy, x, r, mean and rstd. */
+    void (*residual_layer_norm_backward)(void *dx, void *dr, float *dgamma, float *dbeta, const void *dy, const void *x,
+                                         const void *r, const float *mean, const float *rstd, const float *gamma,
+                                         bool accumulate, const struct hone_dropout *drop, int64_t T, int64_t C,
+                                         enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    size_t (*residual_layer_norm_backward_workspace)(int64_t T, int64_t C);
+
+    /* y = dropout(x) over rows of C; y may be x. Its backward is itself on the gradient. */
+    void (*dropout)(void *y, const void *x, const struct hone_dropout *drop, int64_t T, int64_t C,
+                    enum hone_dtype dtype, struct hone_stream *s);
+
+    /* y[T,C] = word[ids] + position[positions] + type[types]. position and type may be NULL with their indices. */
+    void (*embedding_forward)(void *y, const void *word, const int32_t *ids, const void *position,
+                              const int32_t *positions, const void *type, const int32_t *types, int64_t T, int64_t C,
+                              enum hone_dtype dtype, struct hone_stream *s);
+    /* Adds dy's rows to those of the tables' gradients, token after token. dposition and dtype_table may be NULL. */
+    void (*embedding_backward)(float *dword, const int32_t *ids, float *dposition, const int32_t *positions,
+                               float *dtype_table, const int32_t *types, const void *dy, int64_t T, int64_t C,
+                               enum hone_dtype dtype, struct hone_stream *s);
+
+    /* out[R, H*D] = dropout(softmax(scale q k^T)) v for each head within each sequence; lse[R, H] f32: log of the sum
+     * of exp of the scaled scores. Empty sequences are allowed. Vaswani et al. 2017; Dao 2023, arXiv 2307.08691. */
+    void (*attention_forward)(void *out, float *lse, const void *q, int64_t q_stride, const void *k, int64_t k_stride,
+                              const void *v, int64_t v_stride, const struct hone_attention *a,
+                              const struct hone_dropout *drop, enum hone_dtype dtype, void *workspace,
+                              struct hone_stream *s);
+    /* dq, dk, dv have the strides of q, k, v. */
+    void (*attention_backward)(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse,
+                               const void *q, int64_t q_stride, const void *k, int64_t k_stride, const void *v,
+                               int64_t v_stride, const struct hone_attention *a, const struct hone_dropout *drop,
+                               enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    size_t (*attention_workspace)(const struct hone_attention *a, enum hone_dtype dtype);
+
+    /* y[r] = x[rows[r]]; dx[rows[r]] += dy[r], rows distinct. Rows of C. */
+    void (*gather_rows)(void *y, const void *x, const int32_t *rows, int64_t R, int64_t C, enum hone_dtype dtype,
+                        struct hone_stream *s);
+    void (*scatter_rows_add)(void *dx, const void *dy, const int32_t *rows, int64_t R, int64_t C,
+                             enum hone_dtype dtype, struct hone_stream *s);
+    /* y += x, n elements. */
+    void (*add)(void *y, const void *x, int64_t n, enum hone_dtype dtype, struct hone_stream *s);
+
+    /* *loss += scale * sum over r of weights[r] * (lse(logits[r]) - logits[r][labels[r]]), rows summed in order.
+     * logits [R,V]; labels [R], -100: the row counts nothing; weights [R] f32 or NULL for 1. */
+    void (*cross_entropy_forward)(float *loss, const void *logits, const int32_t *labels, const float *weights,
+                                  float scale, int64_t R, int64_t V, enum hone_dtype dtype, struct hone_stream *s);
+    /* dlogits[r] = scale * weights[r] * (softmax(logits[r]) - onehot(labels[r])); dlogits may be logits. */
+    void (*cross_entropy_backward)(void *dlogits, const void *logits, const int32_t *labels, const float *weights,
+                                   float scale, int64_t R, int64_t V, enum hone_dtype dtype, struct hone_stream *s);
+
+    /* Writes gradient_norm, clip_scale and finite (of the norm and of step->loss) of a flat f32 buffer. clip_norm 0:
+     * no clipping. Squares are summed in f32 within fixed chunks and the chunks in f64 in order. */
+    void (*gradient_norm)(struct hone_step *step, const float *gradients, int64_t n, float clip_norm, void *workspace,
+                          struct hone_stream *s);
+    size_t (*gradient_norm_workspace)(int64_t n);
+    /* One decoupled AdamW step (Loshchilov and Hutter 2019, arXiv 1711.05101) over segments of the flat buffers, with
+     * g scaled by clip_scale; then g = 0, so that the next step can add. When step->finite is 0 only g = 0 happens.
+     * p -= lr * (weight_decay * p + mhat / (sqrt(vhat) + epsilon)), as torch.optim.AdamW. */
+    void (*adamw)(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
+                  const struct hone_adamw *settings, const struct hone_step *step, struct hone_stream *s);
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* A model: reads config.json's fields, names its parameters as the Hub does, builds the forward pass from autograd's
+ * ops. A new model is one file, one row of the registry, one fixture. */
+#ifndef HONE_MODELS_MODEL_H
+#define HONE_MODELS_MODEL_H
+
+#include "autograd/ops.h"
+#include "base/json.h"
+
+/* One packed micro-batch in device memory: T real tokens of B sequences, no padding. `rows` are the tokens that the
+ * head reads, R of them, cu_rows[B+1] where each sequence's begin. */
+struct hone_model_inputs {
+    int64_t T, B, R, max_len;
+    const int32_t *ids, *types, *positions; /* [T]; positions from 0 */
+    const int64_t *row_key;                 /* [T] */
+    const int32_t *cu_seqlens;              /* [B+1] */
+    const int32_t *rows, *cu_rows;          /* [R], [B+1] */
+    const struct hone_step *step;
+};
+
+enum hone_head { HONE_HEAD_NONE, HONE_HEAD_SEQUENCE_CLASSIFICATION };
+
+struct hone_model_class;
+
+struct hone_model {
+    const struct hone_model_class *class;
+    struct hone_parameters *parameters; /* owned */
+    enum hone_head head;
+    int64_t n_labels;
+    int64_t vocabulary, max_positions, n_types, n_layers, hidden;
+    double flops_per_token;        /* of forward without attention's S term, for plans */
+    double flops_per_token_length; /* times the sequence's length */
+    void *details;                 /* the class's own, owned */
+};
+
+struct hone_model_class {
+    const char *model_type;  /* as in config.json */
+    const char *base_prefix; /* "bert." of tensor names; folders may lack it */
+    /* Reads `config` (file name `path` for messages) and adds the parameters; n_labels of the head. Values that no
+     * Transformers model can have (heads that don't divide, sizes below 1) are HONE_BAD_INPUT. */
+    enum hone_status (*configure)(struct hone_model *model, const json_t *config, const char *path);
+    /* Records the forward pass up to the head's logits [R or B, n_labels] and returns them. */
+    hone_value (*forward)(const struct hone_model *model, struct hone_tape *tape, const struct hone_model_inputs *in);
+    /* Architecture name for config.json: "BertForSequenceClassification". */
+    const char *(*architecture)(enum hone_head head);
+    /* Present name for a tensor name of an old file (LayerNorm.gamma), in `text`, or the name itself; NULL for buffers
+     * to be ignored (embeddings.position_ids). */
+    const char *(*rename)(char text[512], const char *name);
+    void (*free_details)(void *details);
+};
+
+/* Makes a model of the type that config names, parameters recorded but not allocated. An unknown type is
+ * HONE_BAD_INPUT listing the known ones. n_labels 0 takes the number from config (id2label, num_labels, else 2). */
+enum hone_status hone_model_create(struct hone_model **out, const json_t *config, const char *path, enum hone_head head,
+                                   int64_t n_labels, struct hone_device *device);
+void hone_model_free(struct hone_model *model);
+
+/* Registry, sorted by model_type; i from 0, NULL past the end. */
+const struct hone_model_class *hone_model_class_at(int i);
+
+#endif
