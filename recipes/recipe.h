@@ -1,0 +1,118 @@
+/* A recipe: the YAML file that says what to train, on what, and how. One option table (recipes/options.c) drives
+ * reading, defaults, `key=value` overrides, help, the JSON Schema for editors and the resolved recipe saved with a run.
+ *
+ * After hone_recipe_read every member holds a checked value: defaults are filled in, conflicts are excluded, what
+ * depends on other options (header, format) is decided. Options that are not set are NULL, n == 0 or the stated 0.
+ * Strings belong to the recipe. */
+#ifndef HONE_RECIPES_RECIPE_H
+#define HONE_RECIPES_RECIPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+/* In the order of the words in the option table. */
+enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
+enum hone_data_format { HONE_FORMAT_TSV };
+enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW };
+enum hone_schedule_name { HONE_SCHEDULE_LINEAR };
+enum hone_precision { HONE_PRECISION_F32 };
+enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
+enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
+
+struct hone_strings {
+    char **items;
+    size_t n;
+};
+
+/* A column by name, or by 0-based number when name is NULL; not given: name NULL and number -1. */
+struct hone_column {
+    char *name;
+    int64_t number;
+};
+
+/* Warm-up as a number of optimizer steps, or as a share of all of them when steps is 0 (0 <= ratio < 1). */
+struct hone_warmup {
+    int64_t steps;
+    double ratio;
+};
+
+#define HONE_AUTO        0    /* training.micro_batch_tokens: chosen from what fits */
+#define HONE_EVERY_EPOCH (-1) /* evaluation.every: at the end of each epoch */
+#define HONE_NEVER       0    /* evaluation.every: not at all */
+
+struct hone_recipe {
+    struct {
+        char *path; /* a model folder as the Hub has it */
+    } model;
+    struct {
+        enum hone_task_type type;
+        struct hone_strings labels; /* n == 0: from the training data; else n >= 2 distinct names */
+    } task;
+    struct {
+        struct hone_strings train;            /* n >= 1 */
+        struct hone_strings validation, test; /* n == 0: none */
+        enum hone_data_format format;
+        bool header;
+        struct hone_column text, text_pair, label; /* text_pair may be absent */
+        int64_t max_length;                        /* tokens, special ones included */
+    } data;
+    struct {
+        double epochs;              /* > 0, may have a fraction; 0 when max_steps is given */
+        int64_t max_steps;          /* 0: not given, epochs counts */
+        int64_t batch_size;         /* sequences per optimizer step */
+        int64_t micro_batch_tokens; /* HONE_AUTO or >= 1 */
+        int64_t seed;               /* 0 … 2^32 - 1 */
+        int64_t early_stopping;     /* evaluations without improvement before stopping; 0: off */
+    } training;
+    struct {
+        enum hone_optimizer_name name;
+        double lr, weight_decay, beta1, beta2, epsilon;
+        double clip_norm; /* 0: no clipping */
+    } optimizer;
+    struct {
+        enum hone_schedule_name name;
+        struct hone_warmup warmup;
+    } schedule;
+    enum hone_precision precision;
+    enum hone_device_choice device;
+    struct {
+        int64_t every; /* HONE_EVERY_EPOCH, HONE_NEVER, or a number of optimizer steps */
+        enum hone_metric metric;
+    } evaluation;
+    char *output; /* the run folder */
+    struct {
+        int64_t every; /* optimizer steps */
+        enum hone_log_level level;
+    } logging;
+};
+
+/* Reads the recipe at `path`, then applies n overrides "dotted.key=value" (value parsed as YAML; null unsets; of two for
+ * one key the later counts). All mistakes are collected: HONE_USAGE then, one mistake a line in `mistakes` (sorted by
+ * line, the command line's last: "recipe.yaml:7:3: unknown key …", "command line: key=value: …"), and the message is
+ * the summary "recipe.yaml: 3 mistakes". A file that cannot be read leaves `mistakes` empty; the message says all.
+ * Nothing is checked outside the recipe: whether files exist shows when they are opened. `out` is freed with
+ * hone_recipe_free; after a failure it is empty. `mistakes` starts as {0} and is the caller's to free. */
+enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, char **overrides, int n,
+                                  struct hone_text *mistakes);
+void hone_recipe_free(struct hone_recipe *recipe);
+
+/* The resolved recipe as YAML: every option with its value, in the table's order; reading it gives the same recipe.
+ * Appends to `text`; hone_recipe_write writes it to a file, atomically. */
+void hone_recipe_text(struct hone_text *text, const struct hone_recipe *recipe);
+enum hone_status hone_recipe_write(const struct hone_recipe *recipe, const char *path);
+
+/* Every option with type, bounds, default and its help line, for --help. */
+void hone_recipe_help(struct hone_text *text);
+
+/* JSON Schema (draft 2020-12) for editors; unknown keys are not allowed. */
+void hone_recipe_schema(struct hone_text *text);
+
+/* The word of the recipe for an enumeration's value, e.g. hone_recipe_word("evaluation.metric", HONE_METRIC_LOSS). */
+const char *hone_recipe_word(const char *option, int value);
+
+#endif
