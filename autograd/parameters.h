@@ -11,10 +11,10 @@
 enum hone_init { HONE_INIT_NORMAL, HONE_INIT_ZERO, HONE_INIT_ONE };
 
 struct hone_parameter {
-    char *name;          /* as on the Hub: "bert.encoder.layer.0.attention.self.query.weight" */
-    int64_t shape[2];    /* [rows, cols]; a vector is [n, 1] with n_dims 1 */
+    char *name;       /* as on the Hub: "bert.encoder.layer.0.attention.self.query.weight" */
+    int64_t shape[2]; /* [rows, cols]; a vector is [n, 1] with n_dims 1 */
     int n_dims;
-    int64_t offset;      /* elements, in every flat buffer */
+    int64_t offset; /* elements, in every flat buffer */
     int64_t count;
     int layer;           /* 0 embeddings, 1 … L blocks, L+1 head */
     bool decay;          /* weight decay applies: matrices and embeddings, not biases and norms */
@@ -27,9 +27,13 @@ struct hone_parameters;
 /* The device is borrowed. */
 struct hone_parameters *hone_parameters_create(struct hone_device *device);
 void hone_parameters_free(struct hone_parameters *parameters);
+struct hone_device *hone_parameters_device(const struct hone_parameters *parameters);
 
-/* Adds a record (name is copied) and returns its id, 0, 1, …; before allocation only. shape[1] 0 makes a vector. */
+/* Adds a record (name is copied) and returns its id, 0, 1, …; before allocation only. shape[1] 0 makes a vector.
+ * n_dims, offset and count of the record are filled in here. */
 int32_t hone_parameters_add(struct hone_parameters *parameters, struct hone_parameter record, bool joined);
+/* The device they live on. */
+struct hone_device *hone_parameters_device(const struct hone_parameters *parameters);
 int32_t hone_parameters_count(const struct hone_parameters *parameters);
 const struct hone_parameter *hone_parameters_get(const struct hone_parameters *parameters, int32_t id);
 /* -1 when there is none. */

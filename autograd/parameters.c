@@ -1,0 +1,140 @@
+/* Records of parameters and their flat buffers. A parameter's offset is fixed when it is added; its buffers come with
+ * hone_parameters_allocate. */
+#include "autograd/parameters.h"
+
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+/* Elements: 64 bytes of f32, and of whole vectors in bf16. */
+#define PARAMETER_ALIGNMENT 16
+
+struct hone_parameters {
+    struct hone_device *device;
+    struct hone_stream *stream; /* of copies in and out */
+    struct hone_parameter *records;
+    size_t capacity;
+    int32_t n;
+    int64_t end;   /* elements used so far */
+    int64_t total; /* without padding */
+    float *weights, *gradients;
+};
+
+struct hone_parameters *hone_parameters_create(struct hone_device *device) {
+    struct hone_parameters *p = hone_calloc(1, sizeof *p, "parameters");
+    p->device = device;
+    return p;
+}
+
+void hone_parameters_free(struct hone_parameters *p) {
+    if (!p) return;
+    for (int32_t i = 0; i < p->n; i++) hone_free(p->records[i].name);
+    hone_free(p->records);
+    if (p->weights) p->device->release(p->device, p->weights);
+    if (p->gradients) p->device->release(p->device, p->gradients);
+    if (p->stream) p->device->stream_destroy(p->stream);
+    hone_free(p);
+}
+
+struct hone_device *hone_parameters_device(const struct hone_parameters *p) {
+    return p->device;
+}
+
+int32_t hone_parameters_add(struct hone_parameters *p, struct hone_parameter record, bool joined) {
+    HONE_CHECK(!p->weights, "%s is added after allocation", record.name);
+    HONE_CHECK(record.shape[0] > 0 && record.shape[1] >= 0, "%s has shape [%lld, %lld]", record.name,
+               (long long)record.shape[0], (long long)record.shape[1]);
+    HONE_CHECK(hone_parameters_find(p, record.name) < 0, "%s is added twice", record.name);
+    record.n_dims = record.shape[1] ? 2 : 1;
+    if (!record.shape[1]) record.shape[1] = 1;
+    record.offset = joined ? p->end : hone_round_up(p->end, PARAMETER_ALIGNMENT);
+    bool fits = hone_mul_i64(&record.count, record.shape[0], record.shape[1]) &&
+                hone_add_i64(&p->end, record.offset, record.count) && p->end <= INT64_MAX / 16;
+    HONE_CHECK(fits, "%s of shape [%lld, %lld] is too large", record.name, (long long)record.shape[0],
+               (long long)record.shape[1]);
+    p->total += record.count;
+    record.name = hone_strdup(record.name, "parameter name");
+    hone_reserve(&p->records, &p->capacity, (size_t)p->n + 1, sizeof *p->records, "parameter records");
+    p->records[p->n] = record;
+    return p->n++;
+}
+
+int32_t hone_parameters_count(const struct hone_parameters *p) { return p->n; }
+
+const struct hone_parameter *hone_parameters_get(const struct hone_parameters *p, int32_t id) {
+    HONE_CHECK(id >= 0 && id < p->n, "parameter %d of %d", id, p->n);
+    return &p->records[id];
+}
+
+int32_t hone_parameters_find(const struct hone_parameters *p, const char *name) {
+    for (int32_t i = 0; i < p->n; i++) {
+        if (strcmp(p->records[i].name, name) == 0) return i;
+    }
+    return -1;
+}
+
+int64_t hone_parameters_elements(const struct hone_parameters *p) { return hone_round_up(p->end, PARAMETER_ALIGNMENT); }
+
+int64_t hone_parameters_total(const struct hone_parameters *p) { return p->total; }
+
+enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool training) {
+    HONE_CHECK(!p->weights, "parameters are allocated twice");
+    struct hone_device *device = p->device;
+    size_t bytes = (size_t)hone_parameters_elements(p) * sizeof(float);
+    HONE_TRY(device->stream_create(device, &p->stream));
+    HONE_TRY(device->allocate(device, (void **)&p->weights, bytes, "weights"));
+    device->zero(p->weights, bytes, p->stream);
+    if (training) {
+        HONE_TRY(device->allocate(device, (void **)&p->gradients, bytes, "gradients"));
+        device->zero(p->gradients, bytes, p->stream);
+    }
+    return device->stream_synchronize(p->stream);
+}
+
+float *hone_parameters_weights(const struct hone_parameters *p) { return p->weights; }
+float *hone_parameters_gradients(const struct hone_parameters *p) { return p->gradients; }
+
+enum hone_status hone_parameters_write(struct hone_parameters *p, int32_t id, const float *values) {
+    const struct hone_parameter *record = hone_parameters_get(p, id);
+    HONE_CHECK(p->weights, "%s is written before allocation", record->name);
+    p->device->copy_to_device(p->weights + record->offset, values, (size_t)record->count * sizeof(float), p->stream);
+    return p->device->stream_synchronize(p->stream);
+}
+
+enum hone_status hone_parameters_read(const struct hone_parameters *p, int32_t id, float *values) {
+    const struct hone_parameter *record = hone_parameters_get(p, id);
+    HONE_CHECK(p->weights, "%s is read before allocation", record->name);
+    p->device->copy_to_host(values, p->weights + record->offset, (size_t)record->count * sizeof(float), p->stream);
+    return p->device->stream_synchronize(p->stream);
+}
+
+/* FNV-1a: a parameter's initial numbers depend on its name, not on which others the model has. */
+static uint32_t name_hash(const char *name) {
+    uint32_t hash = 2166136261u;
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
+enum hone_status hone_parameters_initialize(struct hone_parameters *p, int32_t id, uint64_t seed) {
+    const struct hone_parameter *record = hone_parameters_get(p, id);
+    float *values = hone_alloc((size_t)record->count, sizeof *values, "initial values of a parameter");
+    uint32_t stream = name_hash(record->name);
+    for (int64_t i = 0; i < record->count; i++) {
+        switch (record->init) {
+        case HONE_INIT_NORMAL:
+            values[i] = record->init_std * (float)hone_random_normal(seed, HONE_RANDOM_INIT, stream, (uint64_t)i);
+            break;
+        case HONE_INIT_ZERO:
+            values[i] = 0;
+            break;
+        case HONE_INIT_ONE:
+            values[i] = 1;
+            break;
+        }
+    }
+    enum hone_status status = hone_parameters_write(p, id, values);
+    hone_free(values);
+    return status;
+}
