@@ -1,5 +1,5 @@
 /* safetensors files: a strict reader that enforces every rule of the format and never maps or trusts more than it
- * checked, and an atomic writer. Format: huggingface/safetensors README and tensor.rs. */
+ * checked, and a writer. Format: huggingface/safetensors README and tensor.rs (0.8.0). */
 #ifndef HONE_HUB_SAFETENSORS_H
 #define HONE_HUB_SAFETENSORS_H
 
@@ -38,19 +38,20 @@ void hone_safetensors_close(struct hone_safetensors *file);
 /* NULL when there is none. */
 const struct hone_tensor_entry *hone_safetensors_find(const struct hone_safetensors *file, const char *name);
 int64_t hone_tensor_elements(const struct hone_tensor_entry *entry);
-/* Values as f32 (F64, F32, F16, BF16 and integers are converted) into [elements]; the file is checked to be the one
- * that was opened (inode, size, time). */
+/* Values as f32 (F64, F32, F16, BF16, integers and BOOL are converted, other dtypes are HONE_BAD_INPUT) into
+ * [elements]; the file is checked to be the one that was opened (inode, size, time). */
 enum hone_status hone_safetensors_read_f32(struct hone_safetensors *file, const struct hone_tensor_entry *entry,
                                            float *values);
 /* Raw bytes, end - begin of them. */
 enum hone_status hone_safetensors_read(struct hone_safetensors *file, const struct hone_tensor_entry *entry,
                                        void *bytes);
 
-/* Writer: tensors in the reference writer's order (dtype alignment descending, then name), metadata {"format":"pt"}.
- * `values` is called once for each tensor in file order and fills `bytes` with its data (little endian). */
+/* Writes the new file `path` and syncs it: tensors in the reference writer's order (dtype alignment descending, then
+ * name; `tensors` gets sorted so), metadata {"format":"pt"}. `values` is called once for each tensor in file order and
+ * fills `bytes` with its data (little endian). Nothing stays on failure; a file that exists is HONE_DISK. */
 struct hone_tensor_source {
     const char *name;
-    const char *dtype; /* "F32" or "BF16" */
+    const char *dtype; /* one of the format's words: "F32", "BF16" */
     int n_dims;
     int64_t shape[HONE_SAFETENSORS_MAX_DIMS];
     int32_t id; /* for the callback */
