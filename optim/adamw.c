@@ -88,12 +88,11 @@ done:
 
 void hone_optimizer_free(struct hone_optimizer *o) {
     if (!o) return;
-    o->device->release(o->device, o->first);
-    o->device->release(o->device, o->second);
-    o->device->release(o->device, o->segments);
-    o->device->release(o->device, o->step);
-    o->device->release(o->device, o->workspace);
-    o->device->release_pinned(o->device, o->upload);
+    void *memory[] = {o->first, o->second, o->segments, o->step, o->workspace};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
+        if (memory[i]) o->device->release(o->device, memory[i]);
+    }
+    if (o->upload) o->device->release_pinned(o->device, o->upload);
     hone_free(o);
 }
 

@@ -1,0 +1,66 @@
+/* y = x w^T + b, with one weight or several that lie behind each other (query, key and value). */
+#include "autograd/node.h"
+
+struct linear {
+    int64_t weight, bias; /* elements from the start of the flat buffers; bias -1: none */
+};
+
+static void forward(const struct hone_call *call) {
+    const struct hone_node *n = call->node;
+    const struct linear *a = (const void *)n->attributes;
+    const float *bias = a->bias < 0 ? NULL : call->weights + a->bias;
+    call->ops->linear_forward(call->output, call->inputs[0], call->weights + a->weight, bias, n->rows, n->cols,
+                              n->inner, call->dtype, call->workspace, call->stream);
+}
+
+static void backward(const struct hone_call *call) {
+    const struct hone_node *n = call->node;
+    const struct linear *a = (const void *)n->attributes;
+    float *dbias = a->bias < 0 ? NULL : call->gradients + a->bias;
+    call->ops->linear_backward_weight(call->gradients + a->weight, dbias, call->doutput, call->inputs[0], n->rows,
+                                      n->cols, n->inner, call->dtype, call->workspace, call->stream);
+    call->ops->linear_backward_input(call->dinputs[0], call->doutput, call->weights + a->weight, call->accumulate[0],
+                                     n->rows, n->cols, n->inner, call->dtype, call->workspace, call->stream);
+}
+
+static const struct hone_op linear_op = {
+    .name = "linear", .backward_name = "linear backward", .forward = forward, .backward = backward};
+
+/* Offset of `joined` parameters that lie directly behind each other; *rows gets the sum of their rows. */
+static int64_t joined_offset(const struct hone_tape *tape, struct hone_node *node, int32_t id, int joined, int64_t cols,
+                             int64_t *rows) {
+    int64_t offset = 0, end = 0;
+    *rows = 0;
+    for (int32_t k = id; k < id + joined; k++) {
+        const struct hone_parameter *p = hone_tape_parameter(tape, "linear", k, -1, cols);
+        HONE_CHECK(k == id || p->offset == end, "linear: %s does not lie behind the parameter before it", p->name);
+        if (k == id) offset = p->offset;
+        end = p->offset + p->count;
+        *rows += p->shape[0];
+        hone_node_add_parameter(node, k);
+    }
+    return offset;
+}
+
+hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int32_t bias, int joined) {
+    HONE_CHECK(joined >= 1, "linear: %d joined parameters", joined);
+    int64_t T = hone_value_rows(tape, x), K = hone_value_cols(tape, x), N, bias_rows;
+    struct hone_node node = {.op = &linear_op,
+                             .inputs = {x, -1},
+                             .saved = -1,
+                             .backward_reads = HONE_READS_INPUT,
+                             .gradient = {HONE_GRADIENT_ACCUMULATES}};
+    struct linear a = {.bias = -1};
+    a.weight = joined_offset(tape, &node, weight, joined, K, &N);
+    if (bias >= 0) {
+        a.bias = joined_offset(tape, &node, bias, joined, 0, &bias_rows);
+        HONE_CHECK(bias_rows == N, "linear: bias has %lld elements, expected %lld", (long long)bias_rows, (long long)N);
+    }
+    node.rows = T;
+    node.cols = N;
+    node.inner = K;
+    node.forward_workspace = node.backward_workspace = tape->device->ops->linear_workspace(T, N, K, tape->dtype);
+    node.output = hone_tape_add_value(tape, T, N);
+    hone_tape_add_node(tape, node, &a, sizeof a);
+    return node.output;
+}
