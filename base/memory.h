@@ -14,7 +14,10 @@ void *hone_calloc(size_t count, size_t size, const char *what);
 /* Grows or shrinks to count * size bytes, keeping contents. `pointer` may be NULL. */
 void *hone_realloc(void *pointer, size_t count, size_t size, const char *what);
 
-/* NULL is allowed. */
+/* `size` bytes aligned to 16 only: for many small objects, which a cache line each would bloat (JSON nodes). */
+void *hone_alloc_small(size_t size, const char *what);
+
+/* Frees what any of the above gave; NULL is allowed. */
 void hone_free(void *pointer);
 
 /* Owned copies. hone_strndup stops at n bytes and adds a 0. */
@@ -31,6 +34,8 @@ void hone_reserve(void *array_pointer, size_t *capacity, size_t needed, size_t s
 size_t hone_memory_in_use(void);
 size_t hone_resident_bytes(void);
 size_t hone_peak_resident_bytes(void);
+/* Bytes that the machine, or the control group that the process is in, can still give (from /proc and cgroup v2). */
+size_t hone_available_bytes(void);
 
 /* A growing byte string, always 0-terminated. Start with {0}; free with hone_text_free. */
 struct hone_text {

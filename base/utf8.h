@@ -21,7 +21,10 @@ static inline int32_t hone_utf8_next(const char *bytes, size_t *i) {
 /* Writes `code` as UTF-8 (1 to 4 bytes) and returns their number. */
 int hone_utf8_encode(char *bytes, int32_t code);
 
-/* Copy of `text` with control bytes, escapes and invalid UTF-8 written as \xNN, for messages; owned. */
+/* Copy of `text` with control characters (C0, DEL, C1: what terminals obey) and invalid UTF-8 written as \xNN, for
+ * messages; owned. */
 char *hone_escape(const char *text, size_t n);
+/* Same into out[capacity] (> 0), cut at a whole character where it does not fit, 0-terminated; returns the length. */
+size_t hone_escape_into(char *out, size_t capacity, const char *text, size_t n);
 
 #endif
