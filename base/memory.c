@@ -90,7 +90,8 @@ char *hone_strndup(const char *text, size_t n, const char *what) {
     return copy;
 }
 
-static char *format_owned(size_t *length, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0), nonnull)) static char *format_owned(size_t *length, const char *format,
+                                                                         va_list arguments) {
     va_list again;
     va_copy(again, arguments);
     int needed = vsnprintf(NULL, 0, format, again);
@@ -140,7 +141,11 @@ static size_t resident_field(const char *name) {
 
 size_t hone_resident_bytes(void) { return resident_field("VmRSS"); }
 
-size_t hone_peak_resident_bytes(void) { return resident_field("VmHWM"); }
+size_t hone_peak_resident_bytes(void) {
+    /* The kernel updates the two at different moments. */
+    size_t peak = resident_field("VmHWM"), now = resident_field("VmRSS");
+    return peak > now ? peak : now;
+}
 
 void hone_text_append(struct hone_text *text, const char *bytes, size_t n) {
     size_t needed = 0;
