@@ -45,6 +45,8 @@ static void backward(const struct hone_call *call) {
 static const struct hone_op attention_op = {
     .name = "attention", .backward_name = "attention backward", .forward = forward, .backward = backward};
 
+static bool apart(int64_t a, int64_t b, int64_t width) { return a + width <= b || b + width <= a; }
+
 hone_value hone_attend(struct hone_tape *tape, hone_value q, int64_t q_col, hone_value kv, int64_t k_col, int64_t v_col,
                        struct hone_attention shape, struct hone_dropout_site drop) {
     int64_t C = shape.H * shape.D, q_cols = hone_value_cols(tape, q), kv_cols = hone_value_cols(tape, kv);
@@ -57,12 +59,15 @@ hone_value hone_attend(struct hone_tape *tape, hone_value q, int64_t q_col, hone
                    v_col + C <= kv_cols,
                "attention: %lld columns from %lld of %lld, from %lld and %lld of %lld", (long long)C, (long long)q_col,
                (long long)q_cols, (long long)k_col, (long long)v_col, (long long)kv_cols);
+    bool packed = q == kv;
+    HONE_CHECK(apart(k_col, v_col, C) && (!packed || (apart(q_col, k_col, C) && apart(q_col, v_col, C))),
+               "attention: columns of %lld from %lld, %lld and %lld overlap", (long long)C, (long long)q_col,
+               (long long)k_col, (long long)v_col);
     HONE_CHECK(shape.row_of_q || shape.R == shape.T, "attention: %lld query rows for %lld tokens, and no row_of_q",
                (long long)shape.R, (long long)shape.T);
     struct attention a = {
         .shape = shape, .q_col = q_col, .k_col = k_col, .v_col = v_col, .q_stride = q_cols, .kv_stride = kv_cols};
     a.drops = hone_tape_dropout(&a.drop, tape, drop);
-    bool packed = q == kv;
     bool q_whole = packed ? q_cols == 3 * C : q_cols == C, kv_whole = kv_cols == 2 * C;
     struct hone_node node = {.op = &attention_op,
                              .inputs = {q, packed ? -1 : kv},

@@ -7,7 +7,8 @@
 #include "base/json.h"
 
 /* One packed micro-batch in device memory: T real tokens of B sequences, no padding. `rows` are the tokens that the
- * head reads, R of them, cu_rows[B+1] where each sequence's begin. */
+ * head reads, R of them, ascending, cu_rows[B+1] where each sequence's begin; the last layer computes those alone.
+ * rows NULL: the head reads every token, R is T. Which of the two is chosen may change the last bits of a result. */
 struct hone_model_inputs {
     int64_t T, B, R, max_len;
     const int32_t *ids, *types, *positions; /* [T]; positions from 0 */
@@ -17,7 +18,10 @@ struct hone_model_inputs {
     const struct hone_step *step;
 };
 
-enum hone_head { HONE_HEAD_NONE, HONE_HEAD_SEQUENCE_CLASSIFICATION };
+enum hone_head {
+    HONE_HEAD_NONE, /* the last layer's hidden states of the rows */
+    HONE_HEAD_SEQUENCE_CLASSIFICATION
+};
 
 struct hone_model_class;
 
@@ -27,18 +31,21 @@ struct hone_model {
     enum hone_head head;
     int64_t n_labels;
     int64_t vocabulary, max_positions, n_types, n_layers, hidden;
-    double flops_per_token;        /* of forward without attention's S term, for plans */
-    double flops_per_token_length; /* times the sequence's length */
-    void *details;                 /* the class's own, owned */
+    /* Forward's floating-point operations with pruned rows, for plans: for each token, for each row that the head
+     * reads, and for each token times its sequence's length. Backward is twice as many. */
+    double flops_per_token, flops_per_row, flops_per_token_length;
+    void *details; /* the class's own, owned */
 };
 
 struct hone_model_class {
-    const char *model_type;  /* as in config.json */
-    const char *base_prefix; /* "bert." of tensor names; folders may lack it */
-    /* Reads `config` (file name `path` for messages) and adds the parameters; n_labels of the head. Values that no
-     * Transformers model can have (heads that don't divide, sizes below 1) are HONE_BAD_INPUT. */
+    const char *model_type;      /* as in config.json */
+    const char *base_prefix;     /* "bert." of tensor names; folders may lack it */
+    const char *tokenizer_class; /* tokenizer_config.json's, for a folder that lacks it: "BertTokenizer" */
+    /* Reads `config` (file name `path` for messages) and adds the parameters; head and n_labels are set before. Values
+     * that no Transformers model can have (heads that don't divide, sizes below 1), and those that are not supported,
+     * are HONE_BAD_INPUT naming the key. */
     enum hone_status (*configure)(struct hone_model *model, const json_t *config, const char *path);
-    /* Records the forward pass up to the head's logits [R or B, n_labels] and returns them. */
+    /* Records the forward pass up to the head's logits [R, n_labels], or hidden states [R, hidden], and returns them. */
     hone_value (*forward)(const struct hone_model *model, struct hone_tape *tape, const struct hone_model_inputs *in);
     /* Architecture name for config.json: "BertForSequenceClassification". */
     const char *(*architecture)(enum hone_head head);
