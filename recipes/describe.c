@@ -1,0 +1,151 @@
+/* What the option table says to people and to editors: the help text and the JSON Schema. */
+#include <math.h>
+#include <string.h>
+
+#include "recipes/options.h"
+
+void hone_recipe_help(struct hone_text *text) {
+    for (size_t i = 0; i < hone_option_count; i++) {
+        const struct hone_option *option = &hone_options[i];
+        int n = (int)hone_option_section_length(option);
+        bool first = i == 0 || !hone_options_share_section(option, option - 1);
+        if (first && n > 0) hone_text_format(text, "%.*s:\n", n, option->name);
+        hone_text_format(text, "%s%-*s ", n > 0 ? "  " : "", n > 0 ? 20 : 22, hone_option_key(option));
+        hone_option_expected(text, option);
+        if (option->required) {
+            hone_text_format(text, " (required)");
+        } else if (option->otherwise) {
+            hone_text_format(text, " (default %s)", option->otherwise);
+        }
+        hone_text_format(text, "\n%23s%s\n", "", option->help);
+    }
+}
+
+static void schema_bounds(struct hone_text *text, const struct hone_option *option) {
+    hone_text_format(text, ", \"%s\": ", option->low_open ? "exclusiveMinimum" : "minimum");
+    hone_number_print(text, option->low);
+    if (!isfinite(option->high)) return;
+    hone_text_format(text, ", \"%s\": ", option->high_open ? "exclusiveMaximum" : "maximum");
+    if (option->type == HONE_OPTION_NUMBER) {
+        hone_number_print(text, option->high);
+    } else {
+        hone_text_format(text, "%.0f", option->high);
+    }
+}
+
+/* The alternatives of anyOf. What the table holds is printable ASCII without quotes and backslashes. */
+static void schema_type(struct hone_text *text, const struct hone_option *option) {
+    static const char string[] = "{\"type\": \"string\", \"minLength\": 1}";
+    switch (option->type) {
+    case HONE_OPTION_PATH:
+        hone_text_format(text, "%s", string);
+        break;
+    case HONE_OPTION_PATHS:
+        hone_text_format(text, "%s, {\"type\": \"array\", \"items\": %s, \"minItems\": 1}", string, string);
+        break;
+    case HONE_OPTION_NAMES:
+        hone_text_format(text, "{\"type\": \"array\", \"items\": {\"type\": [\"string\", \"number\", \"boolean\"]}, "
+                               "\"minItems\": 2, \"uniqueItems\": true}");
+        break;
+    case HONE_OPTION_AUTO_OR_INTEGER:
+        hone_text_format(text, "{\"const\": \"auto\"}, ");
+        break;
+    case HONE_OPTION_EVERY:
+        hone_text_format(text, "{\"enum\": [\"epoch\", \"no\"]}, ");
+        break;
+    case HONE_OPTION_BOOL:
+        hone_text_format(text, "{\"type\": \"boolean\"}");
+        break;
+    case HONE_OPTION_COLUMN:
+        hone_text_format(text, "%s, {\"type\": \"integer\", \"minimum\": 0}", string);
+        break;
+    case HONE_OPTION_WARMUP:
+        hone_text_format(text, "{\"type\": \"number\", \"minimum\": 0, \"exclusiveMaximum\": 1}, ");
+        break;
+    case HONE_OPTION_NUMBER:
+        hone_text_format(text, "{\"type\": \"number\"");
+        schema_bounds(text, option);
+        hone_text_format(text, "}");
+        break;
+    case HONE_OPTION_INTEGER:
+        break;
+    case HONE_OPTION_WORD:
+        hone_text_format(text, "{\"enum\": [");
+        for (const char *const *word = option->words; *word; word++)
+            hone_text_format(text, "%s\"%s\"", word == option->words ? "" : ", ", *word);
+        hone_text_format(text, "]}");
+        break;
+    }
+    bool integer = option->type == HONE_OPTION_INTEGER || option->type == HONE_OPTION_AUTO_OR_INTEGER ||
+                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_WARMUP;
+    if (integer) {
+        hone_text_format(text, "{\"type\": \"integer\"");
+        schema_bounds(text, option);
+        hone_text_format(text, "}");
+    }
+    if (!option->required) hone_text_format(text, ", {\"type\": \"null\"}");
+}
+
+/* Defaults stand in the table as in a recipe: numbers are JSON too, anything else there is a plain string. */
+static void schema_default(struct hone_text *text, const struct hone_option *option) {
+    if (!option->otherwise) return;
+    hone_text_format(text, ", \"default\": ");
+    if (strchr("0123456789", option->otherwise[0])) {
+        hone_text_format(text, "%s", option->otherwise);
+    } else {
+        hone_text_format(text, "\"%s\"", option->otherwise);
+    }
+}
+
+static void schema_property(struct hone_text *text, const struct hone_option *option, int indent) {
+    hone_text_format(text, "%*s\"%s\": {\"description\": \"%s\"", indent, "", hone_option_key(option), option->help);
+    schema_default(text, option);
+    hone_text_format(text, ", \"anyOf\": [");
+    schema_type(text, option);
+    hone_text_format(text, "]}");
+}
+
+/* Whether the section that begins at `first` has an option that must be given. */
+static bool section_is_required(const struct hone_option *first) {
+    for (const struct hone_option *o = first; o < hone_options + hone_option_count; o++)
+        if (hone_options_share_section(o, first) && o->required) return true;
+    return false;
+}
+
+void hone_recipe_schema(struct hone_text *text) {
+    struct hone_text required = {0};
+    hone_text_format(text, "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
+                           "  \"title\": \"hone recipe\",\n  \"type\": \"object\",\n"
+                           "  \"additionalProperties\": false,\n  \"properties\": {");
+    for (size_t i = 0; i < hone_option_count;) {
+        const struct hone_option *first = &hone_options[i];
+        size_t n = hone_option_section_length(first);
+        hone_text_format(text, i > 0 ? ",\n" : "\n");
+        if (section_is_required(first) && (n > 0 || first->required))
+            hone_text_format(&required, "%s\"%.*s\"", required.length > 0 ? ", " : "",
+                             (int)(n > 0 ? n : strlen(first->name)), first->name);
+        if (n == 0) {
+            schema_property(text, first, 4);
+            i++;
+            continue;
+        }
+        struct hone_text keys = {0};
+        hone_text_format(text,
+                         "    \"%.*s\": {\n      \"type\": %s,\n      \"additionalProperties\": false,\n"
+                         "      \"properties\": {",
+                         (int)n, first->name, section_is_required(first) ? "\"object\"" : "[\"object\", \"null\"]");
+        for (bool more = false; i < hone_option_count && hone_options_share_section(&hone_options[i], first); i++) {
+            hone_text_format(text, more ? ",\n" : "\n");
+            more = true;
+            schema_property(text, &hone_options[i], 8);
+            if (hone_options[i].required)
+                hone_text_format(&keys, "%s\"%s\"", keys.length > 0 ? ", " : "", hone_option_key(&hone_options[i]));
+        }
+        hone_text_format(text, "\n      }");
+        if (keys.length > 0) hone_text_format(text, ",\n      \"required\": [%s]", keys.bytes);
+        hone_text_format(text, "\n    }");
+        hone_text_free(&keys);
+    }
+    hone_text_format(text, "\n  },\n  \"required\": [%s]\n}\n", required.bytes);
+    hone_text_free(&required);
+}

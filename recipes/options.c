@@ -1,0 +1,129 @@
+/* The option table. An option stands here when it works; what is not built yet is an unknown key. */
+#include "recipes/options.h"
+
+#include <math.h>
+#include <string.h>
+
+#define AT(member) .offset = offsetof(struct hone_recipe, member)
+#define WORDS(...)                                                                                                     \
+    .words = (const char *const[]) { __VA_ARGS__, NULL }
+
+const struct hone_option hone_options[] = {
+    {"model.path", HONE_OPTION_PATH, AT(model.path), .required = true, .aliases = "model_name_or_path model_name",
+     .help =
+         "Folder of the model to start from: config.json, model.safetensors and tokenizer files, as the Hub has it"},
+
+    {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true, WORDS("sequence_classification"),
+     .aliases = "task_name", .help = "What the model learns to do"},
+    {"task.labels", HONE_OPTION_NAMES, AT(task.labels), .aliases = "label_list label_names class_names",
+     .help = "Names of the classes, in the order of their indices; by default the training data's distinct labels"},
+
+    {"data.train", HONE_OPTION_PATHS, AT(data.train), .required = true, .aliases = "train_file train_files",
+     .help = "Training data"},
+    {"data.validation", HONE_OPTION_PATHS, AT(data.validation), .aliases = "validation_file eval_file dev valid",
+     .help = "Data that picks the best model during training"},
+    {"data.test", HONE_OPTION_PATHS, AT(data.test), .aliases = "test_file",
+     .help = "Data evaluated once at the end, with the best model"},
+    {"data.format", HONE_OPTION_WORD, AT(data.format), WORDS("tsv"),
+     .help = "Format of the data files; by default from their extension"},
+    {"data.header", HONE_OPTION_BOOL, AT(data.header),
+     .help = "Whether the first line names the columns; by default true when a column is given by name"},
+    {"data.text", HONE_OPTION_COLUMN, AT(data.text), .required = true, .aliases = "text_column sentence_column",
+     .help = "Column of the text"},
+    {"data.text_pair", HONE_OPTION_COLUMN, AT(data.text_pair), .aliases = "pair text_b text2",
+     .help = "Column of the second text, for tasks on pairs"},
+    {"data.label", HONE_OPTION_COLUMN, AT(data.label), .required = true, .aliases = "label_column label_column_name",
+     .help = "Column of the label"},
+    {"data.max_length", HONE_OPTION_INTEGER, AT(data.max_length), "128", .low = 2, .high = 1 << 20,
+     .aliases = "max_seq_length max_seq_len sequence_length cutoff_len",
+     .help = "Longest input in tokens, special ones included; longer texts are cut"},
+
+    {"training.epochs", HONE_OPTION_NUMBER, AT(training.epochs), "3", .low = 0, .low_open = true, .high = 10000,
+     .aliases = "num_train_epochs num_epochs",
+     .help = "Passes over the training data; may have a fraction; excludes max_steps"},
+    {"training.max_steps", HONE_OPTION_INTEGER, AT(training.max_steps), .low = 1, .high = 1e9,
+     .aliases = "max_iters total_steps", .help = "Optimizer steps to train, instead of epochs"},
+    {"training.batch_size", HONE_OPTION_INTEGER, AT(training.batch_size), "32", .low = 1, .high = 65536,
+     .aliases = "per_device_train_batch_size train_batch_size global_batch_size",
+     .help = "Sequences per optimizer step"},
+    {"training.micro_batch_tokens", HONE_OPTION_AUTO_OR_INTEGER, AT(training.micro_batch_tokens), "auto", .low = 1,
+     .high = 1 << 30, .aliases = "micro_batch_size gradient_accumulation_steps gradient_accumulation",
+     .help = "Tokens that go through the model at once: bounds memory, does not change the result"},
+    {"training.seed", HONE_OPTION_INTEGER, AT(training.seed), "42", .low = 0, .high = 4294967295.0,
+     .aliases = "random_seed", .help = "Seed of shuffling, dropout and new weights"},
+    {"training.early_stopping", HONE_OPTION_INTEGER, AT(training.early_stopping), .low = 1, .high = 1e6,
+     .aliases = "patience early_stopping_patience",
+     .help = "Evaluations without improvement after which training stops"},
+
+    {"optimizer.name", HONE_OPTION_WORD, AT(optimizer.name), "adamw", WORDS("adamw"), .aliases = "optim",
+     .help = "AdamW with decoupled weight decay and bias correction; biases and norms are not decayed"},
+    {"optimizer.lr", HONE_OPTION_NUMBER, AT(optimizer.lr), "5e-5", .low = 0, .low_open = true, .high = INFINITY,
+     .aliases = "learning_rate", .help = "Highest learning rate, reached after the warm-up"},
+    {"optimizer.weight_decay", HONE_OPTION_NUMBER, AT(optimizer.weight_decay), "0.01", .low = 0, .high = INFINITY,
+     .aliases = "decay wd l2", .help = "Weight decay"},
+    {"optimizer.beta1", HONE_OPTION_NUMBER, AT(optimizer.beta1), "0.9", .low = 0, .high = 1, .high_open = true,
+     .aliases = "adam_beta1", .help = "Decay of the first moment"},
+    {"optimizer.beta2", HONE_OPTION_NUMBER, AT(optimizer.beta2), "0.999", .low = 0, .high = 1, .high_open = true,
+     .aliases = "adam_beta2", .help = "Decay of the second moment"},
+    {"optimizer.epsilon", HONE_OPTION_NUMBER, AT(optimizer.epsilon), "1e-8", .low = 0, .low_open = true,
+     .high = INFINITY, .aliases = "adam_epsilon eps", .help = "Added to the root of the second moment"},
+    {"optimizer.clip_norm", HONE_OPTION_NUMBER, AT(optimizer.clip_norm), "1.0", .low = 0, .high = INFINITY,
+     .aliases = "max_grad_norm grad_clip gradient_clip_val clip",
+     .help = "Longest gradient over all parameters, longer ones are scaled down; 0 for no clipping"},
+
+    {"schedule.name", HONE_OPTION_WORD, AT(schedule.name), "linear", WORDS("linear"),
+     .aliases = "lr_scheduler_type lr_scheduler scheduler",
+     .help = "Course of the learning rate after the warm-up: linear goes down to 0"},
+    {"schedule.warmup", HONE_OPTION_WARMUP, AT(schedule.warmup), "0", .low = 0, .high = 1e9,
+     .aliases = "warmup_steps warmup_ratio", .help = "Steps over which the learning rate rises, or their share of all"},
+
+    {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32"), .aliases = "dtype torch_dtype bf16 fp16",
+     .help = "Number format of weights and activations"},
+    {"device", HONE_OPTION_WORD, AT(device), "auto", WORDS("auto", "cpu"), .aliases = "accelerator use_cpu",
+     .help = "Where to compute"},
+
+    {"evaluation.every", HONE_OPTION_EVERY, AT(evaluation.every), "epoch", .low = 1, .high = 1e9,
+     .aliases = "eval_strategy evaluation_strategy eval_steps",
+     .help = "When the validation data is evaluated: at the end of each epoch, every so many steps, or not at all"},
+    {"evaluation.metric", HONE_OPTION_WORD, AT(evaluation.metric), "accuracy", WORDS("accuracy", "loss"),
+     .aliases = "metric_for_best_model", .help = "What decides which model is the best one"},
+
+    {"output", HONE_OPTION_PATH, AT(output), .required = true, .aliases = "output_dir out_dir save_dir run_dir",
+     .help = "Run folder: the best model, the resolved recipe, metrics"},
+
+    {"logging.every", HONE_OPTION_INTEGER, AT(logging.every), "10", .low = 1, .high = 1e9,
+     .aliases = "logging_steps log_every log_steps", .help = "Optimizer steps between two lines of metrics.jsonl"},
+    {"logging.level", HONE_OPTION_WORD, AT(logging.level), "info", WORDS("quiet", "warning", "info", "debug"),
+     .aliases = "log_level verbosity", .help = "Least important messages that are shown"},
+};
+
+const size_t hone_option_count = sizeof hone_options / sizeof hone_options[0];
+
+const char *hone_option_key(const struct hone_option *option) {
+    const char *dot = strchr(option->name, '.');
+    return dot ? dot + 1 : option->name;
+}
+
+size_t hone_option_section_length(const struct hone_option *option) {
+    const char *dot = strchr(option->name, '.');
+    return dot ? (size_t)(dot - option->name) : 0;
+}
+
+const struct hone_option *hone_option_find(const char *name) {
+    for (size_t i = 0; i < hone_option_count; i++)
+        if (strcmp(hone_options[i].name, name) == 0) return &hone_options[i];
+    return NULL;
+}
+
+const struct hone_option *hone_section_find(const char *section) {
+    for (size_t i = 0; i < hone_option_count; i++) {
+        size_t n = hone_option_section_length(&hone_options[i]);
+        if (n > 0 && strncmp(hone_options[i].name, section, n) == 0 && section[n] == 0) return &hone_options[i];
+    }
+    return NULL;
+}
+
+bool hone_options_share_section(const struct hone_option *a, const struct hone_option *b) {
+    size_t n = hone_option_section_length(a);
+    return n == hone_option_section_length(b) && strncmp(a->name, b->name, n) == 0;
+}

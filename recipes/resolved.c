@@ -1,0 +1,179 @@
+/* The resolved recipe: every option with its value, as YAML that readers of versions 1.1 and 1.2 take for the same
+ * values (so "no" is quoted, and 5.0e-05 has a point). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/io.h"
+#include "base/utf8.h"
+#include "recipes/options.h"
+
+void hone_number_print(struct hone_text *text, double value) {
+    char digits[40];
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    const char *exponent = strchr(digits, 'e');
+    if (exponent && !strchr(digits, '.')) {
+        hone_text_format(text, "%.*s.0%s", (int)(exponent - digits), digits, exponent);
+    } else if (fabs(value) >= 1 && exponent && value == floor(value) && fabs(value) < 1e15) {
+        hone_text_format(text, "%.0f", value);
+    } else {
+        hone_text_format(text, "%s", digits);
+    }
+}
+
+/* Letters, digits and / . _ - after a letter, '/', '.', or '_': with no reader anything but a string, save the words. */
+static bool is_plain(const char *s) {
+    static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasecmp(s, words[i]) == 0) return false;
+    size_t n = strspn(s, "/._");
+    if (n + strspn(s + n, letters) == n) return false;           /* .5, _1 or . */
+    if (s[0] == '.' && s[1] != '/' && s[1] != '.') return false; /* .inf, .nan */
+    return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-")] == 0;
+}
+
+/* Double quotes; what a reader would fold, refuse or hide (controls, other line ends, byte-order marks) as escapes. */
+static void print_string(struct hone_text *text, const char *s) {
+    if (is_plain(s)) {
+        hone_text_format(text, "%s", s);
+        return;
+    }
+    hone_text_append(text, "\"", 1);
+    for (size_t i = 0, n = strlen(s); i < n;) {
+        size_t start = i;
+        int32_t code = hone_utf8_next(s, &i);
+        bool hidden = code < 0x20 || (code >= 0x7F && code <= 0xA0) || code == 0x2028 || code == 0x2029 ||
+                      code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+        if (code == '"' || code == '\\') {
+            hone_text_format(text, "\\%c", (char)code);
+        } else if (hidden) {
+            hone_text_format(text, "\\u%04X", (unsigned)code);
+        } else {
+            hone_text_append(text, s + start, i - start);
+        }
+    }
+    hone_text_append(text, "\"", 1);
+}
+
+static void print_strings(struct hone_text *text, const struct hone_strings *list) {
+    if (list->n == 0) {
+        hone_text_format(text, "null");
+        return;
+    }
+    hone_text_format(text, "[");
+    for (size_t i = 0; i < list->n; i++) {
+        if (i > 0) hone_text_format(text, ", ");
+        print_string(text, list->items[i]);
+    }
+    hone_text_format(text, "]");
+}
+
+void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe, const struct hone_option *option) {
+    const void *member = (const char *)recipe + option->offset;
+    bool zero_is_unset = option->low > 0 || option->low_open;
+    switch (option->type) {
+    case HONE_OPTION_PATH: {
+        const char *path = *(char *const *)member;
+        if (path) {
+            print_string(text, path);
+        } else {
+            hone_text_format(text, "null");
+        }
+        break;
+    }
+    case HONE_OPTION_PATHS: {
+        const struct hone_strings *list = member;
+        if (list->n == 1) {
+            print_string(text, list->items[0]);
+        } else {
+            print_strings(text, list);
+        }
+        break;
+    }
+    case HONE_OPTION_NAMES:
+        print_strings(text, member);
+        break;
+    case HONE_OPTION_INTEGER:
+    case HONE_OPTION_AUTO_OR_INTEGER:
+    case HONE_OPTION_EVERY: {
+        int64_t n = *(const int64_t *)member;
+        if (option->type == HONE_OPTION_EVERY && n <= 0) {
+            hone_text_format(text, n == HONE_NEVER ? "\"no\"" : "epoch");
+        } else if (n == 0 && zero_is_unset) {
+            hone_text_format(text, option->type == HONE_OPTION_AUTO_OR_INTEGER ? "auto" : "null");
+        } else {
+            hone_text_format(text, "%lld", (long long)n);
+        }
+        break;
+    }
+    case HONE_OPTION_NUMBER: {
+        double x = *(const double *)member;
+        if (x == 0 && zero_is_unset) {
+            hone_text_format(text, "null");
+        } else {
+            hone_number_print(text, x);
+        }
+        break;
+    }
+    case HONE_OPTION_BOOL:
+        hone_text_format(text, *(const bool *)member ? "true" : "false");
+        break;
+    case HONE_OPTION_WORD:
+        hone_text_format(text, "%s", option->words[*(const int *)member]);
+        break;
+    case HONE_OPTION_COLUMN: {
+        const struct hone_column *column = member;
+        if (column->name) {
+            print_string(text, column->name);
+        } else if (column->number >= 0) {
+            hone_text_format(text, "%lld", (long long)column->number);
+        } else {
+            hone_text_format(text, "null");
+        }
+        break;
+    }
+    case HONE_OPTION_WARMUP: {
+        const struct hone_warmup *warmup = member;
+        if (warmup->ratio > 0) {
+            hone_number_print(text, warmup->ratio);
+        } else {
+            hone_text_format(text, "%lld", (long long)warmup->steps);
+        }
+        break;
+    }
+    }
+}
+
+const char *hone_recipe_word(const char *option, int value) {
+    const struct hone_option *row = hone_option_find(option);
+    HONE_CHECK(row && row->words && value >= 0, "%s has no word %d", option, value);
+    for (int i = 0; i <= value; i++) HONE_CHECK(row->words[i], "%s has no word %d", option, value);
+    return row->words[value];
+}
+
+void hone_recipe_text(struct hone_text *text, const struct hone_recipe *recipe) {
+    hone_text_format(text, "# The resolved recipe: every option with the value that it had.\n");
+    for (size_t i = 0; i < hone_option_count; i++) {
+        const struct hone_option *option = &hone_options[i];
+        int n = (int)hone_option_section_length(option);
+        if (n > 0 && (i == 0 || !hone_options_share_section(option, option - 1)))
+            hone_text_format(text, "%.*s:\n", n, option->name);
+        hone_text_format(text, "%s%s: ", n > 0 ? "  " : "", hone_option_key(option));
+        hone_option_print(text, recipe, option);
+        hone_text_format(text, "\n");
+    }
+}
+
+enum hone_status hone_recipe_write(const struct hone_recipe *recipe, const char *path) {
+    struct hone_text text = {0};
+    hone_recipe_text(&text, recipe);
+    enum hone_status status = hone_write_file(path, text.bytes, text.length);
+    hone_text_free(&text);
+    return status;
+}

@@ -1,0 +1,124 @@
+/* Rules over several options of a recipe: what must be there, what excludes what, and what follows from what. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/utf8.h"
+#include "recipes/reader.h"
+
+static void missing(struct hone_reader *reader) {
+    const struct hone_option *first = hone_options;
+    for (size_t i = 0; i < hone_option_count; i++) {
+        const struct hone_option *option = &hone_options[i];
+        const struct hone_given *given = &reader->given[i];
+        if (!hone_options_share_section(option, first)) first = option;
+        if (!option->required || given->given || given->excused) continue;
+        struct hone_text why = {0};
+        hone_text_format(&why, "missing, expected ");
+        hone_option_expected(&why, option);
+        struct hone_place place = {0};
+        if (given->place.override) {
+            place = given->place; /* taken back by an override */
+        } else if (hone_option_section_length(option) > 0) {
+            place = reader->given[first - hone_options].section_place;
+        }
+        hone_mistake_add(reader, place, option->name, why.bytes);
+        hone_text_free(&why);
+    }
+}
+
+static void training_length(struct hone_reader *reader) {
+    const struct hone_given *steps = hone_reader_given(reader, "training.max_steps");
+    if (!steps->given) return;
+    if (hone_reader_given(reader, "training.epochs")->given)
+        hone_mistake_add(reader, steps->place, "training.max_steps",
+                         "excludes training.epochs, which is given too: remove one, or set it to null");
+    reader->recipe->training.epochs = 0;
+}
+
+static void early_stopping(struct hone_reader *reader) {
+    const struct hone_given *patience = hone_reader_given(reader, "training.early_stopping");
+    const struct hone_given *validation = hone_reader_given(reader, "data.validation");
+    if (!patience->given) return;
+    if (!validation->given && !validation->excused)
+        hone_mistake_add(reader, patience->place, "training.early_stopping", "needs data.validation");
+    if (reader->recipe->evaluation.every == HONE_NEVER && !hone_reader_given(reader, "evaluation.every")->excused)
+        hone_mistake_add(reader, patience->place, "training.early_stopping",
+                         "needs evaluations, but evaluation.every is no");
+}
+
+static bool same_column(const struct hone_column *a, const struct hone_column *b) {
+    if (a->name || b->name) return a->name && b->name && strcmp(a->name, b->name) == 0;
+    return a->number >= 0 && a->number == b->number;
+}
+
+static void columns(struct hone_reader *reader) {
+    static const char *const names[] = {"data.text", "data.text_pair", "data.label"};
+    struct hone_recipe *r = reader->recipe;
+    const struct hone_column *all[] = {&r->data.text, &r->data.text_pair, &r->data.label};
+    const struct hone_given *header = hone_reader_given(reader, "data.header");
+    bool by_name = false;
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < i; j++) {
+            if (!same_column(all[i], all[j])) continue;
+            char *why = hone_format("the same column as %s", names[j]);
+            hone_mistake_add(reader, hone_reader_given(reader, names[i])->place, names[i], why);
+            hone_free(why);
+        }
+        if (!all[i]->name) continue;
+        if (header->given && !r->data.header) {
+            char *name = hone_escape(all[i]->name, strlen(all[i]->name));
+            char *why =
+                hone_format("false, but %s gives the column's name \"%s\": give its number, from 0", names[i], name);
+            if (!by_name) hone_mistake_add(reader, header->place, "data.header", why);
+            hone_free(why);
+            hone_free(name);
+        }
+        by_name = true;
+    }
+    if (!header->given) r->data.header = by_name;
+}
+
+/* The format follows from the files' names unless it is given. */
+static void format(struct hone_reader *reader) {
+    const struct hone_recipe *r = reader->recipe;
+    static const char *const names[] = {"data.train", "data.validation", "data.test"};
+    const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test};
+    const struct hone_given *given = hone_reader_given(reader, "data.format");
+    if (given->given || given->excused) return;
+    for (int i = 0; i < 3; i++) {
+        for (size_t j = 0; j < all[i]->n; j++) {
+            const char *path = all[i]->items[j];
+            size_t n = strlen(path);
+            if (n > 4 && strcasecmp(path + n - 4, ".tsv") == 0) continue;
+            char *shown = hone_escape(path, n);
+            char *why = hone_format("the name \"%s\" does not tell the format: expected .tsv, or data.format", shown);
+            hone_mistake_add(reader, hone_reader_given(reader, names[i])->place, names[i], why);
+            hone_free(why);
+            hone_free(shown);
+        }
+    }
+}
+
+static size_t length_without_slashes(const char *path) {
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    return n;
+}
+
+static void folders(struct hone_reader *reader) {
+    const char *model = reader->recipe->model.path, *output = reader->recipe->output;
+    if (!model || !output) return;
+    size_t n = length_without_slashes(model);
+    if (n == length_without_slashes(output) && strncmp(model, output, n) == 0)
+        hone_mistake_add(reader, hone_reader_given(reader, "output")->place, "output",
+                         "the same folder as model.path, which would be overwritten");
+}
+
+void hone_recipe_rules(struct hone_reader *reader) {
+    missing(reader);
+    training_length(reader);
+    early_stopping(reader);
+    columns(reader);
+    format(reader);
+    folders(reader);
+}
