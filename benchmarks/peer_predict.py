@@ -1,0 +1,43 @@
+"""PyTorch + Transformers beside `hone predict`: classes of all lines of a text file. The clock runs from texts in memory
+to classes; loading Python, libraries and model is reported apart. Prints one JSON object."""
+
+import time
+
+started = time.perf_counter()
+
+import argparse
+from pathlib import Path
+
+import peer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--model", required=True, help="folder with a classification head")
+parser.add_argument("--input", required=True, help="one text a line")
+parser.add_argument("--mode", choices=["sorted", "pipeline"], default="sorted",
+                    help="sorted by length in batches of 32, or transformers.pipeline(batch_size=32)")
+parser.add_argument("--max-length", type=int, default=128)
+parser.add_argument("--threads", type=int, default=2)
+a = parser.parse_args()
+
+peer.setup(a.threads)
+texts = Path(a.input).read_text(encoding="utf-8").split("\n")[:-1]
+network = AutoModelForSequenceClassification.from_pretrained(a.model).eval()
+tokenizer = AutoTokenizer.from_pretrained(a.model)
+loaded = time.perf_counter()
+
+
+def run(texts):
+    if a.mode == "sorted":
+        return [network.config.id2label[i] for i in peer.predict(network, tokenizer, texts, a.max_length)]
+    classify = pipeline("text-classification", model=network, tokenizer=tokenizer, device="cpu")
+    return [row["label"] for row in classify(texts, batch_size=32, truncation=True, max_length=a.max_length)]
+
+
+run(texts[:64])
+begin = time.perf_counter()
+labels = run(texts)
+seconds = time.perf_counter() - begin
+peer.finish({"name": f"predict, {a.mode}", "sentences": len(texts), "seconds": seconds, "load_seconds": loaded - started,
+             "sentences_per_second": len(texts) / seconds,
+             "labels": {name: labels.count(name) for name in sorted(set(labels))}})
