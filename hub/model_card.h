@@ -28,10 +28,11 @@ struct hone_card_setting {
 };
 
 struct hone_card {
-    const char *name;       /* of the model, for the title and the model index */
-    const char *base_model; /* Hub name or folder it was trained from; NULL: unknown */
-    const char *license;    /* the Hub's identifier; NULL: unknown */
-    const char *task;       /* the Hub's pipeline tag: "text-classification" */
+    const char *name; /* of the model, for the title and the model index */
+    const char
+        *base_model;     /* what it was trained from; in the metadata only if it looks like a Hub name. NULL: unknown */
+    const char *license; /* the Hub's identifier; NULL: unknown */
+    const char *task;    /* the Hub's pipeline tag: "text-classification" */
     const char *auto_class; /* "AutoModelForSequenceClassification" */
     const char *metric;     /* the one that chose the best model; NULL: none */
     char *const *labels;    /* [n_labels] */

@@ -46,8 +46,4 @@ json_t *hone_config_for_head(const json_t *source, const struct hone_config_head
 enum hone_status hone_tokenizer_files_copy(const char *to, const char *from, int64_t max_length,
                                            const char *tokenizer_class);
 
-/* model_max_length of tokenizer_config.json; 0 when the file or the key is missing, or when it is one of the huge
- * numbers that Transformers writes for "no limit". */
-enum hone_status hone_tokenizer_max_length(int64_t *out, const char *folder);
-
 #endif

@@ -2,7 +2,6 @@
  * for it or read from it; files are read, never mapped, and each read afterwards finds the file that was checked. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "hub/folder.h"
 #include "hub/safetensors_files.h"
 #include "hub/safetensors_format.h"
 
@@ -62,7 +62,8 @@ static enum hone_status read_header(char **header, size_t *n, int64_t *data_byte
     const char *path = hone_file_path(file);
     int64_t size = hone_file_size(file);
     if (size < 8) {
-        return hone_fail(HONE_BAD_INPUT, "%s: byte 0: the file has %" PRId64 " bytes, expected at least 8", path, size);
+        return hone_fail(HONE_BAD_INPUT, "%s: byte 0: the file has %" PRId64 " bytes, expected at least 8; %s", path,
+                         size, remedy);
     }
     unsigned char start[16] = {0};
     HONE_TRY(hone_file_read_at(file, start, (size_t)hone_min_i64(size, 16), 0));
@@ -72,8 +73,8 @@ static enum hone_status read_header(char **header, size_t *n, int64_t *data_byte
     if (length == 0 || length > HONE_SAFETENSORS_HEADER_LIMIT || (int64_t)length > size - 8) {
         return hone_fail(HONE_BAD_INPUT,
                          "%s: header length %" PRIu64 " at byte 0, expected 2 to %" PRId64 " in a file of %" PRId64
-                         " bytes",
-                         path, length, hone_min_i64(size - 8, HONE_SAFETENSORS_HEADER_LIMIT), size);
+                         " bytes; %s",
+                         path, length, hone_min_i64(size - 8, HONE_SAFETENSORS_HEADER_LIMIT), size, remedy);
     }
     *n = (size_t)length;
     *data_bytes = size - 8 - (int64_t)length;
@@ -101,9 +102,9 @@ static enum hone_status open_file(struct hone_safetensors *out, size_t *capacity
     if (stat(path, &shard->identity) != 0 || shard->identity.st_size != hone_file_size(shard->file)) {
         return hone_fail(HONE_BAD_INPUT, "%s: the file was replaced or changed while it was opened", path);
     }
-    size_t n;
-    int64_t data_bytes;
-    HONE_TRY(with_remedy(read_header(&shard->header, &n, &data_bytes, shard->file)));
+    size_t n = 0;
+    int64_t data_bytes = 0;
+    HONE_TRY(read_header(&shard->header, &n, &data_bytes, shard->file));
     HONE_TRY(with_remedy(
         hone_safetensors_parse(&out->tensors, &out->n, capacity, shard->header, n, data_bytes, index, path)));
     shard->data_start = 8 + (int64_t)n;
@@ -115,28 +116,6 @@ static void reserve_files(struct hone_safetensors *out, size_t n) {
     out->private = hone_calloc(1, sizeof *out->private, "safetensors");
     out->private->shards = hone_calloc(n, sizeof *out->private->shards, "safetensors shards");
     out->paths = hone_calloc(n, sizeof *out->paths, "safetensors shards");
-}
-
-/* A shard may be a link only within its folder, or into the blobs of the Hub cache that the folder belongs to
- * (models--org--name/snapshots/<commit>/<file> -> models--org--name/blobs/<id>). */
-static enum hone_status check_inside(const char *folder, const char *path) {
-    char inside[PATH_MAX], target[PATH_MAX];
-    if (!realpath(folder, inside) || !realpath(path, target)) {
-        return hone_fail(HONE_BAD_INPUT, "%s: the index names this shard, but it can't be reached (%s)", path,
-                         strerror(errno));
-    }
-    size_t n = strlen(inside);
-    if (strncmp(target, inside, n) == 0 && target[n] == '/') return HONE_OK;
-    const char *snapshots = strstr(inside, "/snapshots/");
-    if (snapshots && !strchr(snapshots + 11, '/')) {
-        size_t root = (size_t)(snapshots - inside);
-        bool blob = strncmp(target, inside, root) == 0 && strncmp(target + root, "/blobs/", 7) == 0;
-        if (blob && !strchr(target + root + 7, '/')) return HONE_OK;
-    }
-    return hone_fail(HONE_BAD_INPUT,
-                     "%s: this shard is a link that leaves the model's folder; put the file itself "
-                     "there",
-                     path);
 }
 
 static int compare_texts(const void *a, const void *b) {
@@ -232,7 +211,7 @@ static enum hone_status open_shards(struct hone_safetensors *out, size_t *capaci
     reserve_files(out, n);
     for (size_t i = 0; i < n; i++) {
         char *path = hone_path_join(folder, names[i]);
-        status = check_inside(folder, path);
+        status = hone_folder_check_file(folder, path);
         if (status == HONE_OK) status = open_file(out, capacity, path);
         hone_free(path);
         if (status != HONE_OK) goto done;
