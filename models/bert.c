@@ -2,6 +2,7 @@
  * learned absolute positions, tanh pooler over the first token. The last layer computes keys and values of every token
  * and all the rest only of the rows that the head reads. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -81,7 +82,7 @@ static enum hone_status read_config(struct hone_model *model, struct bert *b, co
     HONE_TRY(read_activation(&b->activation, config, path));
     HONE_TRY(hone_json_int(&model->vocabulary, config, "vocab_size", 30522, 1, 1 << 28, path));
     HONE_TRY(hone_json_int(&b->C, config, "hidden_size", 768, 1, 1 << 20, path));
-    HONE_TRY(hone_json_int(&b->L, config, "num_hidden_layers", 12, 1, 1 << 12, path));
+    HONE_TRY(hone_json_int(&b->L, config, "num_hidden_layers", 12, 1, 1 << 10, path));
     HONE_TRY(hone_json_int(&b->H, config, "num_attention_heads", 12, 1, 1 << 11, path));
     HONE_TRY(hone_json_int(&b->F, config, "intermediate_size", 3072, 1, 1 << 22, path));
     HONE_TRY(hone_json_int(&model->max_positions, config, "max_position_embeddings", 512, 1, 1 << 20, path));

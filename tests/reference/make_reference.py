@@ -1,0 +1,218 @@
+"""Writes tests/fixtures/{bert,autograd,optim}: what PyTorch and Transformers compute in float64 for small random
+models, for single ops, and for steps of AdamW. Run in the environment of requirements.txt:
+
+    python tests/reference/make_reference.py
+
+Everything is seeded: a second run writes the same files.
+"""
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from transformers import BertConfig, BertForSequenceClassification, get_linear_schedule_with_warmup
+
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
+torch.use_deterministic_algorithms(True)
+torch.set_num_threads(1)
+
+
+def noise(generator, *shape, scale=1.0):
+    """float64 values that float32 holds exactly."""
+    return (torch.randn(*shape, generator=generator) * scale).float().double()
+
+
+def save(tensors, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.detach().contiguous() for name, t in tensors.items()}, path, metadata={"format": "pt"})
+
+
+# Whole models.
+
+MODELS = {
+    "gelu": dict(hidden_size=24, num_attention_heads=3, intermediate_size=52, num_hidden_layers=2, hidden_act="gelu",
+                 type_vocab_size=2, layer_norm_eps=1e-12, num_labels=3),
+    "relu": dict(hidden_size=40, num_attention_heads=5, intermediate_size=52, num_hidden_layers=3, hidden_act="relu",
+                 type_vocab_size=1, layer_norm_eps=1e-5, num_labels=2),
+    "gelu_new": dict(hidden_size=21, num_attention_heads=3, intermediate_size=31, num_hidden_layers=1,
+                     hidden_act="gelu_new", type_vocab_size=2, layer_norm_eps=1e-12, num_labels=5),
+}
+VOCABULARY, POSITIONS = 61, 37
+LENGTHS = [5, 1, 37, 2, 16, 1, 9]
+
+
+def make_model(name, settings, seed):
+    g = torch.Generator().manual_seed(seed)
+    config = BertConfig(vocab_size=VOCABULARY, max_position_embeddings=POSITIONS, **settings)
+    config._attn_implementation = "eager"
+    model = BertForSequenceClassification(config).double().eval()
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            # Larger than initializer_range, so that attention is far from uniform and every gradient is felt.
+            scale = 0.1 if p.dim() == 1 else 0.35 if "embeddings" in key else 0.25
+            p.copy_(noise(g, *p.shape, scale=scale) + (1.0 if key.endswith("LayerNorm.weight") else 0.0))
+            p.copy_(p.float().double())
+    ids = [torch.randint(0, VOCABULARY, (n,), generator=g) for n in LENGTHS]
+    types = [(torch.arange(n) >= (n + 1) // 2).long() * (settings["type_vocab_size"] - 1) for n in LENGTHS]
+    labels = torch.randint(0, settings["num_labels"], (len(LENGTHS),), generator=g)
+    logits, hidden = [], []
+    for i, t in zip(ids, types):  # each alone: no padding takes part
+        hidden.append(model.bert(input_ids=i[None], token_type_ids=t[None]).last_hidden_state[0])
+        logits.append(model(input_ids=i[None], token_type_ids=t[None]).logits[0])
+    logits = torch.stack(logits)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    folder = FIXTURES / "bert" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    config.dtype = "float32"
+    config.architectures = ["BertForSequenceClassification"]
+    fields = {k: v for k, v in config.to_dict().items() if k not in ("transformers_version", "_name_or_path")}
+    (folder / "config.json").write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")
+    save({k: p.float() for k, p in model.named_parameters()}, folder / "model.safetensors")
+    expected = {"grad." + k: p.grad.float() for k, p in model.named_parameters()}
+    expected |= {"ids": torch.cat(ids).int(), "types": torch.cat(types).int(), "labels": labels.int(),
+                 "lengths": torch.tensor(LENGTHS).int(), "logits": logits, "hidden": torch.cat(hidden),
+                 "loss": loss.reshape(1)}
+    save(expected, folder / "expected.safetensors")
+
+
+# Single ops: x -> op -> mean cross entropy, with the gradient of everything that goes in.
+
+T, K, N = 23, 13, 9
+SEQUENCES = [7, 1, 0, 12, 3]
+ROWS = [0, 4, 7, 8, 15, 20, 22]  # of T; none of the empty sequence
+H, D = 2, 5
+
+
+def attention(q, k, v, rows):
+    """q: rows given; k, v: all T tokens."""
+    out, begin = [], 0
+    for n in SEQUENCES:
+        mine = [i for i, r in enumerate(rows) if begin <= r < begin + n]
+        for i in mine:
+            heads = []
+            for h in range(H):
+                c = slice(h * D, h * D + D)
+                p = torch.softmax(k[begin:begin + n, c] @ q[i, c] * D ** -0.5, 0)
+                heads.append(p @ v[begin:begin + n, c])
+            out.append(torch.cat(heads))
+        begin += n
+    return torch.stack(out)
+
+
+def make_ops():
+    g = torch.Generator().manual_seed(7)
+    tensors = {}
+
+    def case(name, inputs, output, weights=None, ignored=()):
+        """Runs output(**inputs), then cross entropy over its columns."""
+        inputs = {k: v.requires_grad_() for k, v in inputs.items()}
+        y = output(**inputs)
+        labels = torch.randint(0, y.shape[1], (y.shape[0],), generator=g)
+        labels[list(ignored)] = -100
+        each = F.cross_entropy(y, labels, reduction="none", ignore_index=-100)
+        loss = (each * weights if weights is not None else each).sum() / y.shape[0]
+        loss.backward()
+        for key, value in inputs.items():
+            tensors[f"{name}.{key}"] = value.float()
+            tensors[f"{name}.grad.{key}"] = value.grad
+        tensors.update({f"{name}.y": y, f"{name}.labels": labels.int(), f"{name}.loss": loss.reshape(1)})
+        if weights is not None:
+            tensors[f"{name}.weights"] = weights.float()
+
+    case("linear", dict(x=noise(g, T, K), w=noise(g, N, K, scale=0.5), b=noise(g, N)),
+         lambda x, w, b: F.linear(x, w, b))
+    case("linear_joined", dict(x=noise(g, T, K), w0=noise(g, N, K, scale=0.5), w1=noise(g, 4, K, scale=0.5),
+                               b0=noise(g, N), b1=noise(g, 4)),
+         lambda x, w0, w1, b0, b1: torch.cat([F.linear(x, w0, b0), F.linear(x, w1, b1)], 1))
+    case("linear_plain", dict(x=noise(g, T, K), w=noise(g, N, K, scale=0.5)), lambda x, w: F.linear(x, w))
+    activations = dict(gelu_erf=lambda x: F.gelu(x), gelu_tanh=lambda x: F.gelu(x, approximate="tanh"),
+                       relu=lambda x: F.relu(x), tanh=lambda x: torch.tanh(x))
+    for kind, f in activations.items():
+        case(kind, dict(x=noise(g, T, N, scale=2)), f)
+    norm = dict(gamma=1 + noise(g, N, scale=0.3), beta=noise(g, N))
+    norm["gamma"] = norm["gamma"].float().double()
+    clone = lambda d: {k: v.detach().clone() for k, v in d.items()}
+    case("layer_norm", dict(x=noise(g, T, N, scale=3), **clone(norm)),
+         lambda x, gamma, beta: F.layer_norm(x, (N,), gamma, beta, 1e-12))
+    case("residual_layer_norm", dict(x=noise(g, T, N), r=noise(g, T, N), **clone(norm)),
+         lambda x, r, gamma, beta: F.layer_norm(x + r, (N,), gamma, beta, 1e-5))
+    ids, positions = torch.randint(0, 6, (T,), generator=g), torch.arange(T) % 8
+    types = torch.randint(0, 2, (T,), generator=g)
+    tensors |= {"embedding.ids": ids.int(), "embedding.positions": positions.int(), "embedding.types": types.int()}
+    case("embedding", dict(word=noise(g, 11, N), position=noise(g, 8, N), type=noise(g, 2, N)),
+         lambda word, position, type: word[ids] + position[positions] + type[types])
+    case("gather_rows", dict(x=noise(g, T, N)), lambda x: x[ROWS])
+    C = H * D
+    case("attention", dict(qkv=noise(g, T, 3 * C)),
+         lambda qkv: attention(qkv[:, :C], qkv[:, C:2 * C], qkv[:, 2 * C:], range(T)))
+    case("attention_rows", dict(q=noise(g, len(ROWS), C), kv=noise(g, T, 2 * C)),
+         lambda q, kv: attention(q, kv[:, :C], kv[:, C:], ROWS))
+    case("cross_entropy", dict(x=noise(g, T, N, scale=3)), lambda x: x * 1.0,
+         weights=(torch.rand(T, generator=g) + 0.5).float().double(), ignored=(2, 9, 22))
+    # Values read by both sides of one LayerNorm, by three nodes, by a gather and a linear; tied weights.
+
+    def reused(x, w, b, gamma, beta):
+        norm = lambda v: F.layer_norm(v, (N,), gamma, beta, 1e-5)
+        h = norm(x + F.linear(x, w, b))
+        z = norm(norm(h + h) + F.gelu(h))
+        return F.linear(z[ROWS], w, b) @ w.T
+
+    case("reused", dict(x=noise(g, T, N), w=noise(g, N, N, scale=0.4), b=noise(g, N), **clone(norm)), reused)
+    tensors["rows"] = torch.tensor(ROWS).int()
+    tensors["sequences"] = torch.tensor(SEQUENCES).int()
+    save(tensors, FIXTURES / "autograd" / "ops.safetensors")
+
+
+# AdamW with clipping and the linear schedule.
+
+STEPS, WARMUP = 5, 2
+OPTIMIZER = dict(lr=3e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
+CLIP = 1.5
+
+
+def make_optimizer():
+    g = torch.Generator().manual_seed(11)
+    shapes = {"head.weight": (3, 7), "head.bias": (3,), "norm.weight": (7,), "table.weight": (19, 7)}
+    parameters = {k: torch.nn.Parameter(noise(g, *s)) for k, s in shapes.items()}
+    decay = [p for k, p in parameters.items() if p.dim() == 2]
+    rest = [p for k, p in parameters.items() if p.dim() == 1]
+    groups = [dict(params=decay), dict(params=rest, weight_decay=0.0)]
+    optimizer = torch.optim.AdamW(groups, **OPTIMIZER)
+    schedule = get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
+    tensors = {"start." + k: p.float() for k, p in parameters.items()}
+    tensors = {k: t.clone() for k, t in tensors.items()}
+    rates, norms = [], []
+    for step in range(STEPS):
+        for k, p in parameters.items():
+            # Below and above the clip by turns.
+            p.grad = noise(g, *p.shape, scale=0.05 if step % 2 else 0.5)
+            tensors[f"grad.{step}.{k}"] = p.grad.float().clone()
+        rates.append(optimizer.param_groups[0]["lr"])
+        norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP))
+        optimizer.step()
+        schedule.step()
+        tensors |= {f"after.{step}.{k}": p.detach().clone() for k, p in parameters.items()}
+    tensors["rates"] = torch.tensor(rates, dtype=torch.float64)
+    tensors["norms"] = torch.stack(norms)
+    save(tensors, FIXTURES / "optim" / "adamw.safetensors")
+    # Factors alone, also for totals that warm-up fills or passes.
+    curves = {}
+    for total, warmup in [(10, 0), (10, 3), (10, 10), (7, 1), (1, 0), (1, 1), (3, 5)]:
+        o = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=1.0)
+        s = get_linear_schedule_with_warmup(o, warmup, total)
+        factors = []
+        for _ in range(total):
+            factors.append(o.param_groups[0]["lr"])
+            o.step()
+            s.step()
+        curves[f"{total}.{warmup}"] = torch.tensor(factors, dtype=torch.float64)
+    save(curves, FIXTURES / "optim" / "schedule.safetensors")
+
+
+if __name__ == "__main__":
+    for number, (name, settings) in enumerate(MODELS.items()):
+        make_model(name, settings, 100 + number)
+    make_ops()
+    make_optimizer()
