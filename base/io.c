@@ -207,8 +207,7 @@ static bool is_stream(const char *path) {
     return stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
 }
 
-/* Opens what will become `path`: a new file of a temporary name (owned, registered), or the stream itself (NULL). */
-static enum hone_status replacement_open(struct hone_file **file, char **temporary, const char *path) {
+enum hone_status hone_file_replace(struct hone_file **file, char **temporary, const char *path) {
     *temporary = NULL;
     if (is_stream(path)) return hone_file_create(file, path, true);
     *temporary = system_temporary_name(path);
@@ -216,8 +215,7 @@ static enum hone_status replacement_open(struct hone_file **file, char **tempora
     return hone_file_create(file, *temporary, false);
 }
 
-/* Ends it in both cases: `status` tells whether all was written so far. */
-static enum hone_status replacement_close(struct hone_file *file, char *temporary, const char *path,
+enum hone_status hone_file_replace_end(struct hone_file *file, char *temporary, const char *path,
                                           enum hone_status status) {
     if (status == HONE_OK) status = hone_file_sync(file);
     if (status == HONE_OK)
@@ -235,21 +233,21 @@ static enum hone_status replacement_close(struct hone_file *file, char *temporar
 enum hone_status hone_write_file(const char *path, const void *bytes, size_t n) {
     struct hone_file *file;
     char *temporary;
-    enum hone_status status = replacement_open(&file, &temporary, path);
+    enum hone_status status = hone_file_replace(&file, &temporary, path);
     if (status == HONE_OK) status = hone_file_write(file, bytes, n);
-    return replacement_close(file, temporary, path, status);
+    return hone_file_replace_end(file, temporary, path, status);
 }
 
 enum hone_status hone_copy_file(const char *to, const char *from) {
     struct hone_file *source, *file;
     HONE_TRY(hone_file_open(&source, from));
     char *temporary, *chunk = hone_alloc(COPY_CHUNK, 1, "a chunk of a file to copy");
-    enum hone_status status = replacement_open(&file, &temporary, to);
+    enum hone_status status = hone_file_replace(&file, &temporary, to);
     for (size_t got = 1; status == HONE_OK && got > 0;) {
         status = hone_file_read_some(source, chunk, COPY_CHUNK, &got);
         if (status == HONE_OK) status = hone_file_write(file, chunk, got);
     }
-    status = replacement_close(file, temporary, to, status);
+    status = hone_file_replace_end(file, temporary, to, status);
     hone_free(chunk);
     hone_file_close(source);
     return status;

@@ -30,6 +30,12 @@ enum hone_status hone_file_close(struct hone_file *file);
 
 /* Whole file as owned bytes with a 0 behind them; more than `limit` bytes is HONE_BAD_INPUT. Pipes are allowed. */
 enum hone_status hone_read_file(char **bytes, size_t *n, const char *path, size_t limit);
+/* Opens for writing what will become `path`: a new file of a temporary name (*temporary, registered), or the device or
+ * pipe itself (*temporary NULL). hone_file_replace_end closes it in every case and frees `temporary`: with status HONE_OK
+ * the file is synced and renamed to `path`, else removed. It returns the first failure, `status` included. */
+enum hone_status hone_file_replace(struct hone_file **file, char **temporary, const char *path);
+enum hone_status hone_file_replace_end(struct hone_file *file, char *temporary, const char *path,
+                                       enum hone_status status);
 /* Writes to a temporary name beside `path`, syncs, renames over `path`, syncs the folder. Nothing half-written stays. */
 enum hone_status hone_write_file(const char *path, const void *bytes, size_t n);
 enum hone_status hone_copy_file(const char *to, const char *from);
