@@ -303,7 +303,7 @@ void hone_found(struct hone_text *text, const struct hone_yaml *value) {
     if (value->kind == HONE_YAML_LIST) {
         hone_text_format(text, value->n == 0 ? "found an empty list" : "found a list of %zu", value->n);
     } else if (value->kind == HONE_YAML_MAP) {
-        hone_text_format(text, "found keys and values");
+        hone_text_format(text, value->n == 0 ? "found an empty map" : "found keys and values");
     } else if (hone_yaml_is_null(value)) {
         hone_text_format(text, "found null");
     } else {

@@ -170,9 +170,7 @@ enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, cha
                                   struct hone_text *mistakes) {
     struct hone_yaml *root = NULL;
     *out = (struct hone_recipe){0};
-    enum hone_status status = hone_yaml_read(&root, path);
-    if (status == HONE_BAD_INPUT) return hone_fail_prefix(HONE_USAGE, "recipe");
-    HONE_TRY(status);
+    HONE_TRY(hone_yaml_read(&root, path));
     struct hone_reader reader = {.path = path, .recipe = out};
     reader.given = hone_calloc(hone_option_count, sizeof *reader.given, "recipe options");
     for (size_t i = 0; i < hone_option_count; i++) hone_option_reset(out, &hone_options[i]);

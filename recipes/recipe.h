@@ -94,8 +94,8 @@ struct hone_recipe {
 /* Reads the recipe at `path`, then applies n overrides "dotted.key=value" (value parsed as YAML; null unsets; of two for
  * one key the later counts). All mistakes are collected: HONE_USAGE then, one mistake a line in `mistakes` (sorted by
  * line, the command line's last: "recipe.yaml:7:3: unknown key …", "command line: key=value: …"), and the message is
- * the summary "recipe.yaml: 3 mistakes". A file that cannot be read leaves `mistakes` empty; the message says all.
- * Nothing is checked outside the recipe: whether files exist shows when they are opened. `out` is freed with
+ * the summary "recipe.yaml: 3 mistakes". A file that cannot be read or is not YAML leaves `mistakes` empty, the message
+ * says all. Nothing is checked outside the recipe: whether files exist shows when they are opened. `out` is freed with
  * hone_recipe_free; after a failure it is empty. `mistakes` starts as {0} and is the caller's to free. */
 enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, char **overrides, int n,
                                   struct hone_text *mistakes);

@@ -12,6 +12,10 @@
 
 void hone_number_print(struct hone_text *text, double value) {
     char digits[40];
+    if (value == floor(value) && fabs(value) < 1e15) {
+        hone_text_format(text, "%.0f", value);
+        return;
+    }
     for (int precision = 1; precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
@@ -19,8 +23,6 @@ void hone_number_print(struct hone_text *text, double value) {
     const char *exponent = strchr(digits, 'e');
     if (exponent && !strchr(digits, '.')) {
         hone_text_format(text, "%.*s.0%s", (int)(exponent - digits), digits, exponent);
-    } else if (fabs(value) >= 1 && exponent && value == floor(value) && fabs(value) < 1e15) {
-        hone_text_format(text, "%.0f", value);
     } else {
         hone_text_format(text, "%s", digits);
     }

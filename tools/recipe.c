@@ -1,0 +1,86 @@
+/* hone recipe: check a recipe without running it, show it resolved, print the JSON Schema for editors. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "tools/recipe_option.h"
+#include "tools/tools.h"
+
+static const char usage[] =
+    "usage: hone recipe check RECIPE [key=value]…   report every mistake, and files that are not there\n"
+    "       hone recipe show RECIPE [key=value]…    the recipe with all defaults and overrides, as YAML\n"
+    "       hone recipe schema                      JSON Schema (draft 2020-12), for completion in editors\n\n"
+    "Overrides are dotted, their values are YAML: training.epochs=2 data.test=null task.labels='[bad, good]'\n\n"
+    "A recipe's options:\n\n";
+
+static void missing(struct hone_text *text, size_t *n, const char *recipe, const char *option, const char *kind,
+                    const char *path) {
+    char *shown = hone_escape(path, strlen(path));
+    hone_text_format(text, "%s: %s: no %s \"%s\" here\n", recipe, option, kind, shown);
+    hone_free(shown);
+    *n += 1;
+}
+
+/* Whether what the recipe reads is there; what is in it shows when it is read. */
+static enum hone_status check_paths(const struct hone_recipe *recipe, const char *path) {
+    static const char *const names[] = {"data.train", "data.validation", "data.test"};
+    const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test};
+    struct hone_text text = {0};
+    size_t n = 0;
+    if (!hone_folder_exists(recipe->model.path)) missing(&text, &n, path, "model.path", "folder", recipe->model.path);
+    for (int i = 0; i < 3; i++)
+        for (size_t j = 0; j < files[i]->n; j++)
+            if (!hone_file_exists(files[i]->items[j])) missing(&text, &n, path, names[i], "file", files[i]->items[j]);
+    if (n > 0) fputs(text.bytes, stderr);
+    hone_text_free(&text);
+    if (n == 0) return HONE_OK;
+    return hone_fail(HONE_BAD_INPUT, "%s: %zu path%s not there; relative paths start at the current folder", path, n,
+                     n == 1 ? " is" : "s are");
+}
+
+/* argv[1] is the recipe, n - 1 overrides follow. */
+static enum hone_status check_or_show(bool show, int n, char **argv) {
+    struct hone_recipe recipe;
+    struct hone_text text = {0};
+    HONE_TRY(hone_tool_read_recipe(&recipe, n, argv));
+    enum hone_status status = HONE_OK;
+    if (show) {
+        hone_recipe_text(&text, &recipe);
+    } else {
+        status = check_paths(&recipe, argv[1]);
+        hone_text_format(&text, "%s: no mistakes\n", argv[1]);
+    }
+    if (status == HONE_OK) status = hone_tool_print(text.bytes, text.length);
+    hone_text_free(&text);
+    hone_recipe_free(&recipe);
+    return status;
+}
+
+static enum hone_status run(int n, char **argv) {
+    struct hone_text text = {0};
+    if (n == 1 && strcmp(argv[1], "schema") == 0) {
+        hone_recipe_schema(&text);
+        enum hone_status status = hone_tool_print(text.bytes, text.length);
+        hone_text_free(&text);
+        return status;
+    }
+    bool show = n >= 2 && strcmp(argv[1], "show") == 0;
+    if (show || (n >= 2 && strcmp(argv[1], "check") == 0)) return check_or_show(show, n - 1, argv + 1);
+    return hone_fail(HONE_USAGE, "recipe: expected check RECIPE, show RECIPE, or schema; see hone recipe --help");
+}
+
+int hone_tool_recipe(int argc, char **argv) {
+    static const struct hone_tool_option options[] = {{0}};
+    struct hone_text help = {0};
+    int n;
+    bool helped;
+    hone_text_format(&help, "%s", usage);
+    hone_recipe_help(&help);
+    enum hone_status status = hone_tool_parse(argc, argv, options, help.bytes, &n, &helped);
+    hone_text_free(&help);
+    if (status == HONE_OK && !helped) status = run(n, argv);
+    if (status == HONE_OK) status = hone_tool_flush();
+    return hone_tool_end(status);
+}
