@@ -1,0 +1,294 @@
+/* Attention of one (sequence, head) at a time; each owns its rows and columns of every result, so threads share
+ * nothing and their number changes nothing. Within one, up to 48 query rows (a panel) meet all keys: scores stay in
+ * scratch memory that fits the second-level cache, dropout is recomputed, and the five small matrix products go
+ * through one routine. A row's sums go over keys in order whatever the panel holds, so pruning rows away does not
+ * change the bits of those that stay. */
+#include <omp.h>
+
+#include "base/arith.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/dropout.h"
+
+enum { PANEL = 48, TILE = 6 };
+
+struct call {
+    const struct hone_attention *a;
+    const struct hone_dropout *drop;
+    const float *q, *k, *v;
+    int64_t q_stride, k_stride, v_stride;
+    float *out, *lse; /* forward */
+    const float *dout, *out_of_forward, *lse_of_forward;
+    float *dq, *dk, *dv; /* backward */
+    float *scratch;
+    size_t scratch_per_thread; /* floats */
+};
+
+/* One (sequence, head) and its scratch memory. */
+struct unit {
+    int64_t head, first_query, queries, first_key, keys; /* rows of the batch */
+    int64_t S, D;                                        /* keys and head size rounded up to whole vectors */
+    float *kt, *vt;                                      /* [D, S] transposed */
+    float *k, *v;                                        /* [keys, D] */
+    float *dk, *dv;                                      /* [keys, D] */
+    float *q, *dout, *o;                                 /* [PANEL, D] */
+    float *p, *ds, *factors;                             /* [PANEL, S] */
+};
+
+/* Some query rows of a unit. */
+struct panel {
+    int64_t first, rows; /* rows of the batch */
+    int64_t keys, width; /* keys that any of the rows sees, and rounded up: the row length of p, ds, factors */
+    int64_t visible[PANEL];
+};
+
+static size_t scratch_floats(int64_t keys, int64_t head_size) {
+    size_t S = (size_t)hone_round_up(hone_max_i64(keys, 1), HONE_LANES),
+           D = (size_t)hone_round_up(head_size, HONE_LANES);
+    return 6 * S * D + 3 * PANEL * D + 3 * PANEL * S;
+}
+
+static struct unit unit_open(const struct call *c, int64_t i) {
+    const struct hone_attention *a = c->a;
+    int64_t b = i / a->H;
+    struct unit u = {.head = i % a->H,
+                     .first_query = a->cu_q[b],
+                     .queries = a->cu_q[b + 1] - a->cu_q[b],
+                     .first_key = a->cu_k[b],
+                     .keys = a->cu_k[b + 1] - a->cu_k[b],
+                     .D = hone_round_up(a->D, HONE_LANES)};
+    HONE_CHECK(u.keys <= a->max_len, "sequence %lld has %lld keys, max_len is %lld", (long long)b, (long long)u.keys,
+               (long long)a->max_len);
+    u.S = hone_round_up(hone_max_i64(u.keys, 1), HONE_LANES);
+    float *next = c->scratch + (size_t)omp_get_thread_num() * c->scratch_per_thread;
+    float **matrices[] = {&u.kt, &u.vt, &u.k, &u.v, &u.dk, &u.dv, &u.q, &u.dout, &u.o, &u.p, &u.ds, &u.factors};
+    for (int m = 0; m < 12; m++) {
+        *matrices[m] = next;
+        next += m < 6 ? u.S * u.D : m < 9 ? PANEL * u.D : PANEL * u.S;
+    }
+    return u;
+}
+
+HONE_INLINE struct panel panel_open(const struct call *c, const struct unit *u, int64_t first) {
+    struct panel p = {.first = first, .rows = hone_min_i64(PANEL, u->first_query + u->queries - first)};
+    for (int64_t i = 0; i < p.rows; i++) {
+        int64_t row = first + i, token = c->a->row_of_q ? c->a->row_of_q[row] : row;
+        p.visible[i] = c->a->causal ? hone_min_i64(token - u->first_key + 1, u->keys) : u->keys;
+        p.keys = hone_max_i64(p.keys, p.visible[i]);
+    }
+    p.width = hone_round_up(p.keys, HONE_LANES);
+    return p;
+}
+
+/* to[rows, D] = scale * from; columns from n on are 0. */
+HONE_INLINE void pack(float *to, int64_t D, const float *from, int64_t stride, int64_t rows, int64_t n, float scale) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t d = 0; d < D; d += HONE_LANES)
+            vec_store(to + i * D + d, vec_load_n(from + i * stride + d, n - d) * scale);
+}
+
+HONE_INLINE void unpack(float *to, int64_t stride, const float *from, int64_t D, int64_t rows, int64_t n, float scale) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t d = 0; d < n; d += HONE_LANES)
+            vec_store_n(to + i * stride + d, vec_load(from + i * D + d) * scale, n - d);
+}
+
+/* to[n, S] = from[rows, n]^T; columns from rows on are 0. */
+HONE_INLINE void pack_transposed(float *to, int64_t S, const float *from, int64_t stride, int64_t rows, int64_t n) {
+    for (int64_t d = 0; d < n; d++) vec_store(to + d * S + S - HONE_LANES, vec_set(0.0f));
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t d = 0; d < n; d++) to[d * S + i] = from[i * stride + d];
+}
+
+/* c[M, N] (+)= a b for a[i, k] = a[i * a_row + k * a_col], b[K, N], N a multiple of 16. Six rows by one vector at a
+ * time: that fills the registers of AVX2 and hides the latency of multiply-add on AVX-512. */
+HONE_INLINE void multiply(float *c, const float *a, int64_t a_row, int64_t a_col, const float *b, int64_t M, int64_t N,
+                          int64_t K, int64_t b_row, bool accumulate) {
+    for (int64_t i = 0; i < M; i += TILE) {
+        int64_t rows = hone_min_i64(TILE, M - i);
+        /* Missing rows repeat the last one and are not stored. */
+        const float *a0 = a + i * a_row, *a1 = a0 + (rows > 1 ? a_row : 0), *a2 = a1 + (rows > 2 ? a_row : 0);
+        const float *a3 = a2 + (rows > 3 ? a_row : 0), *a4 = a3 + (rows > 4 ? a_row : 0);
+        const float *a5 = a4 + (rows > 5 ? a_row : 0);
+        for (int64_t n = 0; n < N; n += HONE_LANES) {
+            hone_vec sum[TILE] = {0};
+            const float *column = b + n;
+            for (int64_t k = 0; k < K; k++) {
+                hone_vec x = vec_load(column + k * b_row);
+                int64_t at = k * a_col;
+                sum[0] += x * a0[at], sum[1] += x * a1[at], sum[2] += x * a2[at];
+                sum[3] += x * a3[at], sum[4] += x * a4[at], sum[5] += x * a5[at];
+            }
+            float *to = c + i * N + n;
+            if (rows == TILE && !accumulate)
+                for (int r = 0; r < TILE; r++) vec_store(to + r * N, sum[r]);
+            else
+                for (int r = 0; r < TILE; r++)
+                    if (r < rows) vec_store(to + r * N, accumulate ? vec_load(to + r * N) + sum[r] : sum[r]);
+        }
+    }
+}
+
+/* factors[rows, width] of dropout: element head * 2^20 + key position of the row of each query. */
+HONE_INLINE void panel_factors(float *factors, const struct call *c, const struct unit *u, const struct panel *p) {
+    int64_t counters = p->width / HONE_DROPOUT_FIELDS, row = 0, column = 0;
+    uint64_t first = (uint64_t)u->head * (1 << 20) / HONE_DROPOUT_FIELDS;
+    uint64_t key = (uint64_t)dropout_row_key(c->drop, p->first);
+    for (int64_t i = 0; i < p->rows * counters; i += 8) {
+        hone_u64vec c0, low, high;
+        for (int lane = 0; lane < 8; lane++) {
+            c0[lane] = first + (uint64_t)column, low[lane] = key & 0xffffffff, high[lane] = key >> 32;
+            if (++column < counters) continue;
+            column = 0;
+            if (++row < p->rows) key = (uint64_t)dropout_row_key(c->drop, p->first + row);
+        }
+        dropout_factors(factors + i * HONE_DROPOUT_FIELDS, c->drop, c0, low, high);
+    }
+}
+
+/* scores to exp(score - largest), times dropout's factors; returns the sum without them, and the largest. */
+HONE_INLINE float softmax_row(float *largest, float *p, const float *factors, int64_t visible, int64_t width) {
+    hone_vec top = vec_set(-INFINITY), sum = {0};
+    for (int64_t j = 0; j < width; j += HONE_LANES) {
+        hone_ivec seen = vec_index() < (int32_t)(visible - j);
+        hone_vec x = vec_select(seen, vec_load(p + j), vec_set(-INFINITY));
+        vec_store(p + j, x);
+        top = vec_max(top, x);
+    }
+    *largest = vec_maximum(top);
+    for (int64_t j = 0; j < width; j += HONE_LANES) {
+        hone_vec e = vec_exp(vec_load(p + j) - *largest);
+        sum += e;
+        vec_store(p + j, factors ? e * vec_load(factors + j) : e);
+    }
+    return vec_sum(sum);
+}
+
+HONE_CLONES static void forward_unit(const struct call *c, const struct unit *u) {
+    int64_t D = c->a->D, H = c->a->H, column = u->head * D;
+    if (u->queries == 0) return;
+    pack_transposed(u->kt, u->S, c->k + u->first_key * c->k_stride + column, c->k_stride, u->keys, D);
+    pack(u->v, u->D, c->v + u->first_key * c->v_stride + column, c->v_stride, u->keys, D, 1.0f);
+    for (int64_t first = u->first_query; first < u->first_query + u->queries; first += PANEL) {
+        struct panel p = panel_open(c, u, first);
+        pack(u->q, u->D, c->q + first * c->q_stride + column, c->q_stride, p.rows, D, c->a->scale);
+        if (c->drop) panel_factors(u->factors, c, u, &p);
+        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
+        float inverse[PANEL];
+        for (int64_t i = 0; i < p.rows; i++) {
+            float largest, *row = u->p + i * p.width;
+            float sum = softmax_row(&largest, row, c->drop ? u->factors + i * p.width : NULL, p.visible[i], p.width);
+            inverse[i] = sum > 0.0f ? 1.0f / sum : 0.0f; /* no keys: the row is 0 */
+            c->lse[(first + i) * H + u->head] = largest + vec_log(vec_set(sum))[0];
+        }
+        multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false);
+        for (int64_t i = 0; i < p.rows; i++)
+            unpack(c->out + (first + i) * H * D + column, H * D, u->o + i * u->D, u->D, 1, D, inverse[i]);
+    }
+}
+
+/* p holds scores and ds the gradients of the dropped probabilities; p becomes the dropped probabilities and ds the
+ * gradients of the scores. */
+HONE_INLINE void softmax_row_backward(float *p, float *ds, const float *factors, float lse, float delta,
+                                      int64_t visible, int64_t width) {
+    for (int64_t j = 0; j < width; j += HONE_LANES) {
+        hone_ivec seen = vec_index() < (int32_t)(visible - j);
+        hone_vec probability = vec_and(vec_exp(vec_load(p + j) - lse), seen), gradient = vec_load(ds + j);
+        hone_vec factor = factors ? vec_load(factors + j) : vec_set(1.0f);
+        vec_store(p + j, probability * factor);
+        vec_store(ds + j, probability * (gradient * factor - delta));
+    }
+}
+
+HONE_CLONES static void backward_unit(const struct call *c, const struct unit *u) {
+    int64_t D = c->a->D, H = c->a->H, column = u->head * D;
+    const float *k = c->k + u->first_key * c->k_stride + column, *v = c->v + u->first_key * c->v_stride + column;
+    memset(u->dk, 0, (size_t)(u->keys * u->D) * sizeof(float));
+    memset(u->dv, 0, (size_t)(u->keys * u->D) * sizeof(float));
+    if (u->queries > 0) {
+        pack_transposed(u->kt, u->S, k, c->k_stride, u->keys, D);
+        pack_transposed(u->vt, u->S, v, c->v_stride, u->keys, D);
+        pack(u->k, u->D, k, c->k_stride, u->keys, D, 1.0f);
+    }
+    for (int64_t first = u->first_query; first < u->first_query + u->queries; first += PANEL) {
+        struct panel p = panel_open(c, u, first);
+        const float *dout = c->dout + first * H * D + column, *out = c->out_of_forward + first * H * D + column;
+        pack(u->q, u->D, c->q + first * c->q_stride + column, c->q_stride, p.rows, D, c->a->scale);
+        pack(u->dout, u->D, dout, H * D, p.rows, D, 1.0f);
+        if (c->drop) panel_factors(u->factors, c, u, &p);
+        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
+        multiply(u->ds, u->dout, u->D, 1, u->vt, p.rows, p.width, D, u->S, false);
+        for (int64_t i = 0; i < p.rows; i++) {
+            hone_vec delta = {0};
+            for (int64_t d = 0; d < D; d += HONE_LANES)
+                delta += vec_load_n(out + i * H * D + d, D - d) * vec_load(u->dout + i * u->D + d);
+            softmax_row_backward(u->p + i * p.width, u->ds + i * p.width, c->drop ? u->factors + i * p.width : NULL,
+                                 c->lse_of_forward[(first + i) * H + u->head], vec_sum(delta), p.visible[i], p.width);
+        }
+        multiply(u->o, u->ds, p.width, 1, u->k, p.rows, u->D, p.keys, u->D, false);
+        unpack(c->dq + first * c->q_stride + column, c->q_stride, u->o, u->D, p.rows, D, c->a->scale);
+        multiply(u->dk, u->ds, 1, p.width, u->q, p.keys, u->D, p.rows, u->D, true);
+        multiply(u->dv, u->p, 1, p.width, u->dout, p.keys, u->D, p.rows, u->D, true);
+    }
+    unpack(c->dk + u->first_key * c->k_stride + column, c->k_stride, u->dk, u->D, u->keys, D, 1.0f);
+    unpack(c->dv + u->first_key * c->v_stride + column, c->v_stride, u->dv, u->D, u->keys, D, 1.0f);
+}
+
+static void run_units(const struct call *c, void (*run)(const struct call *c, const struct unit *u)) {
+    int64_t units = c->a->B * c->a->H;
+#pragma omp parallel for schedule(dynamic, 4) if (c->a->T * c->a->H * c->a->D > HONE_CPU_PARALLEL)
+    for (int64_t i = 0; i < units; i++) {
+        struct unit u = unit_open(c, i);
+        run(c, &u);
+    }
+}
+
+void hone_cpu_attention_forward(void *out, float *lse, const void *q, int64_t q_stride, const void *k, int64_t k_stride,
+                                const void *v, int64_t v_stride, const struct hone_attention *a,
+                                const struct hone_dropout *drop, enum hone_dtype dtype, void *workspace,
+                                struct hone_stream *s) {
+    (void)s;
+    HONE_CPU_F32("attention_forward", dtype);
+    struct call c = {.a = a,
+                     .drop = drop,
+                     .q = q,
+                     .k = k,
+                     .v = v,
+                     .q_stride = q_stride,
+                     .k_stride = k_stride,
+                     .v_stride = v_stride,
+                     .out = out,
+                     .lse = lse,
+                     .scratch = workspace,
+                     .scratch_per_thread = scratch_floats(a->max_len, a->D)};
+    run_units(&c, forward_unit);
+}
+
+void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse,
+                                 const void *q, int64_t q_stride, const void *k, int64_t k_stride, const void *v,
+                                 int64_t v_stride, const struct hone_attention *a, const struct hone_dropout *drop,
+                                 enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    (void)s;
+    HONE_CPU_F32("attention_backward", dtype);
+    struct call c = {.a = a,
+                     .drop = drop,
+                     .q = q,
+                     .k = k,
+                     .v = v,
+                     .q_stride = q_stride,
+                     .k_stride = k_stride,
+                     .v_stride = v_stride,
+                     .dout = dout,
+                     .out_of_forward = out,
+                     .lse_of_forward = lse,
+                     .dq = dq,
+                     .dk = dk,
+                     .dv = dv,
+                     .scratch = workspace,
+                     .scratch_per_thread = scratch_floats(a->max_len, a->D)};
+    run_units(&c, backward_unit);
+}
+
+size_t hone_cpu_attention_workspace(const struct hone_attention *a, enum hone_dtype dtype) {
+    HONE_CPU_F32("attention_workspace", dtype);
+    return scratch_floats(a->max_len, a->D) * (size_t)omp_get_max_threads() * sizeof(float);
+}

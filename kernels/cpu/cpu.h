@@ -1,0 +1,54 @@
+/* What the files of the CPU device share: its stream, and the names of its kernels. Kernels run at once, on OpenMP's
+ * threads; what they compute does not depend on their number. */
+#ifndef HONE_KERNELS_CPU_CPU_H
+#define HONE_KERNELS_CPU_CPU_H
+
+#include "base/status.h"
+#include "kernels/ops.h"
+
+struct hone_stream {
+    enum hone_status status; /* the first failure since the last synchronization */
+    char message[512];
+};
+
+/* Keeps the first failure. */
+void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define HONE_CPU_F32(op, dtype)                                                                                        \
+    HONE_CHECK((dtype) == HONE_F32, "%s on the CPU computes in f32, not in %s", op, hone_dtype_name(dtype))
+
+/* Elements below which a loop isn't worth waking other threads for (about 5 us of work). */
+#define HONE_CPU_PARALLEL 8192
+
+/* Every entry of struct hone_ops; the prototypes are taken from there. */
+#define HONE_CPU_OPS(X)                                                                                                \
+    X(linear_forward)                                                                                                  \
+    X(linear_backward_input)                                                                                           \
+    X(linear_backward_weight)                                                                                          \
+    X(linear_workspace)                                                                                                \
+    X(activation_forward)                                                                                              \
+    X(activation_backward)                                                                                             \
+    X(residual_layer_norm_forward)                                                                                     \
+    X(residual_layer_norm_backward)                                                                                    \
+    X(residual_layer_norm_backward_workspace)                                                                          \
+    X(dropout)                                                                                                         \
+    X(embedding_forward)                                                                                               \
+    X(embedding_backward)                                                                                              \
+    X(attention_forward)                                                                                               \
+    X(attention_backward)                                                                                              \
+    X(attention_workspace)                                                                                             \
+    X(gather_rows)                                                                                                     \
+    X(scatter_rows_add)                                                                                                \
+    X(add)                                                                                                             \
+    X(cross_entropy_forward)                                                                                           \
+    X(cross_entropy_backward)                                                                                          \
+    X(gradient_norm)                                                                                                   \
+    X(gradient_norm_workspace)                                                                                         \
+    X(adamw)
+
+#define HONE_CPU_DECLARE(name) __typeof__(*((struct hone_ops *)0)->name) hone_cpu_##name;
+HONE_CPU_OPS(HONE_CPU_DECLARE)
+#undef HONE_CPU_DECLARE
+
+#endif

@@ -1,0 +1,13 @@
+/* The CPU device, for kernels/device.c. */
+#ifndef HONE_KERNELS_CPU_DEVICE_H
+#define HONE_KERNELS_CPU_DEVICE_H
+
+#include <stdbool.h>
+
+#include "kernels/device.h"
+
+struct hone_device *hone_cpu_device(void);
+/* oneDNN's AVX-512 matmul gives a row the same bits in any batch; its AVX2 one does not. */
+bool hone_cpu_bits_hold(void);
+
+#endif

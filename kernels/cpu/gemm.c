@@ -1,0 +1,309 @@
+/* linear_* through oneDNN matmul primitives. Tokens are cut into blocks of 256 and a rest out of 128, 64 and 32, so
+ * that a shape needs at most four primitives of each kind however T varies: memory stays flat from step to step. In
+ * the weight gradient, where tokens are summed over, the same blocks are added in order, which makes the sum
+ * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512, a row's bits
+ * depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
+ *
+ * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+
+#include "base/arith.h"
+#include "base/memory.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/vector.h"
+#include "kernels/profile.h"
+
+enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD_INPUT, GEMM_BACKWARD_WEIGHT };
+
+/* A primitive and what it was made for. The number of threads is part of it, because oneDNN sizes its scratch memory
+ * by it. */
+struct gemm {
+    enum gemm_kind kind;
+    bool bias, accumulate;
+    int threads;
+    int64_t block, N, K;
+
+    dnnl_status_t status; /* of its making */
+    size_t scratch_bytes;
+    dnnl_primitive_desc_t description;
+    dnnl_primitive_t primitive; /* made when first run */
+    dnnl_memory_t source, weights, bias_memory, result, scratch;
+};
+
+static struct {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    struct gemm **cache; /* one a shape, kind and block size */
+    size_t n, capacity;
+} gemms;
+
+static dnnl_status_t gemms_open(void) {
+    if (gemms.engine) return dnnl_success;
+    dnnl_status_t status = dnnl_engine_create(&gemms.engine, dnnl_cpu, 0);
+    if (status != dnnl_success) return status;
+    return dnnl_stream_create(&gemms.stream, gemms.engine, dnnl_stream_default_flags);
+}
+
+struct matrix {
+    dnnl_dims_t dims, strides;
+};
+
+#define MATRIX(rows, cols, row_stride, col_stride) ((struct matrix){{rows, cols}, {row_stride, col_stride}})
+
+/* What one call multiplies: result = source * weights, as oneDNN names them. */
+static void gemm_matrices(const struct gemm *g, struct matrix *source, struct matrix *weights, struct matrix *result) {
+    int64_t M = g->block, N = g->N, K = g->K;
+    switch (g->kind) {
+    case GEMM_FORWARD:
+        *source = MATRIX(M, K, K, 1);
+        *weights = MATRIX(K, N, 1, K);
+        *result = MATRIX(M, N, N, 1);
+        break;
+    case GEMM_BACKWARD_INPUT:
+        *source = MATRIX(M, N, N, 1);
+        *weights = MATRIX(N, K, K, 1);
+        *result = MATRIX(M, K, K, 1);
+        break;
+    case GEMM_BACKWARD_WEIGHT:
+        *source = MATRIX(N, M, 1, N);
+        *weights = MATRIX(M, K, K, 1);
+        *result = MATRIX(N, K, K, 1);
+        break;
+    }
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef dnnl_memory_desc_t matrix_desc;
+typedef const_dnnl_memory_desc_t matrix_desc_ref;
+#define DESC_REF(desc) (desc)
+#else
+typedef dnnl_memory_desc_t matrix_desc;
+typedef const dnnl_memory_desc_t *matrix_desc_ref;
+#define DESC_REF(desc) (&(desc))
+#endif
+
+static dnnl_status_t desc_create(matrix_desc *desc, const struct matrix *m) {
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_memory_desc_create_with_strides(desc, 2, m->dims, dnnl_f32, m->strides);
+#else
+    return dnnl_memory_desc_init_by_strides(desc, 2, m->dims, dnnl_f32, m->strides);
+#endif
+}
+
+static dnnl_status_t append_sum(dnnl_post_ops_t operations) {
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_sum(operations, 1.0f, 0, dnnl_data_type_undef);
+#else
+    return dnnl_post_ops_append_sum(operations, 1.0f);
+#endif
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, matrix_desc_ref source, matrix_desc_ref weights,
+                              matrix_desc_ref bias, matrix_desc_ref result, dnnl_primitive_attr_t attributes) {
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(out, gemms.engine, source, weights, bias, result, attributes);
+#else
+    dnnl_matmul_desc_t operation;
+    dnnl_status_t status = dnnl_matmul_desc_init(&operation, source, weights, bias, result);
+    if (status != dnnl_success) return status;
+    return dnnl_primitive_desc_create(out, &operation, attributes, gemms.engine, NULL);
+#endif
+}
+
+static void desc_destroy(matrix_desc desc) {
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_destroy(desc);
+#else
+    (void)desc;
+#endif
+}
+
+#define TRY_DNNL(expression)                                                                                           \
+    do {                                                                                                               \
+        dnnl_status_t try_status = (expression);                                                                       \
+        if (try_status != dnnl_success) return try_status;                                                             \
+    } while (0)
+
+static dnnl_status_t attributes_create(dnnl_primitive_attr_t *attributes, bool accumulate) {
+    TRY_DNNL(dnnl_primitive_attr_create(attributes));
+    TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user));
+    if (!accumulate) return dnnl_success;
+    dnnl_post_ops_t operations;
+    TRY_DNNL(dnnl_post_ops_create(&operations));
+    dnnl_status_t status = append_sum(operations);
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(*attributes, operations);
+    dnnl_post_ops_destroy(operations);
+    return status;
+}
+
+/* Fills description, scratch_bytes and the memory objects, which get their addresses call by call. */
+static dnnl_status_t gemm_describe(struct gemm *g) {
+    TRY_DNNL(gemms_open());
+    struct matrix source, weights, result, bias = MATRIX(1, g->N, g->N, 1);
+    gemm_matrices(g, &source, &weights, &result);
+    matrix_desc a, b, c, d;
+    dnnl_primitive_attr_t attributes;
+    TRY_DNNL(desc_create(&a, &source));
+    TRY_DNNL(desc_create(&b, &weights));
+    TRY_DNNL(desc_create(&c, &result));
+    TRY_DNNL(desc_create(&d, &bias));
+    TRY_DNNL(attributes_create(&attributes, g->accumulate));
+    TRY_DNNL(
+        describe(&g->description, DESC_REF(a), DESC_REF(b), g->bias ? DESC_REF(d) : NULL, DESC_REF(c), attributes));
+    dnnl_primitive_attr_destroy(attributes);
+    matrix_desc_ref scratch = dnnl_primitive_desc_query_md(g->description, dnnl_query_scratchpad_md, 0);
+    g->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    TRY_DNNL(dnnl_memory_create(&g->source, DESC_REF(a), gemms.engine, DNNL_MEMORY_NONE));
+    TRY_DNNL(dnnl_memory_create(&g->weights, DESC_REF(b), gemms.engine, DNNL_MEMORY_NONE));
+    TRY_DNNL(dnnl_memory_create(&g->result, DESC_REF(c), gemms.engine, DNNL_MEMORY_NONE));
+    TRY_DNNL(dnnl_memory_create(&g->bias_memory, DESC_REF(d), gemms.engine, DNNL_MEMORY_NONE));
+    TRY_DNNL(dnnl_memory_create(&g->scratch, scratch, gemms.engine, DNNL_MEMORY_NONE));
+    desc_destroy(a), desc_destroy(b), desc_destroy(c), desc_destroy(d);
+    return dnnl_success;
+}
+
+static struct gemm *gemm_get(enum gemm_kind kind, bool bias, bool accumulate, int64_t block, int64_t N, int64_t K) {
+    int threads = omp_get_max_threads();
+    for (size_t i = 0; i < gemms.n; i++) {
+        struct gemm *g = gemms.cache[i];
+        if (g->kind == kind && g->block == block && g->N == N && g->K == K && g->bias == bias &&
+            g->accumulate == accumulate && g->threads == threads)
+            return g;
+    }
+    hone_reserve(&gemms.cache, &gemms.capacity, gemms.n + 1, sizeof(*gemms.cache), "GEMM primitives");
+    struct gemm *g = hone_calloc(1, sizeof(*g), "GEMM primitive");
+    g->kind = kind, g->bias = bias, g->accumulate = accumulate, g->threads = threads;
+    g->block = block, g->N = N, g->K = K;
+    g->status = gemm_describe(g);
+    gemms.cache[gemms.n++] = g;
+    return g;
+}
+
+static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, const void *weights, const void *bias,
+                              void *workspace) {
+    TRY_DNNL(g->status);
+    if (!g->primitive) {
+        TRY_DNNL(dnnl_primitive_create(&g->primitive, g->description));
+        dnnl_primitive_desc_destroy(g->description);
+        g->description = NULL;
+    }
+    TRY_DNNL(dnnl_memory_set_data_handle(g->result, result));
+    TRY_DNNL(dnnl_memory_set_data_handle(g->source, (void *)(uintptr_t)source));
+    TRY_DNNL(dnnl_memory_set_data_handle(g->weights, (void *)(uintptr_t)weights));
+    TRY_DNNL(dnnl_memory_set_data_handle(g->scratch, workspace));
+    if (g->bias) TRY_DNNL(dnnl_memory_set_data_handle(g->bias_memory, (void *)(uintptr_t)bias));
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, g->source},
+                                         {DNNL_ARG_WEIGHTS, g->weights},
+                                         {DNNL_ARG_DST, g->result},
+                                         {DNNL_ARG_SCRATCHPAD, g->scratch},
+                                         {DNNL_ARG_BIAS, g->bias_memory}};
+    double start = hone_profile_start();
+    TRY_DNNL(dnnl_primitive_execute(g->primitive, gemms.stream, g->bias ? 5 : 4, arguments));
+    TRY_DNNL(dnnl_stream_wait(gemms.stream));
+    hone_profile_add("gemm", start);
+    return dnnl_success;
+}
+
+/* The block that comes next when `rows` (a multiple of 32) are left. */
+static int64_t next_block(int64_t rows) { return rows >= 256 ? 256 : rows >= 128 ? 128 : rows >= 64 ? 64 : 32; }
+
+static void report(struct hone_stream *s, const char *op, dnnl_status_t status, int64_t T, int64_t N, int64_t K) {
+    if (status == dnnl_success) return;
+    hone_cpu_fail(s, status == dnnl_out_of_memory ? HONE_OUT_OF_MEMORY : HONE_INTERNAL,
+                  "%s [T=%lld, N=%lld, K=%lld]: oneDNN failed with status %d", op, (long long)T, (long long)N,
+                  (long long)K, (int)status);
+}
+
+void hone_cpu_linear_forward(void *y, const void *x, const void *w, const void *bias, int64_t T, int64_t N, int64_t K,
+                             enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    HONE_CPU_F32("linear_forward", dtype);
+    dnnl_status_t status = dnnl_success;
+    int64_t rows = hone_rows(T);
+    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
+        block = next_block(rows - t);
+        struct gemm *g = gemm_get(GEMM_FORWARD, bias != NULL, false, block, N, K);
+        status = gemm_run(g, (float *)y + t * N, (const float *)x + t * K, w, bias, workspace);
+    }
+    report(s, "linear_forward", status, T, N, K);
+}
+
+void hone_cpu_linear_backward_input(void *dx, const void *dy, const void *w, bool accumulate, int64_t T, int64_t N,
+                                    int64_t K, enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    HONE_CPU_F32("linear_backward_input", dtype);
+    dnnl_status_t status = dnnl_success;
+    int64_t rows = hone_rows(T);
+    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
+        block = next_block(rows - t);
+        struct gemm *g = gemm_get(GEMM_BACKWARD_INPUT, false, accumulate, block, N, K);
+        status = gemm_run(g, (float *)dx + t * K, (const float *)dy + t * N, w, NULL, workspace);
+    }
+    report(s, "linear_backward_input", status, T, N, K);
+}
+
+/* Columns [from, from + 64) of the sum over tokens: 256 tokens at a time, so that long sums stay accurate. */
+enum { BIAS_COLUMNS = 64, BIAS_TOKENS = 256 };
+
+HONE_CLONES static void bias_gradient(float *dbias, const float *dy, int64_t T, int64_t N, int64_t from) {
+    enum { VECTORS = BIAS_COLUMNS / HONE_LANES };
+    int64_t count[VECTORS], columns = hone_min_i64(N - from, BIAS_COLUMNS);
+    hone_vec total[VECTORS] = {0};
+    for (int64_t v = 0; v < VECTORS; v++) count[v] = hone_min_i64(columns - v * HONE_LANES, HONE_LANES);
+    for (int64_t t = 0; t < T; t += BIAS_TOKENS) {
+        hone_vec sum[VECTORS] = {0};
+        int64_t end = hone_min_i64(T, t + BIAS_TOKENS);
+        for (int64_t i = t; i < end; i++) {
+            const float *row = dy + i * N + from;
+            if (columns == BIAS_COLUMNS)
+                for (int v = 0; v < VECTORS; v++) sum[v] += vec_load(row + v * HONE_LANES);
+            else
+                for (int v = 0; v < VECTORS; v++)
+                    if (count[v] > 0) sum[v] += vec_load_n(row + v * HONE_LANES, count[v]);
+        }
+        for (int v = 0; v < VECTORS; v++) total[v] += sum[v];
+    }
+    for (int v = 0; v < VECTORS; v++) {
+        float *out = dbias + from + v * HONE_LANES;
+        if (count[v] > 0) vec_store_n(out, vec_load_n(out, count[v]) + total[v], count[v]);
+    }
+}
+
+void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
+                                     enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    HONE_CPU_F32("linear_backward_weight", dtype);
+    dnnl_status_t status = dnnl_success;
+    int64_t rows = hone_rows(T);
+    memset((float *)dy + T * N, 0, (size_t)((rows - T) * N) * sizeof(float));
+    memset((float *)x + T * K, 0, (size_t)((rows - T) * K) * sizeof(float));
+    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
+        block = next_block(rows - t);
+        struct gemm *g = gemm_get(GEMM_BACKWARD_WEIGHT, false, true, block, N, K);
+        status = gemm_run(g, dw, (float *)dy + t * N, (float *)x + t * K, NULL, workspace);
+    }
+    report(s, "linear_backward_weight", status, T, N, K);
+    if (!dbias) return;
+#pragma omp parallel for schedule(static) if (T * N > HONE_CPU_PARALLEL)
+    for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from);
+}
+
+size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype) {
+    HONE_CPU_F32("linear_workspace", dtype);
+    static const struct {
+        enum gemm_kind kind;
+        bool bias, accumulate;
+    } variants[] = {{GEMM_FORWARD, false, false},
+                    {GEMM_FORWARD, true, false},
+                    {GEMM_BACKWARD_INPUT, false, false},
+                    {GEMM_BACKWARD_INPUT, false, true},
+                    {GEMM_BACKWARD_WEIGHT, false, true}};
+    size_t bytes = 0;
+    int64_t rows = hone_rows(T);
+    for (int64_t t = 0, block; t < rows; t += block) {
+        block = next_block(rows - t);
+        for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+            struct gemm *g = gemm_get(variants[i].kind, variants[i].bias, variants[i].accumulate, block, N, K);
+            if (g->scratch_bytes > bytes) bytes = g->scratch_bytes;
+        }
+    }
+    return bytes;
+}
