@@ -109,8 +109,9 @@ enum hone_status hone_json_parse(json_t **out, const char *bytes, size_t n, cons
     json_t *root = json_loadb(copy ? copy : bytes, n, JSON_REJECT_DUPLICATES, &error);
     hone_free(copy);
     if (!root) {
-        if (error.line < 1) return hone_fail(HONE_BAD_INPUT, "%s: %s", name, error.text);
-        return hone_fail(HONE_BAD_INPUT, "%s:%d:%d: %s", name, error.line, error.column, error.text);
+        const char *text = strstr(error.text, "JSON_ALLOW_NUL") ? "a string with \\u0000 in it" : error.text;
+        return hone_fail(HONE_BAD_INPUT, "%s:%d:%d: %s", name, error.line > 0 ? error.line : 1,
+                         error.column > 0 ? error.column : 1, text);
     }
     if (!json_is_object(root)) {
         json_decref(root);

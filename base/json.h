@@ -15,7 +15,8 @@
 #define HONE_JSON_CONFIG_LIMIT (64u << 20)
 #define HONE_JSON_TOKENIZER_LIMIT (1u << 30)
 
-/* Reads a file whose root must be an object. Faults are HONE_BAD_INPUT: "path:line:col: …". */
+/* Reads a file whose root must be an object. Faults are HONE_BAD_INPUT: "path:line:col: …", where
+ * the column is that of the last character looked at. */
 enum hone_status hone_json_read(json_t **out, const char *path, size_t limit);
 /* Same from memory; `name` stands in messages. */
 enum hone_status hone_json_parse(json_t **out, const char *bytes, size_t n, const char *name);
