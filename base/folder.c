@@ -74,11 +74,13 @@ enum hone_status hone_temporary_folder(char **out, const char *path) {
     enum hone_status status = hone_make_folders(parent);
     if (status == HONE_OK) {
         char *name = system_temporary_name(bare);
+        /* Before it is made: registering may be what runs out of memory. */
+        hone_temporary_register(name);
         if (system_mkdir(name) == 0) {
-            hone_temporary_register(name);
             *out = name;
         } else {
             status = system_fail(name, "making the folder");
+            hone_temporary_forget(name);
             hone_free(name);
         }
     }

@@ -214,6 +214,7 @@ static void writing(void **state) {
     json_t *again;
     TEST_OK(hone_json_read(&again, path, 1000));
     assert_true(json_equal(root, again));
+    json_decref(again);
     test_expect_status(hone_json_read(&again, path, 10), HONE_BAD_INPUT, "at most 10 are allowed");
     assert_null(again);
     json_decref(root);

@@ -1,0 +1,617 @@
+/* Files and folders: contents, refusals, and every failure site of the atomic writers walked one by one. After each
+ * failure the old content must stand (or the new one, complete, when only the last fsync failed) and nothing temporary
+ * may stay. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/io.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "support.h"
+
+static const char *const sites[] = {"open", "read", "write", "fsync", "close", "rename", "mkdir"};
+#define SITE_COUNT (sizeof sites / sizeof *sites)
+
+static void put(const char *path, const char *text) { TEST_OK(hone_write_file(path, text, strlen(text))); }
+
+/* True when the file holds exactly `text`. */
+static bool holds(const char *path, const char *text) {
+    char *bytes;
+    size_t n;
+    if (hone_read_file(&bytes, &n, path, 1 << 20) != HONE_OK) return false;
+    bool same = n == strlen(text) && memcmp(bytes, text, n) == 0;
+    hone_free(bytes);
+    return same;
+}
+
+static size_t count_names(const char *folder, const char *part) {
+    char **names;
+    size_t n, count = 0;
+    TEST_OK(hone_list_folder(&names, &n, folder));
+    for (size_t i = 0; i < n; i++) count += strstr(names[i], part) != NULL;
+    hone_names_free(names, n);
+    return count;
+}
+
+static void reading(void **state) {
+    (void)state;
+    const char *folder = test_scratch();
+    char *path = hone_path_join(folder, "naïve name");
+    static const size_t sizes[] = {0, 1, 7, 63, 64, 65, 1023, 1500, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t n = sizes[i], got;
+        char *data = hone_alloc(n, 1, "test"), *bytes;
+        for (size_t j = 0; j < n; j++) data[j] = (char)(j * 7 + i);
+        TEST_OK(hone_write_file(path, data, n));
+        TEST_OK(hone_read_file(&bytes, &got, path, n));
+        assert_int_equal(got, n);
+        test_same_bits("contents", bytes, data, n);
+        assert_int_equal(bytes[n], 0);
+        hone_free(bytes);
+        if (n) {
+            test_expect_status(hone_read_file(&bytes, &got, path, n - 1), HONE_BAD_INPUT, "are allowed");
+            assert_null(bytes);
+        }
+
+        struct hone_file *file;
+        TEST_OK(hone_file_open(&file, path));
+        assert_int_equal(hone_file_size(file), n);
+        assert_string_equal(hone_file_path(file), path);
+        char *part = hone_alloc(n + 1, 1, "test");
+        TEST_OK(hone_file_read_at(file, part, n - n / 3, (int64_t)(n / 3)));
+        test_same_bits("part", part, data + n / 3, n - n / 3);
+        TEST_OK(hone_file_read_at(file, part, 0, (int64_t)n + 5));
+        char *message = hone_format("ends at byte %zu", n);
+        test_expect_status(hone_file_read_at(file, part, n + 1, 0), HONE_BAD_INPUT, message);
+        hone_free(message);
+        TEST_OK(hone_file_close(file));
+        hone_free(part);
+        hone_free(data);
+    }
+    struct stat about;
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 0133, 0);
+    TEST_OK(hone_file_close(NULL));
+    hone_free(path);
+}
+
+static void refusals(void **state) {
+    (void)state;
+    const char *folder = test_scratch();
+    char *missing = hone_path_join(folder, "mis\x1b[2Jsing"), *below = hone_path_join(missing, "x"), *bytes, **names;
+    size_t n;
+    struct hone_file *file;
+    test_expect_status(hone_file_open(&file, missing), HONE_BAD_INPUT, "mis\\x1b[2Jsing: there is no such file");
+    assert_null(file);
+    test_expect_status(hone_file_open(&file, folder), HONE_BAD_INPUT, "is a folder, expected a file");
+    test_expect_status(hone_read_file(&bytes, &n, below, 10), HONE_BAD_INPUT, "no such file");
+    test_expect_status(hone_list_folder(&names, &n, missing), HONE_BAD_INPUT, "no such folder");
+    test_expect_status(hone_write_file(below, "x", 1), HONE_DISK, "No such file or directory");
+    test_expect_status(hone_write_file(folder, "x", 1), HONE_DISK, "renaming to it failed");
+    test_expect_status(hone_copy_file(missing, below), HONE_BAD_INPUT, "no such file");
+    put(missing, "old");
+    test_expect_status(hone_file_create(&file, missing, false), HONE_DISK, "exists already");
+    assert_true(holds(missing, "old"));
+    TEST_OK(hone_file_create(&file, missing, true));
+    TEST_OK(hone_file_write(file, "ne", 2));
+    TEST_OK(hone_file_write(file, "w", 1));
+    TEST_OK(hone_file_sync(file));
+    TEST_OK(hone_file_close(file));
+    assert_true(holds(missing, "new"));
+    test_expect_status(hone_make_folders(below), HONE_DISK, "making the folder failed");
+    assert_int_equal(count_names(folder, ""), 1);
+    hone_free(below);
+    hone_free(missing);
+}
+
+/* A full device is told, and stays a device. */
+static void full_device(void **state) {
+    (void)state;
+    struct stat about;
+    if (stat("/dev/full", &about) != 0 || !S_ISCHR(about.st_mode)) skip();
+    test_expect_status(hone_write_file("/dev/full", "abc", 3), HONE_DISK,
+                       "/dev/full: writing 3 bytes at byte 0 failed: No space left on device; free some space");
+    TEST_OK(hone_write_file("/dev/null", "abc", 3));
+    assert_int_equal(stat("/dev/full", &about), 0);
+    assert_true(S_ISCHR(about.st_mode));
+    struct hone_file *file;
+    TEST_OK(hone_file_create(&file, "/dev/full", true));
+    test_expect_status(hone_file_write(file, "abc", 3), HONE_DISK, "No space left on device");
+    TEST_OK(hone_file_close(file));
+}
+
+/* A write that the system cuts short: the rest is tried and the byte named where it failed. */
+static void short_write(void **state) {
+    (void)state;
+    char *path = hone_path_join(test_scratch(), "f");
+    put(path, "old");
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit = {1000, 1000};
+        static char data[5000];
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        enum hone_status status = hone_write_file(path, data, sizeof data);
+        _exit(status == HONE_DISK &&
+                      strstr(hone_error_message(), "writing 4000 bytes at byte 1000 failed: File too large")
+                  ? 0
+                  : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(holds(path, "old"));
+    hone_free(path);
+}
+
+static void interrupt(int number) { (void)number; }
+
+/* A slow pipe under a storm of signals: short reads and EINTR do not show. */
+static void pipe_and_signals(void **state) {
+    (void)state;
+    enum { N = 300000 };
+    char *path = hone_path_join(test_scratch(), "pipe"), *bytes;
+    size_t n;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(path, O_WRONLY);
+        char data[1000];
+        for (int i = 0; i < N; i += (int)sizeof data) {
+            for (int j = 0; j < (int)sizeof data; j++) data[j] = (char)((i + j) % 251);
+            if (i % 30000 == 0) usleep(2000);
+            if (write(fd, data, sizeof data) != (ssize_t)sizeof data) _exit(1);
+        }
+        _exit(0);
+    }
+    struct sigaction action = {.sa_handler = interrupt}, before;
+    sigaction(SIGALRM, &action, &before);
+    struct itimerval storm = {{0, 300}, {0, 300}}, none = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &storm, NULL);
+    enum hone_status status = hone_read_file(&bytes, &n, path, N);
+    setitimer(ITIMER_REAL, &none, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    TEST_OK(status);
+    assert_int_equal(n, N);
+    for (int i = 0; i < N; i++)
+        if (bytes[i] != (char)(i % 251)) fail_msg("byte %d is wrong", i);
+    hone_free(bytes);
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    hone_free(path);
+}
+
+/* One operation to walk: made ready in an empty folder, run, and looked at afterwards. */
+struct operation {
+    const char *name;
+    int least; /* failures that the walk must meet */
+    void (*prepare)(const char *folder, char **temporary);
+    enum hone_status (*run)(const char *folder, const char *temporary);
+    /* `done`: the operation succeeded, so all is new; else all is old, or new and complete. */
+    void (*check)(const char *folder, bool done);
+};
+
+static char joined[4096];
+static const char *in(const char *folder, const char *name) {
+    snprintf(joined, sizeof joined, "%s/%s", folder, name);
+    return joined;
+}
+
+static void write_prepare(const char *folder, char **temporary) {
+    *temporary = NULL;
+    put(in(folder, "f"), "old");
+}
+static enum hone_status write_run(const char *folder, const char *temporary) {
+    (void)temporary;
+    return hone_write_file(in(folder, "f"), "new", 3);
+}
+static void write_check(const char *folder, bool done) {
+    assert_true(holds(in(folder, "f"), "new") || (!done && holds(in(folder, "f"), "old")));
+}
+
+static void copy_prepare(const char *folder, char **temporary) {
+    *temporary = NULL;
+    put(in(folder, "f"), "old");
+    put(in(folder, "source"), "new");
+}
+static enum hone_status copy_run(const char *folder, const char *temporary) {
+    (void)temporary;
+    char *from = hone_path_join(folder, "source");
+    enum hone_status status = hone_copy_file(in(folder, "f"), from);
+    hone_free(from);
+    return status;
+}
+
+static void commit_prepare(const char *folder, char **temporary) {
+    TEST_OK(hone_temporary_folder(temporary, in(folder, "run")));
+    put(in(*temporary, "a"), "new a");
+    put(in(*temporary, "b"), "new b");
+    char *inner = hone_path_join(*temporary, "inner");
+    TEST_OK(hone_make_folders(inner));
+    put(in(inner, "c"), "new c");
+    hone_free(inner);
+}
+static enum hone_status commit_run(const char *folder, const char *temporary) {
+    return hone_commit_folder(temporary, in(folder, "run"));
+}
+static void commit_check(const char *folder, bool done) {
+    bool there = hone_folder_exists(in(folder, "run"));
+    assert_true(there || !done);
+    if (!there) return;
+    assert_true(holds(in(folder, "run/a"), "new a"));
+    assert_true(holds(in(folder, "run/b"), "new b"));
+    assert_true(holds(in(folder, "run/inner/c"), "new c"));
+}
+
+static void merge_prepare(const char *folder, char **temporary) {
+    TEST_OK(hone_make_folders(in(folder, "run/checkpoints")));
+    put(in(folder, "run/a"), "old a");
+    put(in(folder, "run/manifest"), "old manifest");
+    put(in(folder, "run/other"), "other");
+    TEST_OK(hone_temporary_folder(temporary, in(folder, "run")));
+    put(in(*temporary, "a"), "new a");
+    put(in(*temporary, "manifest"), "new manifest");
+    put(in(*temporary, "z"), "new z");
+}
+static enum hone_status merge_run(const char *folder, const char *temporary) {
+    return hone_merge_folder(temporary, in(folder, "run"), "manifest");
+}
+static void merge_check(const char *folder, bool done) {
+    bool a = holds(in(folder, "run/a"), "new a"), z = hone_file_exists(in(folder, "run/z"));
+    bool manifest = holds(in(folder, "run/manifest"), "new manifest");
+    assert_true(a || holds(in(folder, "run/a"), "old a"));
+    assert_true(!z || holds(in(folder, "run/z"), "new z"));
+    assert_true(manifest || holds(in(folder, "run/manifest"), "old manifest"));
+    assert_true(!manifest || (a && z));
+    assert_true(!done || manifest);
+    assert_true(holds(in(folder, "run/other"), "other"));
+    assert_true(hone_folder_exists(in(folder, "run/checkpoints")));
+}
+
+static void merge_new_prepare(const char *folder, char **temporary) {
+    TEST_OK(hone_temporary_folder(temporary, in(folder, "x/y/run")));
+    put(in(*temporary, "a"), "new a");
+}
+static enum hone_status merge_new_run(const char *folder, const char *temporary) {
+    return hone_merge_folder(temporary, in(folder, "x/y/run"), NULL);
+}
+static void merge_new_check(const char *folder, bool done) {
+    assert_true(!hone_file_exists(in(folder, "x/y/run/a")) ? !done : holds(in(folder, "x/y/run/a"), "new a"));
+}
+
+static enum hone_status folders_run(const char *folder, const char *temporary) {
+    (void)temporary;
+    return hone_make_folders(in(folder, "p/q/r"));
+}
+static void folders_check(const char *folder, bool done) {
+    assert_true(!done || hone_folder_exists(in(folder, "p/q/r")));
+}
+
+static enum hone_status temporary_run(const char *folder, const char *temporary) {
+    (void)temporary;
+    char *made;
+    HONE_TRY(hone_temporary_folder(&made, in(folder, "p/run")));
+    assert_true(hone_folder_exists(made));
+    enum hone_status status = hone_remove_folder(made);
+    hone_free(made);
+    return status;
+}
+static void nothing_to_check(const char *folder, bool done) { (void)folder, (void)done; }
+
+static const struct operation operations[] = {
+    {"hone_write_file", 7, write_prepare, write_run, write_check},
+    {"hone_copy_file", 10, copy_prepare, copy_run, write_check},
+    {"hone_commit_folder", 10, commit_prepare, commit_run, commit_check},
+    {"hone_merge_folder", 12, merge_prepare, merge_run, merge_check},
+    {"hone_merge_folder, new", 8, merge_new_prepare, merge_new_run, merge_new_check},
+    {"hone_make_folders", 9, write_prepare, folders_run, folders_check},
+    {"hone_temporary_folder", 4, write_prepare, temporary_run, nothing_to_check},
+};
+
+/* No name with ".tmp-" anywhere below. */
+static void no_temporaries(const char *folder) {
+    char **names;
+    size_t n;
+    TEST_OK(hone_list_folder(&names, &n, folder));
+    for (size_t i = 0; i < n; i++) {
+        if (strstr(names[i], ".tmp-")) fail_msg("%s stayed in %s", names[i], folder);
+        char *path = hone_path_join(folder, names[i]);
+        if (hone_folder_exists(path)) no_temporaries(path);
+        hone_free(path);
+    }
+    hone_names_free(names, n);
+}
+
+static void walk_disk_failures(void **state) {
+    (void)state;
+    char *folder = hone_path_join(test_scratch(), "walk");
+    for (size_t o = 0; o < sizeof operations / sizeof *operations; o++) {
+        const struct operation *operation = &operations[o];
+        int met = 0;
+        for (size_t s = 0; s < 2 * SITE_COUNT; s++) {
+            for (int n = 1;; n++) {
+                char *plan = hone_format("%s:%d%s", sites[s % SITE_COUNT], n, s < SITE_COUNT ? "" : "+"), *temporary;
+                TEST_OK(hone_make_folders(folder));
+                operation->prepare(folder, &temporary);
+                size_t before = hone_memory_in_use();
+                hone_fault_plan(plan);
+                enum hone_status status = operation->run(folder, temporary);
+                bool fired = hone_fault_fired();
+                hone_fault_plan(NULL);
+                if (status != (fired ? HONE_DISK : HONE_OK))
+                    fail_msg("%s, %s: status %d (%s)", operation->name, plan, (int)status, hone_error_message());
+                if (fired && !strstr(hone_error_message(), folder))
+                    fail_msg("%s, %s: no path in \"%s\"", operation->name, plan, hone_error_message());
+                operation->check(folder, !fired);
+                no_temporaries(folder);
+                /* What was registered before has been forgotten since. */
+                assert_true(hone_memory_in_use() <= before);
+                if (!temporary) assert_int_equal(hone_memory_in_use(), before);
+                TEST_OK(hone_remove_folder(folder));
+                hone_free(temporary);
+                hone_free(plan);
+                if (!fired) break;
+                met += s < SITE_COUNT;
+            }
+        }
+        if (met < operation->least)
+            fail_msg("%s: %d failures met, expected %d", operation->name, met, operation->least);
+        print_message("%s: %d failure sites\n", operation->name, met);
+    }
+    hone_free(folder);
+}
+
+/* The same for memory: the program ends with 5, and its temporary files go with it. */
+static void walk_memory_failures(void **state) {
+    (void)state;
+    char *folder = hone_path_join(test_scratch(), "walk");
+    for (size_t o = 0; o < sizeof operations / sizeof *operations; o++) {
+        for (int n = 1;; n++) {
+            TEST_OK(hone_make_folders(folder));
+            fflush(NULL);
+            pid_t child = fork();
+            assert_true(child >= 0);
+            if (child == 0) {
+                if (!freopen("/dev/null", "w", stderr)) _exit(99);
+                char *temporary, *plan = hone_format("alloc:%d", n);
+                operations[o].prepare(folder, &temporary);
+                hone_fault_plan(plan);
+                enum hone_status status = operations[o].run(folder, temporary);
+                _exit(hone_fault_fired() ? 97 : status);
+            }
+            int status;
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_true(WIFEXITED(status));
+            bool done = WEXITSTATUS(status) == 0;
+            if (!done) assert_int_equal(WEXITSTATUS(status), HONE_OUT_OF_MEMORY);
+            operations[o].check(folder, done);
+            no_temporaries(folder);
+            TEST_OK(hone_remove_folder(folder));
+            if (done) {
+                assert_true(n > 3);
+                break;
+            }
+        }
+    }
+    hone_free(folder);
+}
+
+static void walk_reading(void **state) {
+    (void)state;
+    char *path = hone_path_join(test_scratch(), "f"), *bytes, byte, **names;
+    size_t n, before;
+    struct hone_file *file;
+    put(path, "old");
+    TEST_OK(hone_file_open(&file, path));
+    before = hone_memory_in_use();
+    for (int call = 1; call <= 2; call++) {
+        char *plan = hone_format("read:%d", call);
+        hone_fault_plan(plan);
+        hone_free(plan);
+        test_expect_status(hone_read_file(&bytes, &n, path, 100), HONE_DISK, "Input/output error");
+        assert_null(bytes);
+    }
+    hone_fault_plan("open:1");
+    test_expect_status(hone_read_file(&bytes, &n, path, 100), HONE_DISK, "opening for reading failed");
+    hone_fault_plan("read:1");
+    test_expect_status(hone_file_read_at(file, &byte, 1, 2), HONE_DISK, "reading 1 bytes at byte 2 failed");
+    hone_fault_plan("read:1");
+    test_expect_status(hone_list_folder(&names, &n, "/"), HONE_DISK, "listing the folder failed");
+    assert_int_equal(n, 0);
+    hone_fault_plan(NULL);
+    assert_int_equal(hone_memory_in_use(), before);
+    TEST_OK(hone_file_close(file));
+    hone_free(path);
+}
+
+/* Killed at any moment, a writer leaves one of its two contents whole. */
+static void killed_writer(void **state) {
+    (void)state;
+    enum { N = 200000, TRIALS = 40 };
+    const char *folder = test_scratch();
+    char *path = hone_path_join(folder, "f"), *data[2];
+    for (int k = 0; k < 2; k++) {
+        data[k] = hone_alloc(N, 1, "test");
+        memset(data[k], 'a' + k, N);
+    }
+    TEST_OK(hone_write_file(path, data[0], N));
+    for (int trial = 0; trial < TRIALS; trial++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0)
+            for (int k = 1;; k ^= 1)
+                if (hone_write_file(path, data[k], N) != HONE_OK) _exit(1);
+        usleep((useconds_t)(hone_random_u64(3, 0, 0, (uint64_t)trial) % 5000));
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        char *bytes;
+        size_t n;
+        TEST_OK(hone_read_file(&bytes, &n, path, N));
+        assert_int_equal(n, N);
+        assert_memory_equal(bytes, data[bytes[0] == 'b'], N);
+        hone_free(bytes);
+    }
+    hone_free(data[0]);
+    hone_free(data[1]);
+    hone_free(path);
+}
+
+static void links_are_not_followed(void **state) {
+    (void)state;
+    const char *folder = test_scratch();
+    char *outside = hone_path_join(folder, "outside"), *victim = hone_path_join(outside, "victim");
+    char *inside = hone_path_join(folder, "inside"), *link = hone_path_join(inside, "link");
+    char *file_link = hone_path_join(inside, "file");
+    TEST_OK(hone_make_folders(outside));
+    TEST_OK(hone_make_folders(inside));
+    put(victim, "keep");
+    assert_int_equal(symlink(outside, link), 0);
+    assert_int_equal(symlink(victim, file_link), 0);
+    put(file_link, "new");
+    assert_true(holds(victim, "keep"));
+    assert_true(holds(file_link, "new"));
+    TEST_OK(hone_remove_folder(inside));
+    assert_true(holds(victim, "keep"));
+    assert_int_equal(symlink(outside, inside), 0);
+    TEST_OK(hone_remove_folder(inside));
+    assert_true(holds(victim, "keep"));
+    assert_false(hone_folder_exists(inside));
+    TEST_OK(hone_remove_folder(inside));
+    hone_free(file_link);
+    hone_free(link);
+    hone_free(inside);
+    hone_free(victim);
+    hone_free(outside);
+}
+
+static void folders(void **state) {
+    (void)state;
+    const char *folder = test_scratch();
+    char *deep = hone_path_join(folder, "a//b/c/"), *run = hone_path_join(folder, "a/b/run/"), *temporary, **names;
+    size_t n;
+    TEST_OK(hone_make_folders(deep));
+    TEST_OK(hone_make_folders(deep));
+    TEST_OK(hone_make_folders("/"));
+    TEST_OK(hone_make_folders("."));
+    assert_true(hone_folder_exists(deep));
+    assert_false(hone_file_exists(deep));
+    TEST_OK(hone_temporary_folder(&temporary, run));
+    assert_non_null(strstr(temporary, "/a/b/run.tmp-"));
+    put(in(temporary, "z"), "1");
+    put(in(temporary, "b"), "2");
+    put(in(temporary, "é"), "3");
+    TEST_OK(hone_list_folder(&names, &n, temporary));
+    assert_int_equal(n, 3);
+    assert_string_equal(names[0], "b");
+    assert_string_equal(names[1], "z");
+    assert_string_equal(names[2], "é");
+    hone_names_free(names, n);
+    /* A folder that exists, even an empty one, is not replaced; the temporary one is gone all the same. */
+    test_expect_status(hone_commit_folder(temporary, deep), HONE_DISK, "File exists");
+    assert_false(hone_folder_exists(temporary));
+    TEST_OK(hone_list_folder(&names, &n, deep));
+    assert_int_equal(n, 0);
+    hone_names_free(names, n);
+    hone_free(temporary);
+    hone_free(run);
+    hone_free(deep);
+
+    static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"/", "b", "/b"}, {"", "b", "b"}};
+    for (size_t i = 0; i < 4; i++) {
+        char *path = hone_path_join(joins[i][0], joins[i][1]);
+        assert_string_equal(path, joins[i][2]);
+        hone_free(path);
+    }
+}
+
+/* What a child registered goes when it ends, and only that. */
+static void temporaries_at_exit(void **state) {
+    (void)state;
+    const char *folder = test_scratch();
+    char *ours = hone_path_join(folder, "ours"), *theirs = hone_path_join(folder, "theirs"), *kept = NULL;
+    put(ours, "1");
+    hone_temporary_register(ours);
+    for (int how = 0; how < 2; how++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            char *temporary;
+            TEST_OK(hone_temporary_folder(&temporary, theirs));
+            put(in(temporary, "x"), "x");
+            kept = hone_path_join(folder, "kept");
+            put(kept, "x");
+            hone_temporary_register(kept);
+            hone_temporary_forget(kept);
+            hone_free(kept);
+            hone_free(temporary);
+            hone_free(ours);
+            hone_free(theirs);
+            hone_temporary_remove_all();
+            if (how == 0) _exit(0);
+            HONE_CHECK(freopen("/dev/null", "w", stderr) == NULL, "ends here");
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(WEXITSTATUS(status), how == 0 ? 0 : HONE_INTERNAL);
+        assert_true(holds(ours, "1"));
+        assert_true(holds(in(folder, "kept"), "x"));
+        no_temporaries(folder);
+    }
+    hone_temporary_remove_all();
+    assert_false(hone_file_exists(ours));
+    hone_free(ours);
+    hone_free(theirs);
+}
+
+static void plain_names(void **state) {
+    (void)state;
+    static const char *const good[] = {"a", "model.safetensors", "...", ".env", "-x", "a b", "größe", "日本", "a\\b",
+                                       "~"};
+    static const char *const bad[] = {
+        "",      ".",    "..",   "/",        "a/b",      "../a", "/etc/passwd", "a/",           "a\nb",   "\x1b[2J",
+        "a\x7f", "a\tb", "\xff", "\xc0\xaf", "\xc2\x9b", "./a",  "a/..",        "\xed\xa0\x80", "..\x2f", "a\xe2\x80"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!hone_name_is_plain(good[i])) fail_msg("\"%s\" was refused", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (hone_name_is_plain(bad[i])) fail_msg("name %zu was accepted", i);
+    char name[300];
+    memset(name, 'x', sizeof name);
+    name[255] = 0;
+    assert_true(hone_name_is_plain(name));
+    name[255] = 'x';
+    name[256] = 0;
+    assert_false(hone_name_is_plain(name));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(full_device),
+        cmocka_unit_test(short_write),
+        cmocka_unit_test(pipe_and_signals),
+        cmocka_unit_test(walk_disk_failures),
+        cmocka_unit_test(walk_memory_failures),
+        cmocka_unit_test(walk_reading),
+        cmocka_unit_test(killed_writer),
+        cmocka_unit_test(links_are_not_followed),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(temporaries_at_exit),
+        cmocka_unit_test(plain_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
