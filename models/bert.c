@@ -322,6 +322,7 @@ static const char *rename_tensor(char text[512], const char *name) {
 const struct hone_model_class hone_bert_class = {
     .model_type = "bert",
     .base_prefix = "bert.",
+    .tokenizer_class = "BertTokenizer",
     .configure = configure,
     .forward = forward,
     .architecture = architecture,

@@ -1,0 +1,103 @@
+#include "recipes/engine.h"
+
+#include "base/memory.h"
+
+enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B) {
+    struct hone_device *device = hone_parameters_device(model->parameters);
+    *engine = (struct hone_engine){.model = model, .device = device, .batch_bytes = hone_batch_bytes(T, B)};
+    HONE_TRY(device->stream_create(device, &engine->stream));
+    HONE_TRY(device->allocate_pinned(device, &engine->host_memory, engine->batch_bytes, "batch"));
+    HONE_TRY(device->allocate(device, &engine->device_memory, engine->batch_bytes, "batch on the device"));
+    hone_batch_place(&engine->batch, engine->host_memory, T, B);
+    hone_batch_place(&engine->on_device, engine->device_memory, T, B);
+    engine->tape = hone_tape_create(device, model->parameters);
+    engine->logits = hone_alloc((size_t)B * (size_t)model->n_labels, sizeof(float), "logits");
+    return HONE_OK;
+}
+
+void hone_engine_free(struct hone_engine *engine) {
+    if (!engine->device) return;
+    hone_tape_free(engine->tape);
+    if (engine->device_memory) engine->device->release(engine->device, engine->device_memory);
+    if (engine->host_memory) engine->device->release_pinned(engine->device, engine->host_memory);
+    if (engine->stream) engine->device->stream_destroy(engine->stream);
+    hone_free(engine->logits);
+    *engine = (struct hone_engine){0};
+}
+
+static struct hone_model_inputs inputs_of(const struct hone_batch *sizes, const struct hone_batch *pointers,
+                                          const struct hone_step *step) {
+    return (struct hone_model_inputs){
+        .T = sizes->T,
+        .B = sizes->B,
+        .R = sizes->R,
+        .max_len = sizes->max_len,
+        .ids = pointers->ids,
+        .types = pointers->types,
+        .positions = pointers->positions,
+        .row_key = pointers->row_key,
+        .cu_seqlens = pointers->cu_seqlens,
+        .rows = pointers->rows,
+        .cu_rows = pointers->cu_rows,
+        .step = step,
+    };
+}
+
+struct hone_model_inputs hone_engine_upload(struct hone_engine *engine, const struct hone_step *step) {
+    engine->device->copy_to_device(engine->device_memory, engine->host_memory, engine->batch_bytes, engine->stream);
+    return inputs_of(&engine->batch, &engine->on_device, step);
+}
+
+static enum hone_status infer_batch(struct hone_engine *engine) {
+    const struct hone_model *model = engine->model;
+    struct hone_model_inputs in = hone_engine_upload(engine, NULL);
+    hone_tape_begin(engine->tape, HONE_INFERENCE);
+    hone_value logits = model->class->forward(model, engine->tape, &in);
+    hone_tape_keep(engine->tape, logits);
+    HONE_TRY(hone_tape_layout(engine->tape));
+    hone_tape_forward(engine->tape, engine->stream);
+    engine->device->copy_to_host(engine->logits, hone_tape_data(engine->tape, logits),
+                                 (size_t)(engine->batch.R * model->n_labels) * sizeof(float), engine->stream);
+    return engine->device->stream_synchronize(engine->stream);
+}
+
+enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,
+                                   int64_t end, int64_t tokens,
+                                   void (*sink)(const struct hone_batch *batch, const float *logits, void *user),
+                                   void *user) {
+    int64_t capacity = engine->batch.B_capacity, status = HONE_OK;
+    int64_t *chosen = hone_alloc((size_t)capacity, sizeof *chosen, "samples of a batch");
+    for (int64_t at = begin; at < end && status == HONE_OK;) {
+        int64_t n = end - at < capacity ? end - at : capacity;
+        for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
+        n = hone_micro_batch(samples, chosen, 0, n, tokens);
+        hone_batch_fill(&engine->batch, samples, chosen, n);
+        status = infer_batch(engine);
+        if (status == HONE_OK) sink(&engine->batch, engine->logits, user);
+        at += n;
+    }
+    hone_free(chosen);
+    return (enum hone_status)status;
+}
+
+size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t max_len) {
+    /* Pointers are never followed while measuring; distinct ones keep NULL out of ops that check for it. */
+    size_t bytes = hone_batch_bytes(T, B);
+    void *memory = hone_alloc(bytes, 1, "batch to measure");
+    struct hone_batch batch;
+    hone_batch_place(&batch, memory, T, B);
+    batch.T = T;
+    batch.B = B;
+    batch.R = B;
+    batch.max_len = max_len;
+    struct hone_step step = {0};
+    struct hone_model_inputs in = inputs_of(&batch, &batch, mode == HONE_TRAINING ? &step : NULL);
+    struct hone_tape *tape = hone_tape_create(hone_parameters_device(model->parameters), model->parameters);
+    hone_tape_begin(tape, mode);
+    hone_value logits = model->class->forward(model, tape, &in);
+    if (mode == HONE_TRAINING) hone_cross_entropy(tape, logits, batch.labels, NULL, 1.0f, &step.loss);
+    size_t arena = hone_tape_measure(tape);
+    hone_tape_free(tape);
+    hone_free(memory);
+    return arena;
+}

@@ -1,0 +1,299 @@
+#include "recipes/model_folder.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "hub/model_files.h"
+
+/* How many names a message lists before it only counts. */
+#define LISTED 10
+
+struct names {
+    struct hone_text text;
+    int n;
+};
+
+static void names_add(struct names *names, const char *name) {
+    if (names->n++ >= LISTED) return;
+    char *shown = hone_escape(name, strlen(name));
+    hone_text_format(&names->text, "%s%s", names->n > 1 ? ", " : "", shown);
+    hone_free(shown);
+}
+
+static const char *names_text(struct names *names) {
+    if (names->n > LISTED) hone_text_format(&names->text, ", … (%d in all)", names->n);
+    return names->text.bytes ? names->text.bytes : "";
+}
+
+/* Parameter that a tensor of the file belongs to: by its present name, with or without the base prefix; -1: none,
+ * -2: a buffer to be ignored. */
+static int32_t parameter_of(const struct hone_model *model, const char *tensor) {
+    char renamed[512];
+    const char *name = model->class->rename(renamed, tensor);
+    if (!name) return -2;
+    int32_t id = hone_parameters_find(model->parameters, name);
+    if (id >= 0) return id;
+    size_t prefix = strlen(model->class->base_prefix);
+    if (strncmp(name, model->class->base_prefix, prefix) == 0) {
+        return hone_parameters_find(model->parameters, name + prefix);
+    }
+    char *full = hone_format("%s%s", model->class->base_prefix, name);
+    id = hone_parameters_find(model->parameters, full);
+    hone_free(full);
+    return id;
+}
+
+static bool same_shape(const struct hone_parameter *parameter, const struct hone_tensor_entry *entry) {
+    if (entry->n_dims != parameter->n_dims) return false;
+    for (int i = 0; i < entry->n_dims; i++) {
+        if (entry->shape[i] != parameter->shape[i]) return false;
+    }
+    return true;
+}
+
+static char *shape_text(const int64_t *shape, int n) {
+    struct hone_text text = {0};
+    hone_text_append(&text, "[", 1);
+    for (int i = 0; i < n; i++) hone_text_format(&text, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    hone_text_append(&text, "]", 1);
+    return text.bytes;
+}
+
+static enum hone_status wrong_shape(const char *path, const struct hone_tensor_entry *entry,
+                                    const struct hone_parameter *parameter) {
+    char *found = shape_text(entry->shape, entry->n_dims), *expected = shape_text(parameter->shape, parameter->n_dims);
+    char *name = hone_escape(entry->name, strlen(entry->name));
+    enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" has shape %s, expected %s for %s", path,
+                                        name, found, expected, "this config.json and number of labels");
+    hone_free(found);
+    hone_free(expected);
+    hone_free(name);
+    return status;
+}
+
+/* entry_of[id]: index of the file's tensor for each parameter, -1 for one that is new. */
+static enum hone_status match_tensors(const struct hone_model_folder *folder, int64_t *entry_of, bool report) {
+    const struct hone_model *model = folder->model;
+    int32_t n = hone_parameters_count(model->parameters);
+    struct names unused = {0}, fresh = {0}, missing = {0};
+    enum hone_status status = HONE_OK;
+    for (int32_t id = 0; id < n; id++) entry_of[id] = -1;
+    for (size_t i = 0; i < folder->weights.n; i++) {
+        const struct hone_tensor_entry *entry = &folder->weights.tensors[i];
+        const char *path = folder->weights.paths[entry->file];
+        int32_t id = parameter_of(model, entry->name);
+        if (id == -1) names_add(&unused, entry->name);
+        if (id < 0) continue;
+        if (entry_of[id] >= 0) {
+            status = hone_fail(HONE_BAD_INPUT, "%s: tensors \"%s\" and \"%s\" are the same parameter", path,
+                               folder->weights.tensors[entry_of[id]].name, entry->name);
+            goto done;
+        }
+        entry_of[id] = (int64_t)i;
+        if (!same_shape(hone_parameters_get(model->parameters, id), entry)) {
+            status = wrong_shape(path, entry, hone_parameters_get(model->parameters, id));
+            goto done;
+        }
+    }
+    for (int32_t id = 0; id < n; id++) {
+        const struct hone_parameter *parameter = hone_parameters_get(model->parameters, id);
+        if (entry_of[id] >= 0) continue;
+        names_add(parameter->layer > model->n_layers ? &fresh : &missing, parameter->name);
+    }
+    if (missing.n) {
+        status = hone_fail(HONE_BAD_INPUT, "%s: %d tensor%s that config.json asks for %s missing: %s", folder->path,
+                           missing.n, missing.n > 1 ? "s" : "", missing.n > 1 ? "are" : "is", names_text(&missing));
+    } else if (fresh.n && !folder->training) {
+        status = hone_fail(HONE_BAD_INPUT,
+                           "%s: the model has no head for this task (no %s); fine-tune it first with "
+                           "hone train",
+                           folder->path, names_text(&fresh));
+    } else if (report) {
+        if (fresh.n) hone_info("%s: new, initialised from the seed: %s", folder->path, names_text(&fresh));
+        if (unused.n) hone_info("%s: not used by this model: %s", folder->path, names_text(&unused));
+    }
+done:
+    hone_text_free(&unused.text);
+    hone_text_free(&fresh.text);
+    hone_text_free(&missing.text);
+    return status;
+}
+
+static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
+    char *config_path = hone_path_join(out->path, "config.json");
+    enum hone_status status = HONE_OK;
+    int64_t *entry_of = NULL;
+    if (!hone_folder_exists(out->path)) {
+        HONE_TRY_GOTO(
+            hone_fail(HONE_BAD_INPUT, "%s: no such folder, expected a model folder as the Hub has it", out->path));
+    }
+    HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
+    if (options.labels) {
+        hone_labels_copy(&out->labels, options.labels->names, (size_t)options.labels->n);
+    } else {
+        size_t n;
+        HONE_TRY_GOTO(hone_config_labels(&out->labels.names, &n, out->config, config_path));
+        out->labels.n = (int64_t)n;
+    }
+    HONE_TRY_GOTO(
+        hone_model_create(&out->model, out->config, config_path, options.head, out->labels.n, options.device));
+    /* A head without names: the ones that Transformers gives it. */
+    for (int64_t i = out->labels.n; i < out->model->n_labels; i++) {
+        char *name = hone_format("LABEL_%lld", (long long)i);
+        hone_labels_collect(&out->labels, name, strlen(name));
+        hone_free(name);
+    }
+    HONE_TRY_GOTO(hone_tokenizer_open(&out->tokenizer, out->path));
+    if (hone_tokenizer_size(out->tokenizer) > out->model->vocabulary) {
+        HONE_TRY_GOTO(hone_fail(HONE_BAD_INPUT,
+                                "%s: the tokenizer has %d entries, but the model's vocabulary (vocab_size in "
+                                "config.json) only %lld",
+                                out->path, hone_tokenizer_size(out->tokenizer), (long long)out->model->vocabulary));
+    }
+    HONE_TRY_GOTO(hone_safetensors_open(&out->weights, out->path));
+    entry_of = hone_alloc((size_t)hone_parameters_count(out->model->parameters), sizeof *entry_of, "tensor table");
+    HONE_TRY_GOTO(match_tensors(out, entry_of, false));
+done:
+    hone_free(entry_of);
+    hone_free(config_path);
+    return status;
+}
+
+enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const char *path,
+                                           struct hone_model_folder_options options) {
+    *out = (struct hone_model_folder){
+        .path = hone_strdup(path, "model folder"), .training = options.training, .seed = options.seed};
+    enum hone_status status = outline(out, options);
+    if (status != HONE_OK) hone_model_folder_close(out);
+    return status;
+}
+
+static void warn_non_finite(const char *path, const char *name, const float *values, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(values[i])) {
+            hone_warn("%s: tensor \"%s\" holds %f at element %lld", path, name, (double)values[i], (long long)i);
+            return;
+        }
+    }
+}
+
+static enum hone_status load_tensors(struct hone_model_folder *folder, struct hone_safetensors *weights,
+                                     const int64_t *entry_of) {
+    struct hone_parameters *parameters = folder->model->parameters;
+    int64_t largest = 0;
+    for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {
+        largest = hone_max_i64(largest, hone_parameters_get(parameters, id)->count);
+    }
+    float *values = hone_alloc((size_t)largest, sizeof *values, "one tensor");
+    enum hone_status status = HONE_OK;
+    for (int32_t id = 0; id < hone_parameters_count(parameters) && status == HONE_OK; id++) {
+        const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
+        if (entry_of[id] < 0) {
+            status = hone_parameters_initialize(parameters, id, folder->seed);
+            continue;
+        }
+        const struct hone_tensor_entry *entry = &weights->tensors[entry_of[id]];
+        status = hone_safetensors_read_f32(weights, entry, values);
+        if (status != HONE_OK) break;
+        warn_non_finite(weights->paths[entry->file], entry->name, values, parameter->count);
+        status = hone_parameters_write(parameters, id, values);
+    }
+    hone_free(values);
+    return status;
+}
+
+enum hone_status hone_model_folder_load(struct hone_model_folder *folder) {
+    struct hone_parameters *parameters = folder->model->parameters;
+    HONE_TRY(hone_parameters_allocate(parameters, folder->training));
+    int64_t *entry_of = hone_alloc((size_t)hone_parameters_count(parameters), sizeof *entry_of, "tensor table");
+    enum hone_status status = match_tensors(folder, entry_of, true);
+    if (status == HONE_OK) status = load_tensors(folder, &folder->weights, entry_of);
+    hone_free(entry_of);
+    return status;
+}
+
+enum hone_status hone_model_folder_open(struct hone_model_folder *out, const char *path,
+                                        struct hone_model_folder_options options) {
+    HONE_TRY(hone_model_folder_outline(out, path, options));
+    enum hone_status status = hone_model_folder_load(out);
+    if (status != HONE_OK) hone_model_folder_close(out);
+    return status;
+}
+
+void hone_model_folder_close(struct hone_model_folder *folder) {
+    hone_safetensors_close(&folder->weights);
+    hone_tokenizer_free(folder->tokenizer);
+    hone_model_free(folder->model);
+    hone_labels_free(&folder->labels);
+    json_decref(folder->config);
+    hone_free(folder->path);
+    *folder = (struct hone_model_folder){0};
+}
+
+static enum hone_status tensor_values(void *bytes, int32_t id, void *user) {
+    return hone_parameters_read(user, id, bytes);
+}
+
+static enum hone_status save_weights(const struct hone_model_folder *folder, const char *path) {
+    const struct hone_parameters *parameters = folder->model->parameters;
+    int32_t n = hone_parameters_count(parameters);
+    struct hone_tensor_source *sources = hone_calloc((size_t)n, sizeof *sources, "tensor table");
+    for (int32_t id = 0; id < n; id++) {
+        const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
+        sources[id] =
+            (struct hone_tensor_source){.name = parameter->name, .dtype = "F32", .n_dims = parameter->n_dims, .id = id};
+        for (int i = 0; i < parameter->n_dims; i++) sources[id].shape[i] = parameter->shape[i];
+    }
+    enum hone_status status =
+        hone_safetensors_write(path, sources, (size_t)n, tensor_values, folder->model->parameters);
+    hone_free(sources);
+    return status;
+}
+
+enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length) {
+    const struct hone_model *model = folder->model;
+    char *weights_path = hone_path_join(to, "model.safetensors");
+    struct hone_config_head head = {.architecture = model->class->architecture(model->head),
+                                    .model_type = model->class->model_type,
+                                    .problem_type = "single_label_classification",
+                                    .dtype = "float32",
+                                    .labels = folder->labels.names,
+                                    .n_labels = (size_t)folder->labels.n};
+    json_t *config = hone_config_for_head(folder->config, &head);
+    enum hone_status status;
+    HONE_TRY_GOTO(save_weights(folder, weights_path));
+    HONE_TRY_GOTO(hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class));
+    HONE_TRY_GOTO(hone_config_write(config, to));
+done:
+    json_decref(config);
+    hone_free(weights_path);
+    return status;
+}
+
+enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, const char *from) {
+    struct hone_safetensors weights;
+    HONE_TRY(hone_safetensors_open(&weights, from));
+    struct hone_parameters *parameters = folder->model->parameters;
+    int32_t n = hone_parameters_count(parameters);
+    int64_t *entry_of = hone_alloc((size_t)n, sizeof *entry_of, "tensor table");
+    enum hone_status status = HONE_OK;
+    for (int32_t id = 0; id < n && status == HONE_OK; id++) {
+        const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
+        const struct hone_tensor_entry *entry = hone_safetensors_find(&weights, parameter->name);
+        entry_of[id] = entry ? entry - weights.tensors : -1;
+        if (!entry) {
+            status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" is missing", from, parameter->name);
+        } else if (!same_shape(parameter, entry)) {
+            status = wrong_shape(from, entry, parameter);
+        }
+    }
+    if (status == HONE_OK) status = load_tensors(folder, &weights, entry_of);
+    hone_free(entry_of);
+    hone_safetensors_close(&weights);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* Joins a model folder as the Hub has it with a model's parameters: config.json, safetensors, tokenizer in and out. */
+#ifndef HONE_RECIPES_MODEL_FOLDER_H
+#define HONE_RECIPES_MODEL_FOLDER_H
+
+#include "data/tokenizer.h"
+#include "hub/safetensors.h"
+#include "models/model.h"
+#include "recipes/labels.h"
+
+struct hone_model_folder {
+    char *path;
+    json_t *config; /* owned */
+    struct hone_model *model;
+    struct hone_tokenizer *tokenizer;
+    struct hone_labels labels; /* id2label of config.json, or the ones given */
+    struct hone_safetensors weights;
+    bool training;
+    uint64_t seed;
+};
+
+struct hone_model_folder_options {
+    struct hone_device *device;
+    enum hone_head head;
+    const struct hone_labels *labels; /* of the data; NULL: those of config.json */
+    bool training;                    /* gradients too; a head that the folder lacks is initialised from `seed` */
+    uint64_t seed;
+};
+
+/* Opens the folder: config, tokenizer, the model with its parameters recorded. Every tensor's name and shape in the
+ * files is checked, no weight is read and nothing allocated: a wrong shape, a body tensor that is missing, two tensors
+ * for one parameter, a tokenizer larger than the vocabulary are HONE_BAD_INPUT with the tensor's name, found and
+ * expected. Without `training` a missing head is HONE_BAD_INPUT too. */
+enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const char *path,
+                                           struct hone_model_folder_options options);
+/* Allocates the parameters and fills them from the files, new ones as the model says from the seed. New and unused
+ * tensors are named in the log, weights that are not finite warned of. */
+enum hone_status hone_model_folder_load(struct hone_model_folder *folder);
+/* Both. */
+enum hone_status hone_model_folder_open(struct hone_model_folder *out, const char *path,
+                                        struct hone_model_folder_options options);
+void hone_model_folder_close(struct hone_model_folder *folder);
+
+/* Writes config.json, model.safetensors and the tokenizer's files into the existing folder `to`, synced. max_length
+ * goes into tokenizer_config.json. */
+enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length);
+
+/* Loads the weights of `from`, a folder written by hone_model_folder_save of this same model. */
+enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, const char *from);
+
+#endif

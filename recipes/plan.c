@@ -1,0 +1,101 @@
+#include "recipes/plan.h"
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "hub/safetensors.h"
+#include "optim/adamw.h"
+
+/* oneDNN keeps code, a cache entry and buffers for each GEMM shape it has met: about this much for a model of any
+ * size, since rows come in four block sizes (measured on AVX-512). */
+#define GEMM_LIBRARY_BYTES (24u << 20)
+/* Share of a step's time that GEMMs take in this program on a CPU, for the estimate of time. */
+#define GEMM_SHARE 0.75
+
+static enum hone_status measure_gemm(double *rate, const struct hone_run *run) {
+    struct hone_device *device = run->device;
+    int64_t C = run->folder.model->hidden, T = 512, N = 4 * C;
+    size_t sizes[] = {(size_t)(T * C) * 4, (size_t)(N * C) * 4, (size_t)(T * N) * 4,
+                      device->ops->linear_workspace(T, N, C, HONE_F32)};
+    void *buffers[4] = {NULL};
+    struct hone_stream *stream = NULL;
+    enum hone_status status = HONE_OK;
+    HONE_TRY(device->stream_create(device, &stream));
+    for (int i = 0; i < 4; i++) {
+        HONE_TRY_GOTO(device->allocate(device, &buffers[i], sizes[i] + 64, "measuring GEMM"));
+        device->zero(buffers[i], sizes[i], stream);
+    }
+    double best = 0, begin = hone_seconds();
+    while (hone_seconds() - begin < 0.2) {
+        double start = hone_seconds();
+        device->ops->linear_forward(buffers[2], buffers[0], buffers[1], NULL, T, N, C, HONE_F32, buffers[3], stream);
+        HONE_TRY_GOTO(device->stream_synchronize(stream));
+        double now = 2.0 * (double)T * (double)N * (double)C / (hone_seconds() - start);
+        if (now > best) best = now;
+    }
+    *rate = best;
+done:
+    for (int i = 0; i < 4; i++) {
+        if (buffers[i]) device->release(device, buffers[i]);
+    }
+    device->stream_destroy(stream);
+    return status;
+}
+
+/* Forward costs once, backward twice. */
+static double training_flops(const struct hone_run *run) {
+    const struct hone_model *model = run->folder.model;
+    double flops = 0;
+    int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
+    for (int64_t step = 0; step < run->steps; step++) {
+        int64_t n = hone_run_step_samples(run, step, chosen);
+        for (int64_t i = 0; i < n; i++) {
+            double length = (double)(run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]]);
+            flops += 3 * length * (model->flops_per_token + length * model->flops_per_token_length);
+        }
+    }
+    hone_free(chosen);
+    return flops;
+}
+
+static void count_tokens(struct hone_plan *plan, const struct hone_run *run) {
+    int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
+    for (int64_t step = 0; step < run->steps; step++) {
+        int64_t n = hone_run_step_samples(run, step, chosen);
+        plan->samples += n;
+        for (int64_t i = 0; i < n; i++) plan->tokens += run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]];
+    }
+    hone_free(chosen);
+}
+
+enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *run, bool measure) {
+    const struct hone_parameters *parameters = run->folder.model->parameters;
+    size_t elements = (size_t)hone_parameters_elements(parameters);
+    *out = (struct hone_plan){.parameters = hone_parameters_total(parameters),
+                              .steps = run->steps,
+                              .steps_per_epoch = run->steps_per_epoch,
+                              .warmup = run->warmup,
+                              .micro_batch_tokens = run->micro_batch_tokens,
+                              .most_tokens = run->most_tokens,
+                              .most_sequences = run->most_sequences,
+                              .weights_bytes = elements * sizeof(float),
+                              .gradients_bytes = elements * sizeof(float),
+                              .moments_bytes = hone_optimizer_bytes(parameters),
+                              .arena_bytes = run->arena_bytes,
+                              .batch_bytes = 2 * hone_batch_bytes(run->most_tokens, run->most_sequences),
+                              .program_bytes = hone_resident_bytes(),
+                              .kernels_bytes = GEMM_LIBRARY_BYTES};
+    for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {
+        size_t bytes = (size_t)hone_parameters_get(parameters, id)->count * sizeof(float);
+        if (bytes > out->transfer_bytes) out->transfer_bytes = bytes;
+    }
+    out->peak_bytes = out->program_bytes + out->weights_bytes + out->gradients_bytes + out->moments_bytes +
+                      out->arena_bytes + out->batch_bytes + out->kernels_bytes + out->transfer_bytes;
+    out->disk_bytes = 2 * out->weights_bytes + (4u << 20);
+    out->flops = training_flops(run);
+    count_tokens(out, run);
+    if (!measure) return HONE_OK;
+    HONE_TRY(measure_gemm(&out->gemm_rate, run));
+    out->seconds = out->flops / out->gemm_rate / GEMM_SHARE;
+    return HONE_OK;
+}

@@ -1,0 +1,90 @@
+#include "recipes/predictor.h"
+
+#include "base/arith.h"
+#include "base/memory.h"
+
+static enum hone_status open_parts(struct hone_predictor *predictor, const char *folder) {
+    struct hone_device *device;
+    HONE_TRY(hone_device_open(&device, "auto"));
+    struct hone_model_folder_options options = {.device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION};
+    HONE_TRY(hone_model_folder_open(&predictor->folder, folder, options));
+    predictor->task = hone_task_of_config(predictor->folder.config);
+    if (!predictor->task) {
+        return hone_fail(HONE_BAD_INPUT, "%s: architectures in config.json names no task that hone predicts", folder);
+    }
+    const struct hone_model *model = predictor->folder.model;
+    predictor->max_length = hone_tokenizer_max_length(predictor->folder.tokenizer);
+    if (predictor->max_length == 0 || predictor->max_length > model->max_positions) {
+        predictor->max_length = model->max_positions;
+    }
+    int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, predictor->max_length);
+    HONE_TRY(hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES));
+    struct hone_samples *pending = &predictor->pending;
+    pending->begins = hone_calloc(HONE_PREDICTOR_PENDING + 1, sizeof *pending->begins, "waiting inputs");
+    pending->labels = hone_calloc(HONE_PREDICTOR_PENDING, sizeof *pending->labels, "waiting inputs");
+    pending->lines = hone_calloc(HONE_PREDICTOR_PENDING, sizeof *pending->lines, "waiting inputs");
+    return HONE_OK;
+}
+
+enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder) {
+    *out = (struct hone_predictor){0};
+    enum hone_status status = open_parts(out, folder);
+    if (status != HONE_OK) hone_predictor_close(out);
+    return status;
+}
+
+void hone_predictor_close(struct hone_predictor *predictor) {
+    hone_samples_free(&predictor->pending);
+    hone_encoding_free(&predictor->encoding);
+    hone_engine_free(&predictor->engine);
+    hone_model_folder_close(&predictor->folder);
+}
+
+enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
+                                    size_t pair_n, bool *full) {
+    struct hone_samples *pending = &predictor->pending;
+    struct hone_encoding *encoding = &predictor->encoding;
+    HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
+    HONE_TRY(hone_tokenizer_encode(encoding, predictor->folder.tokenizer, text, n, pair, pair_n,
+                                   (size_t)predictor->max_length, true));
+    int64_t begin = pending->begins[pending->n];
+    size_t needed = (size_t)begin + encoding->n;
+    if (needed > predictor->pending_tokens_capacity) {
+        size_t capacity = 2 * needed;
+        pending->ids = hone_realloc(pending->ids, capacity, sizeof *pending->ids, "waiting tokens");
+        pending->types = hone_realloc(pending->types, capacity, sizeof *pending->types, "waiting tokens");
+        predictor->pending_tokens_capacity = capacity;
+    }
+    for (size_t i = 0; i < encoding->n; i++) {
+        pending->ids[begin + (int64_t)i] = encoding->ids[i];
+        pending->types[begin + (int64_t)i] = (uint8_t)encoding->type_ids[i];
+    }
+    pending->begins[++pending->n] = (int64_t)needed;
+    pending->longest = hone_max_i64(pending->longest, (int64_t)encoding->n);
+    *full = pending->n == HONE_PREDICTOR_PENDING;
+    return HONE_OK;
+}
+
+struct sink {
+    const struct hone_predictor *predictor;
+    struct hone_text *out;
+};
+
+static void print_batch(const struct hone_batch *batch, const float *logits, void *user) {
+    struct sink *sink = user;
+    const struct hone_labels *labels = &sink->predictor->folder.labels;
+    for (int64_t r = 0; r < batch->R; r++) {
+        sink->predictor->task->predict(sink->out, labels, logits + r * labels->n);
+        hone_text_append(sink->out, "\n", 1);
+    }
+}
+
+enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out) {
+    struct hone_samples *pending = &predictor->pending;
+    struct sink sink = {predictor, out};
+    HONE_TRY(hone_engine_infer(&predictor->engine, pending, 0, pending->n,
+                               hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest), print_batch, &sink));
+    pending->n = 0;
+    pending->longest = 0;
+    return HONE_OK;
+}

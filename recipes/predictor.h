@@ -1,0 +1,33 @@
+/* A trained model folder at work: text in, predictions out, in constant memory. */
+#ifndef HONE_RECIPES_PREDICTOR_H
+#define HONE_RECIPES_PREDICTOR_H
+
+#include "recipes/engine.h"
+#include "recipes/model_folder.h"
+#include "recipes/task.h"
+
+struct hone_predictor {
+    struct hone_model_folder folder;
+    const struct hone_task_class *task;
+    struct hone_engine engine;
+    int64_t max_length;
+    struct hone_encoding encoding;
+    struct hone_samples pending; /* encoded and not yet predicted */
+    size_t pending_tokens_capacity;
+};
+
+/* How many inputs wait at most before they are predicted together. */
+#define HONE_PREDICTOR_PENDING 1024
+
+/* A folder without a task head is HONE_BAD_INPUT. max_length: tokenizer_config.json's model_max_length, at most the
+ * model's positions. */
+enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder);
+void hone_predictor_close(struct hone_predictor *predictor);
+
+/* Takes one input (valid UTF-8; pair may be NULL). *full says that hone_predictor_run must be called now. */
+enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
+                                    size_t pair_n, bool *full);
+/* Predicts all that wait and appends one JSON object a line to `out`, in the order of the inputs. */
+enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out);
+
+#endif

@@ -1,0 +1,181 @@
+#include "recipes/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/log.h"
+#include "optim/schedule.h"
+
+/* A share of the memory that is free now; the rest is the system's and other programs'. */
+#define MEMORY_SHARE 0.8
+/* Above this many tokens a larger micro-batch brings no speed on a CPU. */
+#define CPU_MICRO_BATCH_TOKENS 2048
+
+static enum hone_status read_labels(struct hone_labels *labels, const struct hone_run *run) {
+    const struct hone_recipe *recipe = run->recipe;
+    if (recipe->task.labels.n) {
+        hone_labels_copy(labels, recipe->task.labels.items, recipe->task.labels.n);
+        return HONE_OK;
+    }
+    HONE_TRY(run->task->collect_labels(labels, recipe, &recipe->data.train));
+    hone_labels_sort(labels);
+    return HONE_OK;
+}
+
+static enum hone_status read_split(struct hone_samples *out, struct hone_run *run, const char *name,
+                                   const struct hone_strings *files) {
+    if (!files->n) return HONE_OK;
+    double begin = hone_seconds();
+    HONE_TRY(run->task->encode(out, run->recipe, files, run->folder.tokenizer, &run->folder.labels));
+    double seconds = hone_seconds() - begin;
+    if (out == &run->train) run->encode_seconds = seconds;
+    hone_info("%s: %lld samples, %lld tokens (longest %lld, %lld truncated), read in %.2f s", name, (long long)out->n,
+              (long long)out->begins[out->n], (long long)out->longest, (long long)out->truncated, seconds);
+    return HONE_OK;
+}
+
+int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen) {
+    int64_t batch_size = run->recipe->training.batch_size;
+    int64_t epoch = step / run->steps_per_epoch, begin = step % run->steps_per_epoch * batch_size;
+    int64_t n = run->train.n - begin < batch_size ? run->train.n - begin : batch_size;
+    for (int64_t i = 0; i < n; i++) {
+        chosen[i] = hone_sample_at(&run->train, begin + i, (uint64_t)run->recipe->training.seed, (uint32_t)epoch);
+    }
+    return n;
+}
+
+/* Walks the run's whole order, which is fixed by the seed, for the largest micro-batch that it makes. */
+static void find_largest_micro_batch(struct hone_run *run) {
+    int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
+    run->most_tokens = run->most_sequences = 0;
+    for (int64_t step = 0; step < run->steps; step++) {
+        int64_t n = hone_run_step_samples(run, step, chosen);
+        for (int64_t begin = 0; begin < n;) {
+            int64_t count = hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens), tokens = 0;
+            for (int64_t i = begin; i < begin + count; i++) {
+                tokens += run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]];
+            }
+            if (tokens > run->most_tokens) run->most_tokens = tokens;
+            if (count > run->most_sequences) run->most_sequences = count;
+            begin += count;
+        }
+    }
+    hone_free(chosen);
+}
+
+static int64_t evaluation_longest(const struct hone_run *run) {
+    return hone_max_i64(run->validation.longest, run->test.longest);
+}
+
+static enum hone_status plan_steps(struct hone_run *run) {
+    const struct hone_recipe *recipe = run->recipe;
+    int64_t batch_size = recipe->training.batch_size;
+    run->steps_per_epoch = (run->train.n + batch_size - 1) / batch_size;
+    run->steps = recipe->training.max_steps ? recipe->training.max_steps
+                                            : (int64_t)ceil(recipe->training.epochs * (double)run->steps_per_epoch);
+    run->warmup = recipe->schedule.warmup.steps ? recipe->schedule.warmup.steps
+                                                : hone_schedule_warmup_steps(recipe->schedule.warmup.ratio, run->steps);
+    run->tokens_per_epoch = run->train.begins[run->train.n];
+    run->micro_batch_tokens = recipe->training.micro_batch_tokens;
+    bool chosen_here = run->micro_batch_tokens == HONE_AUTO;
+    if (chosen_here) {
+        run->micro_batch_tokens =
+            hone_min_i64(CPU_MICRO_BATCH_TOKENS, hone_max_i64(batch_size * run->train.longest, 1));
+    }
+    size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes());
+    size_t states = 4 * sizeof(float) * (size_t)hone_parameters_elements(run->folder.model->parameters);
+    for (;;) {
+        find_largest_micro_batch(run);
+        size_t inference = hone_engine_arena(run->folder.model, HONE_INFERENCE,
+                                             hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)),
+                                             HONE_INFERENCE_SEQUENCES, hone_max_i64(evaluation_longest(run), 1));
+        run->arena_bytes = hone_engine_arena(run->folder.model, HONE_TRAINING, run->most_tokens, run->most_sequences,
+                                             run->train.longest);
+        if (inference > run->arena_bytes && evaluation_longest(run)) run->arena_bytes = inference;
+        if (states + run->arena_bytes <= free_bytes) return HONE_OK;
+        if (!chosen_here || run->micro_batch_tokens <= run->train.longest) break;
+        run->micro_batch_tokens = hone_max_i64(run->micro_batch_tokens / 2, run->train.longest);
+    }
+    char needed[16], have[16];
+    return hone_fail(HONE_OUT_OF_MEMORY,
+                     "the run needs %s (largest micro-batch %lld tokens), but only %s are free; lower "
+                     "training.micro_batch_tokens or data.max_length",
+                     hone_bytes(needed, (double)(states + run->arena_bytes)), (long long)run->most_tokens,
+                     hone_bytes(have, (double)free_bytes));
+}
+
+static enum hone_status open_parts(struct hone_run *run, bool outline) {
+    const struct hone_recipe *recipe = run->recipe;
+    struct hone_labels labels = {0};
+    HONE_TRY(hone_device_open(&run->device, hone_recipe_word("device", (int)recipe->device)));
+    enum hone_status status = read_labels(&labels, run);
+    if (status == HONE_OK) {
+        struct hone_model_folder_options options = {.device = run->device,
+                                                    .head = run->task->head,
+                                                    .labels = &labels,
+                                                    .training = true,
+                                                    .seed = (uint64_t)recipe->training.seed};
+        status = hone_model_folder_outline(&run->folder, recipe->model.path, options);
+    }
+    hone_labels_free(&labels);
+    HONE_TRY(status);
+    if (recipe->data.max_length > run->folder.model->max_positions) {
+        return hone_fail(HONE_USAGE, "data.max_length is %lld, but the model in %s has positions for %lld tokens",
+                         (long long)recipe->data.max_length, recipe->model.path,
+                         (long long)run->folder.model->max_positions);
+    }
+    HONE_TRY(read_split(&run->train, run, "train", &recipe->data.train));
+    HONE_TRY(read_split(&run->validation, run, "validation", &recipe->data.validation));
+    HONE_TRY(read_split(&run->test, run, "test", &recipe->data.test));
+    HONE_TRY(plan_steps(run));
+    return outline ? HONE_OK : hone_model_folder_load(&run->folder);
+}
+
+enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline) {
+    *run = (struct hone_run){.recipe = recipe, .task = hone_task_find(recipe->task.type)};
+    enum hone_status status = open_parts(run, outline);
+    if (status != HONE_OK) hone_run_close(run);
+    return status;
+}
+
+void hone_run_close(struct hone_run *run) {
+    hone_samples_free(&run->train);
+    hone_samples_free(&run->validation);
+    hone_samples_free(&run->test);
+    hone_model_folder_close(&run->folder);
+}
+
+struct sink {
+    const struct hone_task_class *task;
+    struct hone_measure *measure;
+};
+
+static void measure_batch(const struct hone_batch *batch, const float *logits, void *user) {
+    struct sink *sink = user;
+    sink->task->measure_add(sink->measure, batch, logits);
+}
+
+enum hone_status hone_evaluate(json_t *results, double *value, bool *larger, struct hone_engine *engine,
+                               const struct hone_task_class *task, const struct hone_labels *labels,
+                               const struct hone_samples *samples, enum hone_metric metric, const char *prefix) {
+    double begin = hone_seconds();
+    struct sink sink = {task, task->measure_create(labels)};
+    enum hone_status status = hone_engine_infer(
+        engine, samples, 0, samples->n, hone_max_i64(HONE_INFERENCE_TOKENS, samples->longest), measure_batch, &sink);
+    double seconds = hone_seconds() - begin;
+    if (status == HONE_OK) {
+        char key[64];
+        task->measure_report(sink.measure, results, prefix);
+        snprintf(key, sizeof key, "%s_samples", prefix);
+        json_object_set_new(results, key, json_integer(samples->n));
+        snprintf(key, sizeof key, "%s_runtime", prefix);
+        json_object_set_new(results, key, json_real(seconds));
+        snprintf(key, sizeof key, "%s_samples_per_second", prefix);
+        json_object_set_new(results, key, json_real((double)samples->n / seconds));
+        if (value) *value = task->measure_value(sink.measure, metric, larger);
+    }
+    task->measure_free(sink.measure);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* A run: everything that a recipe names, opened and checked (device, model folder, tokenizer, encoded samples), and the
+ * arithmetic of its optimizer steps. Training, planning and benchmarks start from one. */
+#ifndef HONE_RECIPES_RUN_H
+#define HONE_RECIPES_RUN_H
+
+#include "recipes/engine.h"
+#include "recipes/model_folder.h"
+#include "recipes/task.h"
+
+struct hone_run {
+    const struct hone_recipe *recipe; /* borrowed */
+    const struct hone_task_class *task;
+    struct hone_device *device;
+    struct hone_model_folder folder;
+    struct hone_samples train, validation, test; /* n == 0: none */
+    double encode_seconds;                       /* of the training samples */
+
+    int64_t steps_per_epoch, steps; /* optimizer steps */
+    int64_t warmup;                 /* of them */
+    /* Micro-batches: the budget in tokens, and the largest that the run's order of samples really makes. */
+    int64_t micro_batch_tokens, most_tokens, most_sequences;
+    int64_t tokens_per_epoch;
+    size_t arena_bytes; /* of the largest micro-batch, training or evaluation */
+};
+
+/* Reads data before loading weights, so that mistakes in it show at once. With `outline` no weights are loaded and the
+ * run can be looked at only. */
+enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline);
+void hone_run_close(struct hone_run *run);
+
+/* The samples of optimizer step `step` (from 0) in their order, into chosen[batch_size]; returns how many. */
+int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen);
+
+/* Evaluates samples and sets "<prefix>_loss", metrics, "<prefix>_samples", "<prefix>_runtime",
+ * "<prefix>_samples_per_second" in `results`. *value (may be NULL) is the figure that `metric` names. */
+enum hone_status hone_evaluate(json_t *results, double *value, bool *larger, struct hone_engine *engine,
+                               const struct hone_task_class *task, const struct hone_labels *labels,
+                               const struct hone_samples *samples, enum hone_metric metric, const char *prefix);
+
+#endif

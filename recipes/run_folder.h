@@ -1,0 +1,37 @@
+/* The folder of a run (`output` of the recipe): the best model as the Hub has it, recipe.yaml (resolved),
+ * metrics.jsonl (a line per log or evaluation), and last of all all_results.json, which marks the run as complete. */
+#ifndef HONE_RECIPES_RUN_FOLDER_H
+#define HONE_RECIPES_RUN_FOLDER_H
+
+#include "base/io.h"
+#include "recipes/run.h"
+
+enum hone_run_state {
+    HONE_RUN_NEW,     /* nothing there, or a run that did not end */
+    HONE_RUN_COMPLETE /* all_results.json is there, made by the same recipe */
+};
+
+struct hone_run_folder {
+    char *path;
+    struct hone_file *metrics;
+};
+
+/* Looks at what is there. A complete run of another recipe is HONE_RESUME_MISMATCH naming the first line that differs;
+ * a folder with other files in it, HONE_USAGE. */
+enum hone_status hone_run_folder_state(enum hone_run_state *out, const struct hone_recipe *recipe);
+/* all_results.json of a complete run; the caller's to json_decref. */
+enum hone_status hone_run_folder_results(json_t **out, const char *path);
+
+/* Makes the folder, writes recipe.yaml, starts metrics.jsonl. */
+enum hone_status hone_run_folder_create(struct hone_run_folder *out, const struct hone_recipe *recipe);
+void hone_run_folder_close(struct hone_run_folder *folder);
+/* Appends one line; `line` is borrowed. */
+enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_t *line);
+/* Replaces the folder's model by the present weights: written and synced in a temporary folder, moved in by rename,
+ * model.safetensors last. */
+enum hone_status hone_run_folder_save_model(struct hone_run_folder *folder, const struct hone_run *run);
+/* Writes the model card, then all_results.json. */
+enum hone_status hone_run_folder_finish(struct hone_run_folder *folder, const struct hone_run *run,
+                                        const json_t *results);
+
+#endif

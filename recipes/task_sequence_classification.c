@@ -1,0 +1,249 @@
+/* Sequence classification: one label for a text or a pair of texts. Loss: mean cross entropy over samples; metrics:
+ * accuracy, macro F1; prediction: the label and the softmax over all labels. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "recipes/metrics.h"
+#include "recipes/task.h"
+
+/* The columns of a recipe in one table. */
+struct columns {
+    size_t text, pair, label;
+    bool has_pair;
+};
+
+static enum hone_status find_column(size_t *out, const struct hone_table *table, const struct hone_column *column) {
+    if (column->name) return hone_table_column(out, table, column->name);
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)column->number);
+    return hone_table_column(out, table, number);
+}
+
+static enum hone_status open_table(struct hone_table *table, struct columns *columns, const struct hone_recipe *recipe,
+                                   const char *path) {
+    HONE_TRY(hone_table_read_tsv(table, path, recipe->data.header));
+    enum hone_status status = find_column(&columns->text, table, &recipe->data.text);
+    if (status == HONE_OK) status = find_column(&columns->label, table, &recipe->data.label);
+    columns->has_pair = recipe->data.text_pair.name || recipe->data.text_pair.number >= 0;
+    if (status == HONE_OK && columns->has_pair) status = find_column(&columns->pair, table, &recipe->data.text_pair);
+    if (status != HONE_OK) hone_table_free(table);
+    return status;
+}
+
+static struct hone_field field_of(const struct hone_table *table, size_t row, size_t column) {
+    return table->fields[row * table->n_columns + column];
+}
+
+static enum hone_status collect_labels(struct hone_labels *labels, const struct hone_recipe *recipe,
+                                       const struct hone_strings *files) {
+    /* A column of free text taken for labels would make a class of every row. */
+    const int64_t limit = 10000;
+    for (size_t f = 0; f < files->n; f++) {
+        struct hone_table table;
+        struct columns columns;
+        HONE_TRY(open_table(&table, &columns, recipe, files->items[f]));
+        for (size_t row = 0; row < table.n_rows && labels->n <= limit; row++) {
+            struct hone_field label = field_of(&table, row, columns.label);
+            hone_labels_collect(labels, label.bytes, label.n);
+        }
+        hone_table_free(&table);
+        if (labels->n > limit) {
+            return hone_fail(HONE_BAD_INPUT, "%s: more than %lld different labels; is data.label the right column?",
+                             files->items[f], (long long)limit);
+        }
+    }
+    if (labels->n < 2) {
+        char *list = hone_labels_list(labels);
+        enum hone_status status =
+            hone_fail(HONE_BAD_INPUT,
+                      "%s: only one label (%s) in the training data, expected two or more; name all of "
+                      "them in task.labels",
+                      files->items[0], list);
+        hone_free(list);
+        return status;
+    }
+    return HONE_OK;
+}
+
+/* Room for one more sample of `tokens` tokens. */
+static void samples_reserve(struct hone_samples *samples, size_t *rows, size_t *tokens, size_t more) {
+    size_t needed_rows = (size_t)samples->n + 1;
+    if (needed_rows + 1 > *rows) {
+        size_t capacity = *rows ? 2 * *rows : 1024;
+        samples->begins = hone_realloc(samples->begins, capacity, sizeof *samples->begins, "samples");
+        samples->labels = hone_realloc(samples->labels, capacity, sizeof *samples->labels, "samples");
+        samples->lines = hone_realloc(samples->lines, capacity, sizeof *samples->lines, "samples");
+        *rows = capacity;
+    }
+    size_t used = samples->n ? (size_t)samples->begins[samples->n] : 0;
+    if (used + more > *tokens) {
+        size_t capacity = 2 * (used + more) + 4096;
+        samples->ids = hone_realloc(samples->ids, capacity, sizeof *samples->ids, "tokens");
+        samples->types = hone_realloc(samples->types, capacity, sizeof *samples->types, "tokens");
+        *tokens = capacity;
+    }
+}
+
+static enum hone_status unknown_label(const struct hone_table *table, size_t row, struct hone_field label,
+                                      const struct hone_labels *labels) {
+    char *shown = hone_escape(label.bytes, label.n < 80 ? label.n : 80), *list = hone_labels_list(labels);
+    enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s:%lld: unknown label \"%s\", expected one of %s",
+                                        table->path, (long long)table->lines[row], shown, list);
+    hone_free(shown);
+    hone_free(list);
+    return status;
+}
+
+static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe,
+                               const struct hone_strings *files, const struct hone_tokenizer *tokenizer,
+                               const struct hone_labels *labels) {
+    *out = (struct hone_samples){0};
+    size_t row_capacity = 0, token_capacity = 0;
+    struct hone_encoding encoding = {0};
+    struct hone_table table = {0};
+    enum hone_status status = HONE_OK;
+    samples_reserve(out, &row_capacity, &token_capacity, 0);
+    out->begins[0] = 0;
+    for (size_t f = 0; f < files->n; f++) {
+        struct columns columns;
+        HONE_TRY_GOTO(open_table(&table, &columns, recipe, files->items[f]));
+        for (size_t row = 0; row < table.n_rows; row++) {
+            struct hone_field label = field_of(&table, row, columns.label), pair = {0};
+            struct hone_field text = field_of(&table, row, columns.text);
+            if (columns.has_pair) pair = field_of(&table, row, columns.pair);
+            int32_t index = hone_labels_find(labels, label.bytes, label.n);
+            if (index < 0) {
+                status = unknown_label(&table, row, label, labels);
+                goto done;
+            }
+            status =
+                hone_tokenizer_encode(&encoding, tokenizer, text.bytes, text.n, columns.has_pair ? pair.bytes : NULL,
+                                      pair.n, (size_t)recipe->data.max_length, true);
+            if (status != HONE_OK) {
+                hone_fail_prefix(status, "%s:%lld", table.path, (long long)table.lines[row]);
+                goto done;
+            }
+            samples_reserve(out, &row_capacity, &token_capacity, encoding.n);
+            int64_t begin = out->begins[out->n], n = (int64_t)encoding.n;
+            for (int64_t i = 0; i < n; i++) {
+                out->ids[begin + i] = encoding.ids[i];
+                out->types[begin + i] = (uint8_t)encoding.type_ids[i];
+            }
+            out->labels[out->n] = index;
+            out->lines[out->n] = table.lines[row];
+            out->begins[++out->n] = begin + n;
+            if (n > out->longest) out->longest = n;
+            if (encoding.untruncated > encoding.n) out->truncated++;
+        }
+        hone_table_free(&table);
+    }
+done:
+    hone_table_free(&table);
+    hone_encoding_free(&encoding);
+    if (status != HONE_OK) hone_samples_free(out);
+    return status;
+}
+
+static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n) {
+    (void)samples;
+    (void)chosen;
+    return (double)n;
+}
+
+static void record_loss(struct hone_tape *tape, hone_value logits, const int32_t *labels, float scale, float *loss) {
+    hone_cross_entropy(tape, logits, labels, NULL, scale, loss);
+}
+
+struct hone_measure {
+    struct hone_confusion confusion;
+    struct hone_loss_mean loss;
+};
+
+static struct hone_measure *measure_create(const struct hone_labels *labels) {
+    struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
+    hone_confusion_create(&measure->confusion, (int32_t)labels->n);
+    return measure;
+}
+
+static void measure_free(struct hone_measure *measure) {
+    if (!measure) return;
+    hone_confusion_free(&measure->confusion);
+    hone_free(measure);
+}
+
+/* log of the sum of exp, in f64. */
+static double log_sum_exp(const float *logits, int64_t n) {
+    double largest = logits[0], sum = 0;
+    for (int64_t i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
+    for (int64_t i = 0; i < n; i++) sum += exp(logits[i] - largest);
+    return largest + log(sum);
+}
+
+static void measure_add(struct hone_measure *measure, const struct hone_batch *batch, const float *logits) {
+    int64_t n = measure->confusion.classes;
+    hone_confusion_add_logits(&measure->confusion, logits, batch->labels, batch->R);
+    for (int64_t r = 0; r < batch->R; r++) {
+        const float *row = logits + r * n;
+        hone_loss_mean_add(&measure->loss, log_sum_exp(row, n) - row[batch->labels[r]], 1);
+    }
+}
+
+static void set_real(json_t *results, const char *prefix, const char *name, double value) {
+    char key[64];
+    snprintf(key, sizeof key, "%s_%s", prefix, name);
+    json_object_set_new(results, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+static void measure_report(const struct hone_measure *measure, json_t *results, const char *prefix) {
+    set_real(results, prefix, "loss", hone_loss_mean_value(&measure->loss));
+    set_real(results, prefix, "accuracy", hone_confusion_accuracy(&measure->confusion));
+    set_real(results, prefix, "f1_macro", hone_confusion_macro_f1(&measure->confusion));
+}
+
+static double measure_value(const struct hone_measure *measure, enum hone_metric metric, bool *larger) {
+    *larger = metric != HONE_METRIC_LOSS;
+    if (metric == HONE_METRIC_LOSS) return hone_loss_mean_value(&measure->loss);
+    return hone_confusion_accuracy(&measure->confusion);
+}
+
+static void append_json_string(struct hone_text *out, const char *text) {
+    json_t *value = json_string(text);
+    char *quoted = json_dumps(value, JSON_ENCODE_ANY);
+    hone_text_append(out, quoted, strlen(quoted));
+    hone_free(quoted);
+    json_decref(value);
+}
+
+static void predict(struct hone_text *out, const struct hone_labels *labels, const float *logits) {
+    double total = log_sum_exp(logits, labels->n);
+    int32_t best = hone_argmax(logits, (int32_t)labels->n);
+    hone_text_format(out, "{\"label\":");
+    append_json_string(out, labels->names[best]);
+    hone_text_format(out, ",\"score\":%.9g,\"scores\":{", (double)(float)exp(logits[best] - total));
+    for (int64_t i = 0; i < labels->n; i++) {
+        if (i) hone_text_append(out, ",", 1);
+        append_json_string(out, labels->names[i]);
+        hone_text_format(out, ":%.9g", (double)(float)exp(logits[i] - total));
+    }
+    hone_text_append(out, "}}", 2);
+}
+
+const struct hone_task_class hone_task_sequence_classification = {
+    .type = "sequence_classification",
+    .id = HONE_TASK_SEQUENCE_CLASSIFICATION,
+    .head = HONE_HEAD_SEQUENCE_CLASSIFICATION,
+    .pipeline_tag = "text-classification",
+    .auto_class = "AutoModelForSequenceClassification",
+    .collect_labels = collect_labels,
+    .encode = encode,
+    .denominator = denominator,
+    .record_loss = record_loss,
+    .measure_create = measure_create,
+    .measure_add = measure_add,
+    .measure_report = measure_report,
+    .measure_value = measure_value,
+    .measure_free = measure_free,
+    .predict = predict,
+};

@@ -1,0 +1,123 @@
+/* hone eval RECIPE | --model DIR --data FILE */
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/memory.h"
+#include "recipes/run.h"
+#include "tools/recipe_option.h"
+#include "tools/tools.h"
+
+static const char help[] =
+    "usage: hone eval RECIPE [key=value]…\n"
+    "       hone eval --model DIR --data FILE [--text C] [--pair C] [--label C]\n\n"
+    "Prints a model's metrics on a labelled file as JSON. With a recipe: the model in its output folder, on "
+    "data.test,\n"
+    "or on data.validation without one.\n\n"
+    "  --model DIR  model folder with a task head\n"
+    "  --data FILE  a .tsv with labels; columns by name (the first line is a header) or by 0-based number\n"
+    "  --text C     column of the text, default sentence\n"
+    "  --pair C     column of the second text of a pair\n"
+    "  --label C    column of the label, default label\n";
+
+struct evaluation {
+    const char *model, *data, *text, *pair, *label;
+};
+
+static enum hone_status evaluate_folder(json_t *results, const char *model, const struct hone_recipe *recipe,
+                                        const struct hone_strings *files, const char *prefix) {
+    struct hone_device *device;
+    struct hone_model_folder folder;
+    struct hone_samples samples = {0};
+    struct hone_engine engine = {0};
+    HONE_TRY(hone_device_open(&device, hone_recipe_word("device", (int)recipe->device)));
+    const struct hone_task_class *task = hone_task_find(recipe->task.type);
+    struct hone_model_folder_options options = {.device = device, .head = task->head};
+    HONE_TRY(hone_model_folder_open(&folder, model, options));
+    enum hone_status status;
+    int64_t positions = folder.model->max_positions;
+    if (recipe->data.max_length > positions) {
+        HONE_TRY_GOTO(hone_fail(HONE_USAGE, "data.max_length is %lld, but the model has positions for %lld tokens",
+                                (long long)recipe->data.max_length, (long long)positions));
+    }
+    HONE_TRY_GOTO(task->encode(&samples, recipe, files, folder.tokenizer, &folder.labels));
+    HONE_TRY_GOTO(hone_engine_create(&engine, folder.model, hone_max_i64(HONE_INFERENCE_TOKENS, samples.longest),
+                                     HONE_INFERENCE_SEQUENCES));
+    status =
+        hone_evaluate(results, NULL, NULL, &engine, task, &folder.labels, &samples, recipe->evaluation.metric, prefix);
+done:
+    hone_engine_free(&engine);
+    hone_samples_free(&samples);
+    hone_model_folder_close(&folder);
+    return status;
+}
+
+static enum hone_status evaluate_recipe(json_t *results, int n_positional, char **argv) {
+    struct hone_recipe recipe;
+    HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
+    bool test = recipe.data.test.n > 0;
+    const struct hone_strings *files = test ? &recipe.data.test : &recipe.data.validation;
+    enum hone_status status =
+        files->n ? evaluate_folder(results, recipe.output, &recipe, files, test ? "test" : "eval")
+                 : hone_fail(HONE_USAGE, "%s: neither data.test nor data.validation is given", argv[1]);
+    hone_recipe_free(&recipe);
+    return status;
+}
+
+static struct hone_column column_of(const char *text, const char *otherwise) {
+    struct hone_column column = {.name = NULL, .number = -1};
+    if (!text) text = otherwise;
+    if (!text) return column;
+    if (*text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 9) {
+        column.number = 0;
+        for (; *text; text++) column.number = column.number * 10 + (*text - '0');
+    } else {
+        column.name = hone_strdup(text, "column");
+    }
+    return column;
+}
+
+static enum hone_status evaluate_file(json_t *results, const struct evaluation *e) {
+    char *path = hone_strdup(e->data, "file name");
+    struct hone_strings files = {.items = &path, .n = 1};
+    struct hone_tokenizer *tokenizer = NULL;
+    struct hone_recipe recipe = {0};
+    recipe.data.text = column_of(e->text, "sentence");
+    recipe.data.text_pair = column_of(e->pair, NULL);
+    recipe.data.label = column_of(e->label, "label");
+    recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name || recipe.data.label.name;
+    enum hone_status status;
+    HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, e->model));
+    recipe.data.max_length = hone_tokenizer_max_length(tokenizer);
+    if (recipe.data.max_length == 0) recipe.data.max_length = 512;
+    status = evaluate_folder(results, e->model, &recipe, &files, "eval");
+done:
+    hone_tokenizer_free(tokenizer);
+    hone_free(recipe.data.text.name);
+    hone_free(recipe.data.text_pair.name);
+    hone_free(recipe.data.label.name);
+    hone_free(path);
+    return status;
+}
+
+int hone_tool_eval(int argc, char **argv) {
+    struct evaluation e = {0};
+    int n_positional;
+    bool helped;
+    struct hone_tool_option options[] = {{"--data", &e.data, NULL},   {"--label", &e.label, NULL},
+                                         {"--model", &e.model, NULL}, {"--pair", &e.pair, NULL},
+                                         {"--text", &e.text, NULL},   {0}};
+    enum hone_status status = hone_tool_parse(argc, argv, options, help, &n_positional, &helped);
+    if (status == HONE_OK && helped) return hone_tool_end(hone_tool_flush());
+    json_t *results = json_object();
+    if (status == HONE_OK && (e.model || e.data)) {
+        status =
+            e.model && e.data && !n_positional
+                ? evaluate_file(results, &e)
+                : hone_fail(HONE_USAGE, "eval: give a RECIPE, or --model DIR and --data FILE; see hone eval --help");
+    } else if (status == HONE_OK) {
+        status = evaluate_recipe(results, n_positional, argv);
+    }
+    if (status == HONE_OK) status = hone_tool_print_json(results);
+    json_decref(results);
+    return hone_tool_end(status);
+}

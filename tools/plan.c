@@ -1,0 +1,91 @@
+/* hone plan RECIPE [key=value]… */
+#include <string.h>
+
+#include "base/log.h"
+#include "recipes/plan.h"
+#include "tools/recipe_option.h"
+#include "tools/tools.h"
+
+static const char help[] =
+    "usage: hone plan RECIPE [key=value]… [--json]\n\n"
+    "Reads recipe, data and the model's shapes, lays out the largest micro-batch of the run with the code that "
+    "trains,\n"
+    "and prints what the run will take: steps, memory part by part, FLOPs, disk, time. Trains nothing.\n\n"
+    "  --json  one JSON object, sizes in bytes\n";
+
+static json_t *as_json(const struct hone_plan *p) {
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}",
+        "parameters", (json_int_t)p->parameters, "steps", (json_int_t)p->steps, "steps_per_epoch",
+        (json_int_t)p->steps_per_epoch, "samples", (json_int_t)p->samples, "tokens", (json_int_t)p->tokens,
+        "micro_batch_tokens", (json_int_t)p->micro_batch_tokens, "largest_micro_batch_tokens",
+        (json_int_t)p->most_tokens, "weights_bytes", (json_int_t)p->weights_bytes, "gradients_bytes",
+        (json_int_t)p->gradients_bytes, "moments_bytes", (json_int_t)p->moments_bytes, "arena_bytes",
+        (json_int_t)p->arena_bytes, "transfer_bytes", (json_int_t)p->transfer_bytes, "kernels_bytes",
+        (json_int_t)p->kernels_bytes, "program_bytes", (json_int_t)p->program_bytes, "batch_bytes",
+        (json_int_t)p->batch_bytes, "peak_memory_bytes", (json_int_t)p->peak_bytes, "disk_bytes",
+        (json_int_t)p->disk_bytes, "flops", p->flops, "gemm_flops_per_second", p->gemm_rate, "train_seconds",
+        p->seconds);
+}
+
+static void memory_row(struct hone_text *text, const char *name, size_t bytes) {
+    char size[16];
+    hone_text_format(text, "  %-42s %10s\n", name, hone_bytes(size, (double)bytes));
+}
+
+static enum hone_status print_table(const struct hone_plan *p) {
+    struct hone_text text = {0};
+    char a[16], b[16];
+    hone_text_format(&text, "parameters  %lld\n", (long long)p->parameters);
+    hone_text_format(&text, "steps       %lld (%lld an epoch, %lld of warm-up)\n", (long long)p->steps,
+                     (long long)p->steps_per_epoch, (long long)p->warmup);
+    hone_text_format(&text, "tokens      %lld in %lld sequences, none of them padding\n", (long long)p->tokens,
+                     (long long)p->samples);
+    hone_text_format(&text, "largest micro-batch  %lld tokens, %lld sequences (budget %lld)\n",
+                     (long long)p->most_tokens, (long long)p->most_sequences, (long long)p->micro_batch_tokens);
+    hone_text_format(&text, "memory\n");
+    memory_row(&text, "weights", p->weights_bytes);
+    memory_row(&text, "gradients", p->gradients_bytes);
+    memory_row(&text, "AdamW's moments", p->moments_bytes);
+    memory_row(&text, "arena: activations, gradients, workspace", p->arena_bytes);
+    memory_row(&text, "batch", p->batch_bytes);
+    memory_row(&text, "one tensor while loading or saving", p->transfer_bytes);
+    memory_row(&text, "GEMM library", p->kernels_bytes);
+    memory_row(&text, "program, data, tokenizer", p->program_bytes);
+    memory_row(&text, "peak", p->peak_bytes);
+    hone_text_format(&text, "disk        %s at most\n", hone_bytes(a, (double)p->disk_bytes));
+    hone_text_format(&text, "compute     %.3g FLOP, GEMM here %.0f GFLOP/s\n", p->flops, p->gemm_rate / 1e9);
+    hone_text_format(&text, "time        about %s of training\n", hone_duration(b, p->seconds));
+    enum hone_status status = hone_tool_print(text.bytes, text.length);
+    hone_text_free(&text);
+    return status == HONE_OK ? hone_tool_flush() : status;
+}
+
+static enum hone_status plan(int n_positional, char **argv, bool json) {
+    struct hone_recipe recipe;
+    struct hone_run run;
+    struct hone_plan made;
+    HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
+    hone_log_set_level(HONE_LOG_WARNING);
+    enum hone_status status = hone_run_open(&run, &recipe, true);
+    if (status == HONE_OK) {
+        status = hone_plan_make(&made, &run, true);
+        hone_run_close(&run);
+    }
+    hone_recipe_free(&recipe);
+    HONE_TRY(status);
+    if (!json) return print_table(&made);
+    json_t *object = as_json(&made);
+    status = hone_tool_print_json(object);
+    json_decref(object);
+    return status;
+}
+
+int hone_tool_plan(int argc, char **argv) {
+    int n_positional;
+    bool helped, json = false;
+    struct hone_tool_option options[] = {{"--json", NULL, &json}, {0}};
+    enum hone_status status = hone_tool_parse(argc, argv, options, help, &n_positional, &helped);
+    if (status == HONE_OK) status = helped ? hone_tool_flush() : plan(n_positional, argv, json);
+    return hone_tool_end(status);
+}

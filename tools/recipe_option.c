@@ -1,0 +1,14 @@
+#include "tools/recipe_option.h"
+
+#include <stdio.h>
+
+enum hone_status hone_tool_read_recipe(struct hone_recipe *out, int n_positional, char **argv) {
+    if (n_positional < 1)
+        return hone_fail(HONE_USAGE, "%s: a recipe file is needed; see hone %s --help", argv[0], argv[0]);
+    struct hone_text mistakes = {0};
+    enum hone_status status = hone_recipe_read(out, argv[1], argv + 2, n_positional - 1, &mistakes);
+    if (mistakes.length) fprintf(stderr, "%s", mistakes.bytes);
+    hone_text_free(&mistakes);
+    if (status == HONE_OK) hone_log_set_level(out->logging.level);
+    return status;
+}
