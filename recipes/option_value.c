@@ -181,6 +181,8 @@ static void add_advice(struct hone_text *why, const struct hone_option *option, 
         hone_text_format(why, " (a leading 0 means octal to some readers: write %.0f)", x);
     } else if (kind == SCALAR_OTHER_NUMBER && strpbrk(value->text, "xo")) {
         hone_text_format(why, " (write it in decimal)");
+    } else if (kind == SCALAR_OTHER_NUMBER || isinf(x)) {
+        hone_text_format(why, " (it must be finite)");
     } else if (integer && kind == SCALAR_FLOAT && within(option, x) && x == floor(x)) {
         hone_text_format(why, " (write %.0f)", x);
     } else if (kind == SCALAR_STRING && isdigit((unsigned char)value->text[0]) && strchr(value->text, '_')) {
@@ -282,7 +284,11 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     struct hone_text why = {0};
     hone_found(&why, *culprit);
     hone_text_format(&why, ", expected ");
-    hone_option_expected(&why, option);
+    if (*culprit == value) {
+        hone_option_expected(&why, option);
+    } else {
+        hone_text_format(&why, option->type == HONE_OPTION_PATHS ? "a path" : "a name");
+    }
     add_advice(&why, option, *culprit);
     return why.bytes;
 }

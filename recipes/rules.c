@@ -16,8 +16,8 @@ static void missing(struct hone_reader *reader) {
         hone_text_format(&why, "missing, expected ");
         hone_option_expected(&why, option);
         struct hone_place place = {0};
-        if (given->place.override) {
-            place = given->place; /* taken back by an override */
+        if (given->place.override || given->place.line > 0) {
+            place = given->place; /* given as null */
         } else if (hone_option_section_length(option) > 0) {
             place = reader->given[first - hone_options].section_place;
         }
@@ -63,6 +63,7 @@ static void columns(struct hone_reader *reader) {
             char *why = hone_format("the same column as %s", names[j]);
             hone_mistake_add(reader, hone_reader_given(reader, names[i])->place, names[i], why);
             hone_free(why);
+            break;
         }
         if (!all[i]->name) continue;
         if (header->given && !r->data.header) {
