@@ -1,0 +1,226 @@
+/* AdamW and the schedule against torch.optim.AdamW, clip_grad_norm_ and get_linear_schedule_with_warmup
+ * (tests/reference/make_reference.py), and what no reference has: skipped steps, segments, bytes. */
+#include "graph.h"
+#include "optim/adamw.h"
+#include "optim/schedule.h"
+
+enum { N = 4, STEPS = 5, WARMUP = 2 };
+
+static const struct {
+    const char *name;
+    int64_t rows, cols;
+} shapes[N] = {{"head.weight", 3, 7}, {"head.bias", 3, 0}, {"norm.weight", 7, 0}, {"table.weight", 19, 7}};
+
+static const struct hone_optimizer_settings settings = {
+    .learning_rate = 3e-3, .weight_decay = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip_norm = 1.5};
+
+struct bench {
+    struct rig rig;
+    struct hone_safetensors fixture;
+    struct hone_optimizer *optimizer;
+};
+
+static void bench_open(struct bench *b, struct hone_optimizer_settings s) {
+    char name[64];
+    *b = (struct bench){0};
+    rig_open(&b->rig);
+    TEST_OK(hone_safetensors_open(&b->fixture, "tests/fixtures/optim/adamw.safetensors"));
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "%s", shapes[i].name);
+        struct hone_parameter record = {
+            .name = name, .shape = {shapes[i].rows, shapes[i].cols}, .decay = shapes[i].cols > 0};
+        hone_parameters_add(b->rig.parameters, record, false);
+    }
+    TEST_OK(hone_parameters_allocate(b->rig.parameters, true));
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "start.%s", shapes[i].name);
+        float *values = fixture_f32(&b->fixture, name, NULL);
+        TEST_OK(hone_parameters_write(b->rig.parameters, i, values));
+        hone_free(values);
+    }
+    TEST_OK(hone_optimizer_create(&b->optimizer, b->rig.parameters, s));
+}
+
+static void bench_close(struct bench *b) {
+    hone_optimizer_free(b->optimizer);
+    hone_safetensors_close(&b->fixture);
+    rig_close(&b->rig);
+}
+
+/* The fixture's gradients of one step, added to the buffer as backward would. */
+static void put_gradients(struct bench *b, int step) {
+    char name[64];
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "grad.%d.%s", step, shapes[i].name);
+        int64_t n;
+        float *values = fixture_f32(&b->fixture, name, &n);
+        float *place = hone_parameters_gradients(b->rig.parameters) + hone_parameters_get(b->rig.parameters, i)->offset;
+        b->rig.device->copy_to_device(place, values, (size_t)n * sizeof *values, b->rig.stream);
+        TEST_OK(b->rig.device->stream_synchronize(b->rig.stream));
+        hone_free(values);
+    }
+}
+
+static void read_all(struct bench *b, const float *buffer, float *values) {
+    rig_download(&b->rig, values, buffer, (size_t)hone_parameters_elements(b->rig.parameters) * sizeof *values);
+}
+
+static void check_weights(struct bench *b, int step) {
+    char name[64];
+    for (int i = 0; i < N; i++) {
+        int64_t n;
+        snprintf(name, sizeof name, "after.%d.%s", step, shapes[i].name);
+        double *want = fixture_f64(&b->fixture, name, &n);
+        float got[19 * 7];
+        TEST_OK(hone_parameters_read(b->rig.parameters, i, got));
+        /* Each step rounds a weight of at most 3 once, to 1.2e-7; the update itself is right to about 1e-6 of 3e-3. */
+        test_close(name, got, want, n, 1e-6, 0);
+        hone_free(want);
+    }
+}
+
+/* Parameters' padding is 0 in every buffer, as ops.h's readers rely on. */
+static void check_padding(struct bench *b, const float *buffer) {
+    float values[512];
+    struct hone_parameters *p = b->rig.parameters;
+    read_all(b, buffer, values);
+    for (int i = 0; i < N; i++) {
+        const struct hone_parameter *record = hone_parameters_get(p, i);
+        int64_t end = i + 1 < N ? hone_parameters_get(p, i + 1)->offset : hone_parameters_elements(p);
+        for (int64_t k = record->offset + record->count; k < end; k++) assert_true(values[k] == 0);
+    }
+}
+
+static void test_adamw(void **state) {
+    (void)state;
+    struct bench b;
+    bench_open(&b, settings);
+    double *rates = fixture_f64(&b.fixture, "rates", NULL), *norms = fixture_f64(&b.fixture, "norms", NULL);
+    int clipped = 0;
+    for (int step = 0; step < STEPS; step++) {
+        double rate = settings.learning_rate * hone_schedule_linear(step, STEPS, WARMUP);
+        assert_true(fabs(rate - rates[step]) <= 1e-15);
+        TEST_OK(hone_optimizer_begin(b.optimizer, 9, (uint32_t)step, rate, b.rig.stream));
+        put_gradients(&b, step);
+        hone_optimizer_apply(b.optimizer, b.rig.stream);
+        struct hone_step result;
+        TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
+        assert_int_equal(result.finite, 1);
+        assert_int_equal(result.seed, 9);
+        assert_int_equal(result.step, step);
+        test_close("norm", &result.gradient_norm, &norms[step], 1, 0, 1e-6);
+        clipped += result.clip_scale < 1;
+        check_weights(&b, step);
+        float gradients[512];
+        read_all(&b, hone_parameters_gradients(b.rig.parameters), gradients);
+        for (int64_t k = 0; k < hone_parameters_elements(b.rig.parameters); k++) assert_true(gradients[k] == 0);
+    }
+    assert_true(clipped > 0 && clipped < STEPS);
+    check_padding(&b, hone_parameters_weights(b.rig.parameters));
+    check_padding(&b, hone_optimizer_first_moments(b.optimizer));
+    check_padding(&b, hone_optimizer_second_moments(b.optimizer));
+    hone_free(rates);
+    hone_free(norms);
+    bench_close(&b);
+}
+
+/* A gradient or a loss that is not finite: nothing moves, and the next step starts from zero gradients. */
+static void test_not_finite(void **state) {
+    (void)state;
+    struct bench b;
+    bench_open(&b, settings);
+    size_t n = (size_t)hone_parameters_elements(b.rig.parameters);
+    float before[512], after[512], bad[] = {NAN, INFINITY, 1};
+    read_all(&b, hone_parameters_weights(b.rig.parameters), before);
+    for (int i = 0; i < 3; i++) {
+        TEST_OK(hone_optimizer_begin(b.optimizer, 9, 1, 1e-3, b.rig.stream));
+        put_gradients(&b, 0);
+        float *somewhere = hone_parameters_gradients(b.rig.parameters) + 40;
+        b.rig.device->copy_to_device(somewhere, &bad[i], sizeof *bad, b.rig.stream);
+        float loss = i == 2 ? NAN : 1;
+        b.rig.device->copy_to_device(&hone_optimizer_step_state(b.optimizer)->loss, &loss, sizeof loss, b.rig.stream);
+        hone_optimizer_apply(b.optimizer, b.rig.stream);
+        struct hone_step result;
+        TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
+        assert_int_equal(result.finite, 0);
+        read_all(&b, hone_parameters_weights(b.rig.parameters), after);
+        test_same_bits("weights", after, before, n * sizeof *before);
+        read_all(&b, hone_optimizer_second_moments(b.optimizer), after);
+        for (size_t k = 0; k < n; k++) assert_true(after[k] == 0);
+        read_all(&b, hone_parameters_gradients(b.rig.parameters), after);
+        for (size_t k = 0; k < n; k++) assert_true(after[k] == 0);
+    }
+    TEST_OK(hone_optimizer_begin(b.optimizer, 9, 1, 1e-3, b.rig.stream));
+    struct hone_step result;
+    TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
+    assert_true(result.finite == 1 && result.loss == 0);
+    bench_close(&b);
+}
+
+/* Without clipping the norm is still told. Without decay a parameter without gradient stays. */
+static void test_plain(void **state) {
+    (void)state;
+    struct bench b;
+    struct hone_optimizer_settings plain = settings;
+    plain.clip_norm = 0;
+    plain.weight_decay = 0;
+    bench_open(&b, plain);
+    float before[512], after[512];
+    size_t n = (size_t)hone_parameters_elements(b.rig.parameters);
+    read_all(&b, hone_parameters_weights(b.rig.parameters), before);
+    TEST_OK(hone_optimizer_begin(b.optimizer, 0, 0, 1, b.rig.stream));
+    hone_optimizer_apply(b.optimizer, b.rig.stream);
+    read_all(&b, hone_parameters_weights(b.rig.parameters), after);
+    test_same_bits("weights", after, before, n * sizeof *before);
+    TEST_OK(hone_optimizer_begin(b.optimizer, 0, 1, 1e-3, b.rig.stream));
+    put_gradients(&b, 0);
+    hone_optimizer_apply(b.optimizer, b.rig.stream);
+    struct hone_step result;
+    TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
+    double *norms = fixture_f64(&b.fixture, "norms", NULL);
+    test_close("norm", &result.gradient_norm, norms, 1, 0, 1e-6);
+    assert_true(norms[0] > settings.clip_norm && result.clip_scale == 1);
+    hone_free(norms);
+    bench_close(&b);
+}
+
+static void test_bytes(void **state) {
+    (void)state;
+    struct bench b;
+    bench_open(&b, settings);
+    size_t moments = 2 * (size_t)hone_parameters_elements(b.rig.parameters) * sizeof(float);
+    size_t bytes = hone_optimizer_bytes(b.rig.parameters);
+    assert_true(bytes >= moments + sizeof(struct hone_step) && bytes < moments + 65536);
+    bench_close(&b);
+}
+
+static void test_schedule(void **state) {
+    (void)state;
+    static const int64_t curves[][2] = {{10, 0}, {10, 3}, {10, 10}, {7, 1}, {1, 0}, {1, 1}, {3, 5}};
+    struct hone_safetensors fixture;
+    TEST_OK(hone_safetensors_open(&fixture, "tests/fixtures/optim/schedule.safetensors"));
+    for (size_t c = 0; c < sizeof curves / sizeof *curves; c++) {
+        char name[32];
+        int64_t n, total = curves[c][0], warmup = curves[c][1];
+        snprintf(name, sizeof name, "%lld.%lld", (long long)total, (long long)warmup);
+        double *want = fixture_f64(&fixture, name, &n);
+        assert_int_equal(n, total);
+        for (int64_t s = 0; s < n; s++) assert_true(fabs(hone_schedule_linear(s, total, warmup) - want[s]) < 1e-15);
+        hone_free(want);
+    }
+    hone_safetensors_close(&fixture);
+    assert_true(hone_schedule_linear(10, 10, 3) == 0);
+    assert_true(hone_schedule_linear(15, 10, 3) == 0);
+    assert_int_equal(hone_schedule_warmup_steps(0.1, 1001), 101);
+    assert_int_equal(hone_schedule_warmup_steps(0.1, 10), 1);
+    assert_int_equal(hone_schedule_warmup_steps(0, 10), 0);
+    assert_int_equal(hone_schedule_warmup_steps(1, 10), 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_adamw), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_schedule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
