@@ -84,6 +84,19 @@ static void reading(void **state) {
     hone_free(path);
 }
 
+/* A file that tells no size beforehand: the limit holds all the same. */
+static void size_unknown(void **state) {
+    (void)state;
+    char *bytes;
+    size_t n;
+    if (!hone_file_exists("/proc/self/status")) skip();
+    test_expect_status(hone_read_file(&bytes, &n, "/proc/self/status", 100), HONE_BAD_INPUT, "more than the 100 bytes");
+    assert_null(bytes);
+    TEST_OK(hone_read_file(&bytes, &n, "/proc/self/status", 100000));
+    assert_true(n > 100 && strlen(bytes) == n);
+    hone_free(bytes);
+}
+
 static void refusals(void **state) {
     (void)state;
     const char *folder = test_scratch();
@@ -313,9 +326,9 @@ static void nothing_to_check(const char *folder, bool done) { (void)folder, (voi
 static const struct operation operations[] = {
     {"hone_write_file", 7, write_prepare, write_run, write_check},
     {"hone_copy_file", 10, copy_prepare, copy_run, write_check},
-    {"hone_commit_folder", 10, commit_prepare, commit_run, commit_check},
-    {"hone_merge_folder", 12, merge_prepare, merge_run, merge_check},
-    {"hone_merge_folder, new", 8, merge_new_prepare, merge_new_run, merge_new_check},
+    {"hone_commit_folder", 17, commit_prepare, commit_run, commit_check},
+    {"hone_merge_folder", 19, merge_prepare, merge_run, merge_check},
+    {"hone_merge_folder, new", 14, merge_new_prepare, merge_new_run, merge_new_check},
     {"hone_make_folders", 9, write_prepare, folders_run, folders_check},
     {"hone_temporary_folder", 4, write_prepare, temporary_run, nothing_to_check},
 };
@@ -600,6 +613,7 @@ static void plain_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading),
+        cmocka_unit_test(size_unknown),
         cmocka_unit_test(refusals),
         cmocka_unit_test(full_device),
         cmocka_unit_test(short_write),

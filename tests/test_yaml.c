@@ -110,6 +110,7 @@ static void refusals(void **state) {
         {"a: 1\n'a': 3\n", "r.yaml:2:1: key \"a\" is given twice, first in line 1"},
         {"é: 1\nx: {y: 1,  y: 2}\n", "r.yaml:2:12: key \"y\" is given twice, first in line 2"},
         {"b: 1\nc: 1\nc: 2\nb: 2\nb: 3\n", "r.yaml:3:1: key \"c\" is given twice, first in line 2"},
+        {"a: 1\nb: 1\na: 2\nb: 2\n", "r.yaml:3:1: key \"a\" is given twice, first in line 1"},
         {"a: 1\n---\nb: 2\n", "r.yaml:2:1: a second document"},
         {"---\n---\na: 2\n", "r.yaml:2:1: a second document"},
         {"a:\n\tb: 1\n", "r.yaml:2:1: a tab, expected spaces"},
