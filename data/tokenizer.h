@@ -23,16 +23,24 @@ struct hone_encoding {
     int8_t *sequence_ids;    /* 0 first text, 1 second, -1 specials */
     bool *special;           /* added by the post-processor */
     size_t untruncated;      /* tokens that there were before truncation, specials included */
+    struct hone_encoding_work *work; /* of the tokenizer, so that nothing is allocated a second time */
 };
 void hone_encoding_free(struct hone_encoding *encoding);
 
-/* Opens tokenizer.json in `folder`, else vocab.txt with tokenizer_config.json. Faults are HONE_BAD_INPUT naming file
- * and part ("tokenizer.json: normalizer: type \"Precompiled\" isn't supported"). */
+/* Text of token i as the reference's `tokens` has it: mostly that of its id, but an added token's is what matched (with
+ * the spaces that lstrip and rstrip took, normalised where it is). Borrowed until the next encoding; *n its bytes. */
+const char *hone_encoding_token(const struct hone_encoding *encoding, const struct hone_tokenizer *tokenizer, size_t i,
+                                size_t *n);
+
+/* Opens tokenizer.json in `folder`, else vocab.txt with tokenizer_config.json (and special_tokens_map.json). Faults are
+ * HONE_BAD_INPUT naming file and part ("tokenizer.json: normalizer: type \"Precompiled\" isn't supported").
+ * truncation and padding of tokenizer.json are never applied. */
 enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *folder);
 void hone_tokenizer_free(struct hone_tokenizer *tokenizer);
 
-/* Text must be valid UTF-8 (callers check, so that they can name file and line). `pair` may be NULL. max_length 0: no
- * truncation; else longest_first, counting specials. `add_special` runs the post-processor. */
+/* Text must be valid UTF-8 (callers check, so that they can name file and line) of less than 2^31 bytes (else
+ * HONE_BAD_INPUT). `pair` may be NULL. max_length 0: no truncation; else longest_first, counting specials; one with no
+ * room for the specials is HONE_USAGE. `add_special` has the post-processor add its special tokens. */
 enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                                        const char *text, size_t n, const char *pair, size_t pair_n, size_t max_length,
                                        bool add_special);
@@ -40,7 +48,7 @@ enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct h
 enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                                              const char *const *words, const size_t *lengths, size_t n_words,
                                              size_t max_length, bool add_special);
-/* Owned text. */
+/* Owned text; ids that don't exist are left out. `skip_special`: without added tokens that are special. */
 char *hone_tokenizer_decode(const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special);
 
 /* Entries, added tokens included: ids are below it. Text of an id (borrowed), NULL for a gap; id of a text or -1. */
