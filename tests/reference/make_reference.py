@@ -53,7 +53,8 @@ def make_model(name, settings, seed):
             scale = 0.1 if p.dim() == 1 else 0.35 if "embeddings" in key else 0.25
             p.copy_(noise(g, *p.shape, scale=scale) + (1.0 if key.endswith("LayerNorm.weight") else 0.0))
             p.copy_(p.float().double())
-    ids = [torch.randint(0, VOCABULARY, (n,), generator=g) for n in LENGTHS]
+    # From 1: torch gives the row of pad_token_id no gradient, and hone never feeds a pad token.
+    ids = [torch.randint(1, VOCABULARY, (n,), generator=g) for n in LENGTHS]
     types = [(torch.arange(n) >= (n + 1) // 2).long() * (settings["type_vocab_size"] - 1) for n in LENGTHS]
     labels = torch.randint(0, settings["num_labels"], (len(LENGTHS),), generator=g)
     logits, hidden = [], []
