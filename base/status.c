@@ -10,6 +10,9 @@
 #include "base/io.h"
 #include "base/utf8.h"
 
+#undef hone_fail /* the analyzer's macros */
+#undef hone_fail_prefix
+
 #define MESSAGE_SIZE 8192
 
 static _Thread_local char message[MESSAGE_SIZE];

@@ -472,7 +472,7 @@ static void try_typos(struct tally *tally, const char *section, const char *key)
             snprintf(typo, sizeof typo, "%.*s%c%c%s", (int)i, key, key[i + 1], key[i], key + i + 2);
             try_typo(tally, section, key, typo);
         }
-        for (char letter = 'a'; letter <= 'z'; letter++) { /* put in, and replaced */
+        for (int letter = 'a'; letter <= 'z'; letter++) { /* put in, and replaced */
             snprintf(typo, sizeof typo, "%.*s%c%s", (int)i, key, letter, key + i);
             try_typo(tally, section, key, typo);
             if (i == n || key[i] == letter) continue;
