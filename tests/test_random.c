@@ -68,6 +68,15 @@ static void normal_moments(void **state) {
     assert_true(fabs((double)beyond / N - erfc(sqrt(2))) < 5 * sqrt(0.0455) / root);
 }
 
+/* The first counter of this stream whose first word is 0: the logarithm must not see 0. */
+static void normal_of_zero(void **state) {
+    (void)state;
+    const uint64_t i = 2639390526;
+    assert_int_equal(hone_random_u64(0, HONE_RANDOM_INIT, 0, i) & 0xffffffff, 0);
+    double x = hone_random_normal(0, HONE_RANDOM_INIT, 0, i);
+    assert_true(isfinite(x) && fabs(x) < 7);
+}
+
 static void bijection(void **state) {
     (void)state;
     enum { LARGEST = 300007 };
@@ -160,9 +169,9 @@ static void order_mixes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_answers), cmocka_unit_test(streams_differ), cmocka_unit_test(normal_moments),
-        cmocka_unit_test(bijection),     cmocka_unit_test(large_sizes),    cmocka_unit_test(small_sizes_mix),
-        cmocka_unit_test(order_mixes),
+        cmocka_unit_test(known_answers),   cmocka_unit_test(streams_differ), cmocka_unit_test(normal_moments),
+        cmocka_unit_test(normal_of_zero),  cmocka_unit_test(bijection),      cmocka_unit_test(large_sizes),
+        cmocka_unit_test(small_sizes_mix), cmocka_unit_test(order_mixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
