@@ -21,7 +21,13 @@
 static const char *const sites[] = {"open", "read", "write", "fsync", "close", "rename", "mkdir"};
 #define SITE_COUNT (sizeof sites / sizeof *sites)
 
-static void put(const char *path, const char *text) { TEST_OK(hone_write_file(path, text, strlen(text))); }
+/* Without fsync: the walks make thousands of files ready. */
+static void put(const char *path, const char *text) {
+    struct hone_file *file;
+    TEST_OK(hone_file_create(&file, path, true));
+    TEST_OK(hone_file_write(file, text, strlen(text)));
+    TEST_OK(hone_file_close(file));
+}
 
 /* True when the file holds exactly `text`. */
 static bool holds(const char *path, const char *text) {
@@ -494,7 +500,7 @@ static void links_are_not_followed(void **state) {
     put(victim, "keep");
     assert_int_equal(symlink(outside, link), 0);
     assert_int_equal(symlink(victim, file_link), 0);
-    put(file_link, "new");
+    TEST_OK(hone_write_file(file_link, "new", 3));
     assert_true(holds(victim, "keep"));
     assert_true(holds(file_link, "new"));
     TEST_OK(hone_remove_folder(inside));
