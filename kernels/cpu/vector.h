@@ -27,7 +27,8 @@ typedef uint16_t hone_u16vec __attribute__((vector_size(32)));
 typedef float hone_vec8 __attribute__((vector_size(32)));
 typedef float hone_vec4 __attribute__((vector_size(16)));
 
-HONE_INLINE hone_vec vec_set(float x) { return (hone_vec){0} + x; }
+/* x - 0 is x for every x, -0 included. */
+HONE_INLINE hone_vec vec_set(float x) { return x - (hone_vec){0}; }
 
 HONE_INLINE hone_vec vec_load(const float *p) {
     hone_vec v;
@@ -124,7 +125,7 @@ HONE_INLINE hone_vec vec_tanh(hone_vec x) {
     q = q * z - 0.333332832f;
     hone_vec near = a + a * (z * q), far = 1.0f - 2.0f / (vec_exp(a * 2.0f) + 1.0f);
     hone_vec y = vec_select(a < 0.625f, near, far);
-    return (hone_vec)((hone_ivec)y | ((hone_ivec)x & (hone_ivec)vec_set(-0.0f)));
+    return (hone_vec)((hone_ivec)y | ((hone_ivec)x & INT32_MIN));
 }
 
 /* The standard normal distribution: returns P(X <= x) = (1 + erf(x / sqrt(2))) / 2 and its density at x. The tail

@@ -1,0 +1,145 @@
+/* Cases of attention: lengths from none to long, head sizes that fill vectors and that don't, packed and separate
+ * storage, causal, pruned query rows, dropout. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/kernel_cases.h"
+#include "tests/reference_ops.h"
+#include "tests/support.h"
+
+enum { F4 = sizeof(float) };
+
+struct attention_case {
+    int32_t lengths[6]; /* ends with -1 */
+    int64_t H, D;
+    bool packed, causal, pruned, dropout;
+};
+
+/* A matrix of n columns within rows of `stride`, everything else NaN. */
+static float *spread(const float *dense, int64_t rows, int64_t n, int64_t stride) {
+    float *matrix = hone_alloc((size_t)(rows * stride), F4, "test matrix");
+    memset(matrix, 0xFF, (size_t)(rows * stride) * F4);
+    for (int64_t i = 0; i < rows && dense; i++) memcpy(matrix + i * stride, dense + i * n, (size_t)n * F4);
+    return matrix;
+}
+
+/* Compares columns [from, from + n) of a device matrix; with `last` the columns behind it must still be NaN. */
+static void compare_columns(struct kernel_buffers *k, const char *name, const float *matrix, int64_t stride,
+                            const double *want, int64_t rows, int64_t n, bool last) {
+    float *got = hone_alloc((size_t)(rows * n), F4, "test values");
+    float *all = hone_alloc((size_t)(rows * stride), F4, "test values");
+    /* The matrix may start inside a packed one: its last row has only the columns up to n. */
+    if (rows > 0) kernel_read(k, all, matrix, (size_t)((rows - 1) * stride + n) * F4);
+    for (int64_t i = 0; i < rows; i++) {
+        memcpy(got + i * n, all + i * stride, (size_t)n * F4);
+        for (int64_t c = n; last && i + 1 < rows && c < n + 2; c++) {
+            uint32_t bits;
+            memcpy(&bits, all + i * stride + c, F4);
+            if (bits != 0xFFFFFFFF) fail_msg("%s: column %lld behind it was written", name, (long long)(c - n));
+        }
+    }
+    /* The gradient of a score is p (dp - sum of p dp): where a query sees one key that is 0, and what remains is the
+     * rounding of two sums of D products of size 1, times keys of size 1; hence the absolute part. */
+    test_close(name, got, want, rows * n, 1e-6, 1e-5);
+    hone_free(got);
+    hone_free(all);
+}
+
+static void attention_run(struct kernel_buffers *k, const struct attention_case *c) {
+    int32_t cu_k[7] = {0}, cu_q[7] = {0}, B = 0;
+    int64_t max_len = 0;
+    for (; c->lengths[B] >= 0; B++) {
+        cu_k[B + 1] = cu_k[B] + c->lengths[B];
+        max_len = c->lengths[B] > max_len ? c->lengths[B] : max_len;
+    }
+    int64_t T = cu_k[B], R = 0, width = c->H * c->D;
+    int32_t *rows = hone_alloc((size_t)T, sizeof(int32_t), "test rows");
+    for (int32_t b = 0; b < B; b++) {
+        /* All rows; or the first and each seventh, and none of the second sequence. */
+        for (int32_t t = cu_k[b]; t < cu_k[b + 1]; t++)
+            if (!c->pruned || ((t - cu_k[b]) % 7 == 0 && b != 1)) rows[R++] = t;
+        cu_q[b + 1] = (int32_t)R;
+    }
+    size_t rows_bytes = (size_t)R * sizeof(int32_t), cu_bytes = (size_t)(B + 1) * sizeof(int32_t);
+    struct kernel_dropout drop;
+    kernel_dropout_make(&drop, k, T, c->pruned ? rows : NULL, R, false);
+    const struct hone_dropout *drop_host = c->dropout ? &drop.host : NULL;
+    const struct hone_dropout *drop_device = c->dropout ? &drop.device : NULL;
+    struct hone_attention host = {cu_q, cu_k, c->pruned ? rows : NULL, B, R, T, max_len, c->H, c->D, 0.3f, c->causal};
+    struct hone_attention a = host;
+    a.cu_q = kernel_input(k, "cu_q", cu_q, cu_bytes);
+    a.cu_k = kernel_input(k, "cu_k", cu_k, cu_bytes);
+    a.row_of_q = kernel_input(k, "row_of_q", host.row_of_q, rows_bytes);
+
+    struct kernel_noise q = kernel_noise(R * width, 1, 1), key = kernel_noise(T * width, 1, 2);
+    struct kernel_noise v = kernel_noise(T * width, 1, 3), dout = kernel_noise(R * width, 1, 4);
+    double *out = kernel_doubles(R * width), *lse = kernel_doubles(R * c->H), *dq = kernel_doubles(R * width);
+    double *dk = kernel_doubles(T * width), *dv = kernel_doubles(T * width);
+    reference_attention_forward(out, lse, q.d, key.d, v.d, &host, drop_host);
+    reference_attention_backward(dq, dk, dv, dout.d, q.d, key.d, v.d, &host, drop_host);
+
+    /* Packed: [q k v and two columns of nothing] in one matrix; pruned queries have their own with one such column. */
+    int64_t kv_stride = c->packed ? 3 * width + 2 : width, q_stride = c->packed && !c->pruned ? kv_stride : width + 1;
+    float *q_host = spread(q.f, R, width, q_stride), *k_host = spread(key.f, T, width, kv_stride);
+    float *v_host = spread(v.f, T, width, kv_stride);
+    float *q_d, *k_d, *v_d, *dq_d, *dk_d, *dv_d;
+    size_t q_bytes = (size_t)(R * q_stride) * F4, kv_bytes = (size_t)(T * kv_stride) * F4;
+    if (c->packed) {
+        int64_t first = c->pruned ? 0 : width;
+        for (int64_t t = 0; t < T; t++) {
+            float *row = k_host + t * kv_stride;
+            memmove(row + first, row, (size_t)width * F4);
+            memcpy(row + first + width, v_host + t * kv_stride, (size_t)width * F4);
+            if (!c->pruned) memcpy(row, q.f + t * width, (size_t)width * F4);
+        }
+        float *packed = kernel_input(k, "packed q k v", k_host, kv_bytes), *gradient;
+        gradient = kernel_output(k, "packed gradients", kv_bytes);
+        q_d = c->pruned ? kernel_input(k, "q", q_host, q_bytes) : packed;
+        dq_d = c->pruned ? kernel_output(k, "dq", q_bytes) : gradient;
+        k_d = packed + first, v_d = k_d + width, dk_d = gradient + first, dv_d = dk_d + width;
+    } else {
+        q_d = kernel_input(k, "q", q_host, q_bytes), dq_d = kernel_output(k, "dq", q_bytes);
+        k_d = kernel_input(k, "k", k_host, kv_bytes), dk_d = kernel_output(k, "dk", kv_bytes);
+        v_d = kernel_input(k, "v", v_host, kv_bytes), dv_d = kernel_output(k, "dv", kv_bytes);
+    }
+    void *out_d = kernel_output(k, "out", (size_t)(R * width) * F4);
+    void *lse_d = kernel_output(k, "lse", (size_t)(R * c->H) * F4);
+    void *dout_d = kernel_input(k, "dout", dout.f, (size_t)(R * width) * F4);
+    void *workspace = kernel_output(k, "workspace", KERNEL(k, attention_workspace)(&a, HONE_F32));
+    KERNEL(k, attention_forward)
+    (out_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, HONE_F32, workspace, k->stream);
+    compare_columns(k, "attention out", out_d, width, out, R, width, false);
+    compare_columns(k, "attention lse", lse_d, c->H, lse, R, c->H, false);
+    KERNEL(k, attention_backward)
+    (dq_d, dk_d, dv_d, dout_d, out_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, HONE_F32,
+     workspace, k->stream);
+    compare_columns(k, "attention dq", dq_d, q_stride, dq, R, width, false);
+    compare_columns(k, "attention dk", dk_d, kv_stride, dk, T, width, false);
+    compare_columns(k, "attention dv", dv_d, kv_stride, dv, T, width, c->packed);
+    kernel_finish(k);
+    kernel_dropout_free(&drop);
+    kernel_noise_free(&q), kernel_noise_free(&key), kernel_noise_free(&v), kernel_noise_free(&dout);
+    hone_free(out), hone_free(lse), hone_free(dq), hone_free(dk), hone_free(dv), hone_free(rows);
+    hone_free(q_host), hone_free(k_host), hone_free(v_host);
+}
+
+void kernel_cases_attention(struct kernel_buffers *k) {
+    static const struct {
+        int32_t lengths[6];
+        int64_t H, D;
+    } shapes[] = {
+        {{1, -1}, 1, 1},           {{7, 0, 63, 1, 0, -1}, 3, 8},  {{23, 16, 17, 31, -1}, 12, 32},
+        {{64, 0, 65, -1}, 2, 33},  {{48, 49, 96, 97, -1}, 2, 64}, {{5, 128, -1}, 1, 128},
+        {{0, 0, -1}, 2, 16},       {{512, 3, -1}, 1, 40},         {{1, 1023, 7, -1}, 2, 7},
+        {{1500, 0, 1, -1}, 1, 16},
+    };
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+        for (int options = 0; options < 16; options++) {
+            /* The long ones with a few of the options only: they take the time. */
+            if (shapes[i].lengths[0] + shapes[i].lengths[1] > 1000 && options % 5 != 0) continue;
+            struct attention_case c = {.H = shapes[i].H, .D = shapes[i].D};
+            memcpy(c.lengths, shapes[i].lengths, sizeof(c.lengths));
+            c.packed = options & 1, c.causal = options & 2, c.pruned = options & 4, c.dropout = options & 8;
+            attention_run(k, &c);
+        }
+}

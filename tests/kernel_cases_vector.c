@@ -1,0 +1,189 @@
+/* Cases of the kernels over flat arrays: activations, cross entropy, gradient norm, AdamW. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/kernel_cases.h"
+#include "tests/reference_ops.h"
+#include "tests/support.h"
+
+enum { F4 = sizeof(float) };
+static const double f32_tolerance = 1e-5;
+static const int64_t lengths[] = {1, 7, 15, 16, 17, 63, 64, 65, 1023, 1500, 20001};
+enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
+
+static void activation_case(struct kernel_buffers *k, enum hone_activation kind, int64_t n, double scale) {
+    struct kernel_noise x = kernel_noise(n, scale, 1), dy = kernel_noise(n, 1, 2);
+    double *y = kernel_doubles(n), *dx = kernel_doubles(n);
+    size_t bytes = (size_t)n * F4;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = reference_activation(x.d[i], kind);
+        dx[i] = dy.d[i] * reference_activation_slope(x.d[i], kind);
+    }
+    void *x_d = kernel_input(k, "x", x.f, bytes), *dy_d = kernel_input(k, "dy", dy.f, bytes);
+    void *y_d = kernel_output(k, "y", bytes), *dx_d = kernel_output(k, "dx", bytes);
+    KERNEL(k, activation_forward)(y_d, x_d, kind, n, HONE_F32, k->stream);
+    kernel_compare(k, "activation_forward", y_d, y, n, 1e-6);
+    KERNEL(k, activation_backward)(dx_d, dy_d, kind == HONE_TANH ? y_d : x_d, kind, n, HONE_F32, k->stream);
+    kernel_compare(k, "activation_backward", dx_d, dx, n, kind == HONE_TANH && scale < 1 ? 1e-6 : f32_tolerance);
+    kernel_finish(k);
+    kernel_noise_free(&x), kernel_noise_free(&dy), hone_free(y), hone_free(dx);
+}
+
+/* Every binary exponent with both signs, and the values that aren't numbers. */
+static void activation_extremes(struct kernel_buffers *k, enum hone_activation kind) {
+    enum { N = 2 * 267 + 1 };
+    float x[N + 3], y[N + 3];
+    double want[N + 3];
+    for (int i = 0; i < N; i++) x[i] = copysignf(ldexpf(1.2345f, i / 2 - 140), i % 2 ? -1.0f : 1.0f);
+    x[N - 1] = 0;
+    x[N] = NAN, x[N + 1] = INFINITY, x[N + 2] = -INFINITY;
+    for (int i = 0; i < N; i++) want[i] = reference_activation((double)x[i], kind);
+    void *x_d = kernel_input(k, "x", x, sizeof(x)), *y_d = kernel_output(k, "y", sizeof(y));
+    KERNEL(k, activation_forward)(y_d, x_d, kind, N + 3, HONE_F32, k->stream);
+    kernel_read(k, y, y_d, sizeof(y));
+    for (int i = 0; i < N; i++) {
+        /* Values near the largest float overflow in tanh-GELU's cube, on the side where the result is x or 0. */
+        double allowed = 1e-6 * fabs(want[i]) + 2e-7 * fmin(1, fabs((double)x[i])) + FLT_MIN;
+        if (!(fabs((double)y[i] - want[i]) <= allowed))
+            fail_msg("activation %d at %g: %g, want %g", (int)kind, (double)x[i], (double)y[i], want[i]);
+    }
+    assert_true(isnan(y[N]));
+    assert_true(y[N + 1] == (kind == HONE_TANH ? 1.0f : INFINITY));
+    kernel_finish(k);
+}
+
+void kernel_cases_activation(struct kernel_buffers *k) {
+    for (int kind = HONE_GELU_ERF; kind <= HONE_TANH; kind++) {
+        for (int i = 0; i < LENGTHS; i++) {
+            activation_case(k, (enum hone_activation)kind, lengths[i], 1);
+            activation_case(k, (enum hone_activation)kind, lengths[i], i % 2 ? 0.01 : 4);
+        }
+        activation_extremes(k, (enum hone_activation)kind);
+    }
+}
+
+static void cross_entropy_case(struct kernel_buffers *k, int64_t R, int64_t V, double spread, bool weighted) {
+    const float scale = 0.37f, old = 1.25f;
+    size_t bytes = (size_t)(R * V) * F4;
+    struct kernel_noise logits = kernel_noise(R * V, spread, 1), weights = kernel_noise(R, 1, 2);
+    int32_t *labels = hone_alloc((size_t)R, sizeof(int32_t), "test labels");
+    for (int64_t r = 0; r < R; r++) labels[r] = r % 5 == 3 ? -100 : (int32_t)((r * 7) % V);
+    const double *w = weighted ? weights.d : NULL;
+    double *dlogits = kernel_doubles(R * V), loss;
+    loss = (double)old + reference_cross_entropy(logits.d, labels, w, (double)scale, R, V);
+    reference_cross_entropy_backward(dlogits, logits.d, labels, w, (double)scale, R, V);
+    void *logits_d = kernel_input(k, "logits", logits.f, bytes), *out_d = kernel_output(k, "dlogits", bytes);
+    void *in_place = kernel_inout(k, "logits in place", logits.f, bytes);
+    void *labels_d = kernel_input(k, "labels", labels, (size_t)R * sizeof(int32_t));
+    void *weights_d = kernel_input(k, "weights", weighted ? weights.f : NULL, (size_t)R * F4);
+    void *loss_d = kernel_inout(k, "loss", &old, F4);
+    KERNEL(k, cross_entropy_forward)(loss_d, logits_d, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
+    kernel_compare(k, "cross_entropy_forward", loss_d, &loss, 1, f32_tolerance);
+    KERNEL(k, cross_entropy_backward)(out_d, logits_d, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
+    /* Where a row is sure of its label, softmax - 1 is what rounding leaves of it: 1.2e-7 of scale * weight < 1.5. */
+    kernel_compare_within(k, "cross_entropy_backward", out_d, dlogits, R * V, 1.8e-7, f32_tolerance);
+    KERNEL(k, cross_entropy_backward)(in_place, in_place, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
+    kernel_compare_within(k, "cross_entropy_backward in place", in_place, dlogits, R * V, 1.8e-7, f32_tolerance);
+    kernel_finish(k);
+    kernel_noise_free(&logits), kernel_noise_free(&weights), hone_free(labels), hone_free(dlogits);
+}
+
+void kernel_cases_cross_entropy(struct kernel_buffers *k) {
+    static const int64_t sizes[][2] = {{1, 1},    {1, 2},    {7, 2},    {63, 7},   {64, 63},   {65, 64},
+                                       {300, 65}, {3, 1023}, {2, 1500}, {1500, 5}, {2, 30522}, {513, 16}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        cross_entropy_case(k, sizes[i][0], sizes[i][1], 1, false);
+        cross_entropy_case(k, sizes[i][0], sizes[i][1], 30, true);
+    }
+    /* A confident row keeps the digits of its small loss: log(1 + exp(-10)). */
+    float logits[2] = {60, 50}, loss = 0;
+    int32_t label = 0;
+    double want = log1p(exp(-10));
+    void *logits_d = kernel_input(k, "logits", logits, sizeof(logits)), *loss_d = kernel_inout(k, "loss", &loss, F4);
+    void *label_d = kernel_input(k, "label", &label, sizeof(label));
+    KERNEL(k, cross_entropy_forward)(loss_d, logits_d, label_d, NULL, 1, 1, 2, HONE_F32, k->stream);
+    /* 1 + 4.5e-5 is rounded to a multiple of 2^-23. */
+    kernel_compare(k, "small loss", loss_d, &want, 1, 2e-3);
+    kernel_finish(k);
+}
+
+static struct hone_step norm_of(struct kernel_buffers *k, const float *g, int64_t n, float clip, float loss) {
+    struct hone_step step = {.seed = 1, .step = 2, .learning_rate = 3, .loss = loss, .finite = 9};
+    void *step_d = kernel_inout(k, "step", &step, sizeof(step));
+    void *g_d = kernel_input(k, "gradients", g, (size_t)n * F4);
+    void *workspace = kernel_output(k, "workspace", KERNEL(k, gradient_norm_workspace)(n));
+    KERNEL(k, gradient_norm)(step_d, g_d, n, clip, workspace, k->stream);
+    kernel_read(k, &step, step_d, sizeof(step));
+    kernel_finish(k);
+    assert_true(step.seed == 1 && step.step == 2 && step.learning_rate == 3);
+    return step;
+}
+
+void kernel_cases_gradient_norm(struct kernel_buffers *k) {
+    for (int i = 0; i < LENGTHS; i++) {
+        int64_t n = lengths[i];
+        struct kernel_noise g = kernel_noise(n, 0.1, 3);
+        double sum = 0;
+        for (int64_t j = 0; j < n; j++) sum += g.d[j] * g.d[j];
+        double want[2] = {sqrt(sum), fmin(1, 0.5 / (sqrt(sum) + 1e-6))};
+        struct hone_step step = norm_of(k, g.f, n, 0.5f, 1);
+        float got[2] = {step.gradient_norm, step.clip_scale};
+        test_close("gradient_norm", got, want, 1, 0, 1e-6);
+        test_close("clip_scale", got + 1, want + 1, 1, 0, 1e-6);
+        assert_int_equal(step.finite, 1);
+        assert_true(norm_of(k, g.f, n, 0, 1).clip_scale == 1);
+        assert_true(norm_of(k, g.f, n, 1e9f, 1).clip_scale == 1);
+        assert_int_equal(norm_of(k, g.f, n, 1, NAN).finite, 0);
+        g.f[n - 1] = NAN;
+        assert_int_equal(norm_of(k, g.f, n, 1, 1).finite, 0);
+        g.f[n - 1] = 0, g.f[n / 2] = INFINITY;
+        assert_int_equal(norm_of(k, g.f, n, 1, 1).finite, 0);
+        kernel_noise_free(&g);
+    }
+}
+
+static void adamw_case(struct kernel_buffers *k, bool finite) {
+    enum { N = 40000, SEGMENTS = 5, STEPS = 3 };
+    /* With a gap, which must stay as it is, and one segment of several chunks. */
+    static const struct hone_segment segments[SEGMENTS] = {
+        {0, 1, 1, 0.1f}, {16, 63, 1, 0}, {80, 65, 0.5f, 0.01f}, {160, 1023, 1, 0}, {1184, 38000, 1, 0.01f}};
+    const struct hone_adamw settings = {0.9f, 0.999f, 1e-8f};
+    struct kernel_noise p = kernel_noise(N, 1, 1), g = kernel_noise(N, 0.01, 2);
+    float *zeros = hone_calloc(N, F4, "test values");
+    double *m = hone_calloc(N, sizeof(double), "test values"), *v = hone_calloc(N, sizeof(double), "test values");
+    void *p_d = kernel_inout(k, "p", p.f, N * F4), *m_d = kernel_inout(k, "m", zeros, N * F4);
+    void *v_d = kernel_inout(k, "v", zeros, N * F4), *g_d = kernel_inout(k, "g", g.f, N * F4);
+    void *segments_d = kernel_input(k, "segments", segments, sizeof(segments));
+    struct hone_step step = {.learning_rate = 1e-2f, .clip_scale = 0.7f, .finite = finite};
+    void *step_d = kernel_inout(k, "step", &step, sizeof(step));
+    for (int t = 1; t <= STEPS; t++) {
+        step.bias_correction1 = (float)(1 - pow(0.9, t)), step.bias_correction2 = (float)(1 - pow(0.999, t));
+        k->device->copy_to_device(step_d, &step, sizeof(step), k->stream);
+        KERNEL(k, adamw)(p_d, m_d, v_d, g_d, segments_d, SEGMENTS, &settings, step_d, k->stream);
+        for (int s = 0; s < SEGMENTS; s++)
+            for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].count; i++) {
+                if (finite) reference_adamw(&p.d[i], &m[i], &v[i], g.d[i], &segments[s], &settings, &step);
+                g.d[i] = t < STEPS ? 0.5 * (double)g.f[i] / t : 0;
+            }
+        kernel_compare(k, "adamw p", p_d, p.d, N, 1e-6);
+        kernel_compare(k, "adamw m", m_d, m, N, 1e-6);
+        kernel_compare(k, "adamw v", v_d, v, N, f32_tolerance);
+        float *left = hone_alloc(N, F4, "test values");
+        kernel_read(k, left, g_d, N * F4);
+        for (int s = 0; s < SEGMENTS; s++)
+            for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].count; i++)
+                assert_true(left[i] == 0);
+        for (int64_t i = 0; i < N; i++) left[i] = (float)g.d[i];
+        k->device->copy_to_device(g_d, left, N * F4, k->stream);
+        hone_free(left);
+    }
+    kernel_finish(k);
+    kernel_noise_free(&p), kernel_noise_free(&g), hone_free(zeros), hone_free(m), hone_free(v);
+}
+
+void kernel_cases_adamw(struct kernel_buffers *k) {
+    adamw_case(k, true);
+    adamw_case(k, false);
+}
