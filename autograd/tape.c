@@ -148,7 +148,8 @@ enum hone_status hone_tape_reserve(struct hone_tape *tape, size_t bytes) {
 
 enum hone_status hone_tape_layout(struct hone_tape *tape) {
     hone_tape_plan(tape);
-    HONE_TRY(hone_tape_reserve(tape, tape->needed));
+    /* At least something, so that values without rows have an address too. */
+    HONE_TRY(hone_tape_reserve(tape, tape->needed ? tape->needed : 1));
     tape->laid_out = true;
     return HONE_OK;
 }
