@@ -1,0 +1,349 @@
+/* The promise on bits in kernels/ops.h: a row of a result depends on that row's inputs alone, sums over tokens don't
+ * depend on the number of threads, dropout's mask belongs to the token wherever it lies. */
+#include <omp.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "kernels/device.h"
+#include "tests/support.h"
+
+static struct hone_device *device;
+static struct hone_stream *stream;
+static const struct hone_ops *ops;
+static const int threads[] = {1, 2, 3, 8};
+enum { F4 = sizeof(float), THREADS = sizeof(threads) / sizeof(threads[0]) };
+
+static int setup(void **state) {
+    (void)state;
+    TEST_OK(hone_device_open(&device, "cpu"));
+    ops = device->ops;
+    TEST_OK(device->stream_create(device, &stream));
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    device->stream_destroy(stream);
+    return 0;
+}
+
+static void skip_unless_bits_hold(void) {
+    struct hone_device_report report;
+    assert_true(hone_device_report(&report, 0));
+    if (!report.bits_hold) skip();
+}
+
+static float *floats(int64_t n) { return hone_calloc((size_t)n, F4, "test values"); }
+
+static float *noise(int64_t n, uint32_t seed) {
+    float *values = floats(n);
+    test_noise(values, NULL, n, 1, seed);
+    return values;
+}
+
+/* With room for whole blocks of rows; those from T on zero: linear_backward_weight zeroes them anyway. */
+static float *padded_noise(int64_t T, int64_t C, uint32_t seed) {
+    float *values = floats(hone_rows(T) * C);
+    test_noise(values, NULL, T * C, 1, seed);
+    return values;
+}
+
+static void *linear_scratch(int64_t T, int64_t N, int64_t K) {
+    return hone_alloc(ops->linear_workspace(T, N, K, HONE_F32), 1, "test workspace");
+}
+
+/* Rows of y = x w^T + b and of dx = dy w: in one batch of T, and `count` of them from row `at` on as a batch, with
+ * other numbers in the rows behind them. */
+static void linear_rows(int64_t N, int64_t K) {
+    enum { T = 300 };
+    static const int64_t parts[][2] = {{0, 1}, {31, 1}, {299, 1}, {17, 33}, {100, 65}, {3, 140}};
+    int64_t rows = hone_rows(T);
+    float *x = noise(rows * K, 1), *w = noise(N * K, 2), *b = noise(N, 3), *dy = noise(rows * N, 4);
+    float *y = floats(rows * N), *dx = floats(rows * K), *part = floats(rows * (N > K ? N : K)), *copy;
+    void *scratch = linear_scratch(T, N, K);
+    ops->linear_forward(y, x, w, b, T, N, K, HONE_F32, scratch, stream);
+    ops->linear_backward_input(dx, dy, w, false, T, N, K, HONE_F32, scratch, stream);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        int64_t at = parts[i][0], count = parts[i][1];
+        void *part_scratch = linear_scratch(count, N, K);
+        copy = noise(rows * K, 5);
+        memcpy(copy, x + at * K, (size_t)(count * K) * F4);
+        ops->linear_forward(part, copy, w, b, count, N, K, HONE_F32, part_scratch, stream);
+        test_same_bits("linear_forward rows", part, y + at * N, (size_t)(count * N) * F4);
+        hone_free(copy);
+        copy = noise(rows * N, 6);
+        memcpy(copy, dy + at * N, (size_t)(count * N) * F4);
+        ops->linear_backward_input(part, copy, w, false, count, N, K, HONE_F32, part_scratch, stream);
+        test_same_bits("linear_backward_input rows", part, dx + at * K, (size_t)(count * K) * F4);
+        hone_free(copy), hone_free(part_scratch);
+    }
+    TEST_OK(device->stream_synchronize(stream));
+    hone_free(x), hone_free(w), hone_free(b), hone_free(dy), hone_free(y), hone_free(dx), hone_free(part);
+    hone_free(scratch);
+}
+
+static void test_linear_rows(void **state) {
+    (void)state;
+    skip_unless_bits_hold();
+    static const int64_t sizes[] = {1, 2, 7, 32, 63, 65, 384};
+    enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) linear_rows(sizes[i], sizes[j]);
+    linear_rows(1536, 384);
+    linear_rows(384, 1536);
+    linear_rows(1152, 384);
+    linear_rows(3, 768);
+}
+
+/* Runs the step with each number of threads; what it leaves in out[bytes] must be the same. */
+static void same_for_threads(const char *name, void (*run)(void *out, const void *user), const void *user,
+                             size_t bytes) {
+    char *first = hone_calloc(bytes, 1, name), *other = hone_calloc(bytes, 1, name);
+    int before = omp_get_max_threads();
+    for (int i = 0; i < THREADS; i++) {
+        omp_set_num_threads(threads[i]);
+        run(i == 0 ? first : other, user);
+        if (i > 0) test_same_bits(name, other, first, bytes);
+    }
+    omp_set_num_threads(before);
+    TEST_OK(device->stream_synchronize(stream));
+    hone_free(first), hone_free(other);
+}
+
+struct linear {
+    int64_t T, N, K;
+    float *x, *dy, *w;
+};
+
+static void linear_all(void *out, const void *user) {
+    const struct linear *u = user;
+    float *y = out, *dx = y + hone_rows(u->T) * u->N, *dw = dx + hone_rows(u->T) * u->K, *db = dw + u->N * u->K;
+    void *scratch = linear_scratch(u->T, u->N, u->K);
+    memset(dw, 0, (size_t)(u->N * u->K + u->N) * F4);
+    ops->linear_forward(y, u->x, u->w, u->w, u->T, u->N, u->K, HONE_F32, scratch, stream);
+    ops->linear_backward_input(dx, u->dy, u->w, false, u->T, u->N, u->K, HONE_F32, scratch, stream);
+    ops->linear_backward_weight(dw, db, u->dy, u->x, u->T, u->N, u->K, HONE_F32, scratch, stream);
+    hone_free(scratch);
+}
+
+static void test_linear_threads(void **state) {
+    (void)state;
+    skip_unless_bits_hold();
+    static const int64_t sizes[][3] = {{736, 384, 384}, {736, 1152, 384}, {300, 1536, 384}, {300, 384, 1536},
+                                       {2048, 32, 32},  {2048, 2, 384},   {32, 2, 384},     {100, 63, 65},
+                                       {1500, 7, 1},    {1023, 1, 7}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        int64_t T = sizes[i][0], N = sizes[i][1], K = sizes[i][2], rows = hone_rows(T);
+        struct linear u = {T, N, K, padded_noise(T, K, 1), padded_noise(T, N, 2), noise(N * K, 3)};
+        same_for_threads("linear", linear_all, &u, (size_t)(rows * N + rows * K + N * K + N) * F4);
+        hone_free(u.x), hone_free(u.dy), hone_free(u.w);
+    }
+}
+
+/* A batch of T tokens of C with everything that the kernels below read. */
+struct batch {
+    int64_t T, C;
+    float *x, *r, *dy, *gamma, *table;
+    int32_t *ids;
+    int64_t *keys;
+    struct hone_step step;
+    struct hone_dropout drop;
+};
+
+static void batch_make(struct batch *b, int64_t T, int64_t C) {
+    *b = (struct batch){T,
+                        C,
+                        noise(T * C, 1),
+                        noise(T * C, 2),
+                        noise(T * C, 3),
+                        noise(C, 4),
+                        noise(11 * C, 5),
+                        NULL,
+                        NULL,
+                        {.seed = 1, .step = 2},
+                        {6554, 1.11f, 3, NULL, NULL, NULL}};
+    b->ids = hone_alloc((size_t)T, sizeof(int32_t), "test ids");
+    b->keys = hone_alloc((size_t)T, sizeof(int64_t), "test keys");
+    for (int64_t t = 0; t < T; t++) b->ids[t] = (int32_t)(t * t % 11), b->keys[t] = (t / 25) << 20 | t % 25;
+    b->drop.step = &b->step, b->drop.row_key = b->keys;
+}
+
+static void batch_free(struct batch *b) {
+    hone_free(b->x), hone_free(b->r), hone_free(b->dy), hone_free(b->gamma), hone_free(b->table);
+    hone_free(b->ids), hone_free(b->keys);
+}
+
+static void norm_all(void *out, const void *user) {
+    const struct batch *b = user;
+    int64_t n = b->T * b->C;
+    float *y = out, *dx = y + n, *dr = dx + n, *dgamma = dr + n, *dbeta = dgamma + b->C, *mean = dbeta + b->C;
+    float *rstd = mean + b->T;
+    void *scratch = hone_alloc(ops->residual_layer_norm_backward_workspace(b->T, b->C), 1, "test workspace");
+    memset(dgamma, 0, (size_t)(2 * b->C) * F4);
+    ops->residual_layer_norm_forward(y, mean, rstd, b->x, b->r, b->gamma, b->gamma, 1e-5f, &b->drop, b->T, b->C,
+                                     HONE_F32, stream);
+    ops->residual_layer_norm_backward(dx, dr, dgamma, dbeta, b->dy, b->x, b->r, mean, rstd, b->gamma, false, &b->drop,
+                                      b->T, b->C, HONE_F32, scratch, stream);
+    hone_free(scratch);
+}
+
+static void rows_all(void *out, const void *user) {
+    const struct batch *b = user;
+    int64_t n = b->T * b->C;
+    float *y = out, *dx = y + n, *z = dx + n, *dtable = z + n;
+    ops->activation_forward(y, b->x, HONE_GELU_ERF, n, HONE_F32, stream);
+    ops->activation_backward(dx, b->dy, b->x, HONE_GELU_ERF, n, HONE_F32, stream);
+    ops->dropout(z, b->x, &b->drop, b->T, b->C, HONE_F32, stream);
+    ops->add(z, b->r, n, HONE_F32, stream);
+    memset(dtable, 0, (size_t)(11 * b->C) * F4);
+    ops->embedding_backward(dtable, b->ids, NULL, NULL, NULL, NULL, b->dy, b->T, b->C, HONE_F32, stream);
+}
+
+static void optimizer_all(void *out, const void *user) {
+    const struct batch *b = user;
+    int64_t n = b->T * b->C;
+    float *p = out, *m = p + n, *v = m + n, *g = v + n;
+    struct hone_step *step = (struct hone_step *)(g + n);
+    *step = (struct hone_step){.learning_rate = 0.1f, .bias_correction1 = 0.1f, .bias_correction2 = 0.001f};
+    const struct hone_segment segments[] = {{0, 1001, 1, 0}, {1008, n - 1008, 0.5f, 0.1f}};
+    const struct hone_adamw settings = {0.9f, 0.999f, 1e-8f};
+    void *scratch = hone_alloc(ops->gradient_norm_workspace(n), 1, "test workspace");
+    memcpy(p, b->x, (size_t)n * F4), memcpy(g, b->dy, (size_t)n * F4);
+    memset(m, 0, (size_t)(2 * n) * F4);
+    ops->gradient_norm(step, g, n, 1, scratch, stream);
+    ops->adamw(p, m, v, g, segments, 2, &settings, step, stream);
+    hone_free(scratch);
+}
+
+static void loss_all(void *out, const void *user) {
+    const struct batch *b = user;
+    float *loss = out, *dlogits = loss + 1;
+    *loss = 0;
+    ops->cross_entropy_forward(loss, b->x, b->ids, NULL, 0.1f, b->T, b->C, HONE_F32, stream);
+    ops->cross_entropy_backward(dlogits, b->x, b->ids, NULL, 0.1f, b->T, b->C, HONE_F32, stream);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {{736, 384}, {1500, 65}, {333, 127}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        int64_t T = sizes[i][0], C = sizes[i][1], n = T * C;
+        struct batch b;
+        batch_make(&b, T, C);
+        same_for_threads("residual_layer_norm", norm_all, &b, (size_t)(3 * n + 2 * C + 2 * T) * F4);
+        same_for_threads("rows", rows_all, &b, (size_t)(3 * n + 11 * C) * F4);
+        same_for_threads("optimizer", optimizer_all, &b, (size_t)(4 * n) * F4 + sizeof(struct hone_step));
+        same_for_threads("cross_entropy", loss_all, &b, (size_t)(1 + n) * F4);
+        batch_free(&b);
+    }
+}
+
+/* LayerNorm, dropout and loss of one row by itself. */
+static void test_rows_alone(void **state) {
+    (void)state;
+    struct batch b;
+    batch_make(&b, 100, 129);
+    int64_t C = b.C, n = b.T * C;
+    float *y = floats(n), *mean = floats(b.T), *rstd = floats(b.T), *one = floats(C), one_mean, one_rstd;
+    ops->residual_layer_norm_forward(y, mean, rstd, b.x, b.r, b.gamma, b.gamma, 1e-5f, &b.drop, b.T, C, HONE_F32,
+                                     stream);
+    for (int32_t t = 0; t < b.T; t += 9) {
+        /* The row is a selection of one of the batch's rows, as in a pruned last layer. */
+        struct hone_dropout drop = b.drop;
+        drop.rows = &t;
+        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, b.r + t * C, b.gamma, b.gamma, 1e-5f,
+                                         &drop, 1, C, HONE_F32, stream);
+        test_same_bits("residual_layer_norm alone", one, y + t * C, (size_t)C * F4);
+        test_same_bits("mean alone", &one_mean, &mean[t], F4);
+        /* Or the row of a batch of its own with the same key. */
+        drop = b.drop, drop.row_key = b.keys + t;
+        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, b.r + t * C, b.gamma, b.gamma, 1e-5f,
+                                         &drop, 1, C, HONE_F32, stream);
+        test_same_bits("residual_layer_norm alone, own key", one, y + t * C, (size_t)C * F4);
+    }
+    hone_free(y), hone_free(mean), hone_free(rstd), hone_free(one);
+    batch_free(&b);
+}
+
+enum { AH = 3, AD = 20, AW = AH * AD, AT = 170 };
+
+struct attention {
+    const int32_t *cu_q, *cu_k, *rows;
+    int32_t B;
+    int64_t R;
+    const float *q, *kv, *dout; /* rows of AW, 2 AW, AW */
+    struct hone_dropout drop;
+    bool causal;
+};
+
+/* out [R], lse [R], dq [R], dk and dv [T], one after the other. */
+static void attention_all(void *result, const void *user) {
+    const struct attention *u = user;
+    int64_t T = u->cu_k[u->B], first = u->cu_k[0];
+    struct hone_attention a = {u->cu_q, u->cu_k, u->rows, u->B, u->R, T, 130, AH, AD, 0.2f, u->causal};
+    float *out = result, *lse = out + u->R * AW, *dq = lse + u->R * AH, *dkv = dq + u->R * AW;
+    void *scratch = hone_alloc(ops->attention_workspace(&a, HONE_F32), 1, "test workspace");
+    assert_int_equal(first, 0);
+    ops->attention_forward(out, lse, u->q, AW, u->kv, 2 * AW, u->kv + AW, 2 * AW, &a, &u->drop, HONE_F32, scratch,
+                           stream);
+    ops->attention_backward(dq, dkv, dkv + AW, u->dout, out, lse, u->q, AW, u->kv, 2 * AW, u->kv + AW, 2 * AW, &a,
+                            &u->drop, HONE_F32, scratch, stream);
+    hone_free(scratch);
+}
+
+static int64_t attention_size(int64_t R, int64_t T) { return R * (2 * AW + AH) + 2 * T * AW; }
+
+static void test_attention(void **state) {
+    (void)state;
+    static const int32_t cu[] = {0, 23, 23, 40, 170};
+    for (int causal = 0; causal < 2; causal++) {
+        struct batch b;
+        batch_make(&b, AT, AW);
+        float *kv = noise(AT * 2 * AW, 7), *all = floats(attention_size(AT, AT)),
+              *part = floats(attention_size(AT, AT));
+        struct attention u = {cu, cu, NULL, 4, AT, b.x, kv, b.dy, b.drop, causal};
+        same_for_threads("attention", attention_all, &u, (size_t)attention_size(AT, AT) * F4);
+        attention_all(all, &u);
+        float *lse = all + AT * AW, *dq = lse + AT * AH, *dkv = dq + AT * AW;
+        /* Each sequence alone: everything is the same. */
+        for (int s = 0; s < 4; s++) {
+            int64_t at = cu[s], n = cu[s + 1] - at;
+            const int32_t own[] = {0, (int32_t)n};
+            struct attention one = {own,    own,   NULL, 1, n, b.x + at * AW, kv + at * 2 * AW, b.dy + at * AW,
+                                    b.drop, causal};
+            one.drop.row_key = b.keys + at;
+            attention_all(part, &one);
+            test_same_bits("sequence alone: out", part, all + at * AW, (size_t)(n * AW) * F4);
+            test_same_bits("sequence alone: lse", part + n * AW, lse + at * AH, (size_t)(n * AH) * F4);
+            test_same_bits("sequence alone: dq", part + n * (AW + AH), dq + at * AW, (size_t)(n * AW) * F4);
+            test_same_bits("sequence alone: dk, dv", part + n * (2 * AW + AH), dkv + at * 2 * AW,
+                           (size_t)(n * 2 * AW) * F4);
+        }
+        /* Pruned to a few rows: theirs are the same. */
+        static const int32_t rows[] = {0, 22, 23, 40, 41, 88, 169}, cu_q[] = {0, 2, 2, 3, 7};
+        enum { R = 7 };
+        float *q = floats(R * AW), *dout = floats(R * AW);
+        for (int i = 0; i < R; i++) {
+            memcpy(q + i * AW, b.x + rows[i] * AW, AW * F4);
+            memcpy(dout + i * AW, b.dy + rows[i] * AW, AW * F4);
+        }
+        struct attention few = {cu_q, cu, rows, 4, R, q, kv, dout, b.drop, causal};
+        few.drop.rows = rows;
+        attention_all(part, &few);
+        for (int i = 0; i < R; i++) {
+            test_same_bits("pruned: out", part + i * AW, all + rows[i] * AW, AW * F4);
+            test_same_bits("pruned: lse", part + R * AW + i * AH, lse + rows[i] * AH, AH * F4);
+            test_same_bits("pruned: dq", part + R * (AW + AH) + i * AW, dq + rows[i] * AW, AW * F4);
+        }
+        hone_free(q), hone_free(dout), hone_free(kv), hone_free(all), hone_free(part);
+        batch_free(&b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear_rows), cmocka_unit_test(test_linear_threads), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_rows_alone),  cmocka_unit_test(test_attention),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
