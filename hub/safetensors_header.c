@@ -184,7 +184,7 @@ static bool entry_bytes(uint64_t *out, const struct hone_tensor_entry *entry) {
 /* The data area is covered once, from its first byte to its last. `entries` get sorted by offset. */
 static enum hone_status check_layout(struct hone_tensor_entry *entries, size_t n, int64_t data_start,
                                      int64_t data_bytes, const char *path) {
-    qsort(entries, n, sizeof *entries, compare_offsets);
+    if (n > 0) qsort(entries, n, sizeof *entries, compare_offsets);
     int64_t next = 0;
     for (size_t i = 0; i < n; i++) {
         const struct hone_tensor_entry *entry = &entries[i];
