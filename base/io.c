@@ -216,7 +216,7 @@ enum hone_status hone_file_replace(struct hone_file **file, char **temporary, co
 }
 
 enum hone_status hone_file_replace_end(struct hone_file *file, char *temporary, const char *path,
-                                          enum hone_status status) {
+                                       enum hone_status status) {
     if (status == HONE_OK) status = hone_file_sync(file);
     if (status == HONE_OK)
         status = hone_file_close(file);

@@ -155,9 +155,9 @@ static void write_real(struct hone_text *text, double value) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
-    /* Without a point or an exponent it would come back as an integer. */
-    if (!strpbrk(digits, ".e")) strcat(digits, ".0");
     hone_text_append(text, digits, strlen(digits));
+    /* Without a point or an exponent it would come back as an integer. */
+    if (!strpbrk(digits, ".e")) hone_text_append(text, ".0", 2);
 }
 
 /* Before an item of a list or object: a comma where one is due, then a new line, or a space on one line. */

@@ -16,14 +16,14 @@
 #define LINE_SIZE 8192
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static enum hone_log_level level = HONE_LOG_INFO;
+static enum hone_log_level threshold = HONE_LOG_INFO;
 static bool broken;          /* stderr failed once */
 static bool drawn;           /* a progress line stands on the terminal */
 static double drawn_at = -1; /* when progress was last shown, -1: never */
 
-void hone_log_set_level(enum hone_log_level value) {
+void hone_log_set_level(enum hone_log_level level) {
     pthread_mutex_lock(&lock);
-    level = value;
+    threshold = level;
     pthread_mutex_unlock(&lock);
 }
 
@@ -54,7 +54,7 @@ static void put_line(const char *prefix, const char *end, const char *format, va
 
 static void message(enum hone_log_level least, const char *prefix, const char *format, va_list arguments) {
     pthread_mutex_lock(&lock);
-    if (level >= least) {
+    if (threshold >= least) {
         if (drawn) put("\r\033[K", 4);
         drawn = false;
         put_line(prefix, "\n", format, arguments);
@@ -104,7 +104,7 @@ void hone_progress(double plain_every, const char *format, ...) {
     pthread_mutex_lock(&lock);
     bool terminal = isatty(STDERR_FILENO);
     double pause = terminal ? 0.1 : plain_every;
-    if (level >= HONE_LOG_INFO && (drawn_at < 0 || now - drawn_at >= pause)) {
+    if (threshold >= HONE_LOG_INFO && (drawn_at < 0 || now - drawn_at >= pause)) {
         drawn_at = now;
         if (terminal)
             draw(format, arguments);

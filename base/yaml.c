@@ -48,8 +48,7 @@ static enum hone_status next_event(struct reader *reader, yaml_event_t *event) {
         size_t offset = 0;
         /* The mark counts characters. */
         for (size_t i = 0; i < mark.index && offset < reader->n; i++) hone_utf8_next(reader->bytes, &offset);
-        if (offset < reader->n && reader->bytes[offset] == '\t')
-            return fail_at(reader, mark, "a tab, expected spaces");
+        if (offset < reader->n && reader->bytes[offset] == '\t') return fail_at(reader, mark, "a tab, expected spaces");
     }
     if (parser->context)
         return hone_fail(HONE_USAGE, "%s:%zu:%zu: %s %s (line %zu)", reader->name, mark.line + 1, mark.column + 1,

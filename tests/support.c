@@ -1,5 +1,5 @@
 /* What tests share: see support.h. */
-#include "support.h"
+#include "tests/support.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "support.h"
+#include "tests/support.h"
 
 /* Runs `body` in a child; its exit code, and what it wrote to stderr in text[size]. */
 static int run_child(void (*body)(void), char *text, size_t size) {

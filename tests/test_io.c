@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "support.h"
+#include "tests/support.h"
 
 /* Without fsync: only made ready for what is tested. */
 static void put(const char *path, const char *text) {

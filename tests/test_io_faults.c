@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/memory.h"
-#include "support.h"
+#include "tests/support.h"
 
 static const char *const sites[] = {"open", "read", "write", "fsync", "close", "rename", "mkdir"};
 #define SITE_COUNT (sizeof sites / sizeof *sites)

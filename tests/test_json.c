@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "support.h"
+#include "tests/support.h"
 
 static json_t *parse(const char *text) {
     json_t *root;
@@ -22,7 +22,7 @@ static json_t *parse(const char *text) {
 
 static void refusals(void **state) {
     (void)state;
-#define TEXT(literal) literal, sizeof literal - 1
+#define TEXT(literal) (literal), sizeof(literal) - 1
     static const struct {
         const char *text;
         size_t n;

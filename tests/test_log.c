@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "support.h"
+#include "tests/support.h"
 
 /* Everything that `body` writes to stderr, which is a pipe or a terminal of 20 columns. */
 static void capture(char *text, size_t size, bool terminal, void (*body)(void)) {

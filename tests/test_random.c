@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "support.h"
+#include "tests/support.h"
 
 /* kat_vectors of Random123 (Salmon et al., SC 2011), philox 4x32, 10 rounds. */
 static void known_answers(void **state) {

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/yaml.h"
-#include "support.h"
+#include "tests/support.h"
 
 static struct hone_yaml *parse(const char *text) {
     struct hone_yaml *root;
