@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 
-#define HONE_JSON_CONFIG_LIMIT (64u << 20)
+#define HONE_JSON_CONFIG_LIMIT    (64u << 20)
 #define HONE_JSON_TOKENIZER_LIMIT (1u << 30)
 
 /* Reads a file whose root must be an object. Faults are HONE_BAD_INPUT: "path:line:col: …", where

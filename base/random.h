@@ -17,7 +17,10 @@ static inline void hone_philox(uint32_t out[4], const uint32_t counter[4], const
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    out[0] = c0; out[1] = c1; out[2] = c2; out[3] = c3;
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
 }
 
 /* What a stream of numbers is for: the second word of the key, so that streams never meet. */

@@ -13,14 +13,14 @@
 
 enum hone_status {
     HONE_OK = 0,
-    HONE_USAGE = 2,            /* command line or recipe */
-    HONE_BAD_INPUT = 3,        /* a model, tokenizer or data file */
-    HONE_DISK = 4,             /* reading or writing failed */
-    HONE_OUT_OF_MEMORY = 5,    /* host or device */
-    HONE_NUMERIC = 6,          /* a loss or gradient that is not finite */
-    HONE_RANK = 7,             /* another rank or the communication with it */
+    HONE_USAGE = 2,         /* command line or recipe */
+    HONE_BAD_INPUT = 3,     /* a model, tokenizer or data file */
+    HONE_DISK = 4,          /* reading or writing failed */
+    HONE_OUT_OF_MEMORY = 5, /* host or device */
+    HONE_NUMERIC = 6,       /* a loss or gradient that is not finite */
+    HONE_RANK = 7,          /* another rank or the communication with it */
     HONE_NETWORK = 8,
-    HONE_BUSY = 9,             /* another process holds the run folder */
+    HONE_BUSY = 9, /* another process holds the run folder */
     HONE_RESUME_MISMATCH = 10,
     HONE_INTERNAL = 70,
     HONE_PREEMPTED = 75,
@@ -44,23 +44,23 @@ enum hone_status hone_fail_prefix(enum hone_status status, const char *format, .
 /* Message of the last failure on this thread, "" when there was none. Valid until the next failure. */
 const char *hone_error_message(void);
 
-#define HONE_TRY(expression)                                     \
-    do {                                                         \
-        enum hone_status hone_try_status = (expression);         \
-        if (hone_try_status != HONE_OK) return hone_try_status;  \
+#define HONE_TRY(expression)                                                                                           \
+    do {                                                                                                               \
+        enum hone_status hone_try_status = (expression);                                                               \
+        if (hone_try_status != HONE_OK) return hone_try_status;                                                        \
     } while (0)
 
 /* Same for a function that must clean up: needs `enum hone_status status` in scope and a label `done`. */
-#define HONE_TRY_GOTO(expression)             \
-    do {                                      \
-        status = (expression);                \
-        if (status != HONE_OK) goto done;     \
+#define HONE_TRY_GOTO(expression)                                                                                      \
+    do {                                                                                                               \
+        status = (expression);                                                                                         \
+        if (status != HONE_OK) goto done;                                                                              \
     } while (0)
 
 /* Aborts with file, line and message when a promise between functions is broken (exit code 70). */
-#define HONE_CHECK(condition, ...)                                                      \
-    do {                                                                                \
-        if (!(condition)) hone_check_failed(__FILE__, __LINE__, #condition, __VA_ARGS__); \
+#define HONE_CHECK(condition, ...)                                                                                     \
+    do {                                                                                                               \
+        if (!(condition)) hone_check_failed(__FILE__, __LINE__, #condition, __VA_ARGS__);                              \
     } while (0)
 
 _Noreturn void hone_check_failed(const char *file, int line, const char *condition, const char *format, ...)

@@ -11,9 +11,18 @@ size_t hone_utf8_valid_prefix(const char *bytes, size_t n);
 /* Decodes the code point at bytes[*i] of valid UTF-8 and advances *i. */
 static inline int32_t hone_utf8_next(const char *bytes, size_t *i) {
     const unsigned char *b = (const unsigned char *)bytes + *i;
-    if (b[0] < 0x80) { *i += 1; return b[0]; }
-    if (b[0] < 0xE0) { *i += 2; return (b[0] & 0x1F) << 6 | (b[1] & 0x3F); }
-    if (b[0] < 0xF0) { *i += 3; return (b[0] & 0x0F) << 12 | (b[1] & 0x3F) << 6 | (b[2] & 0x3F); }
+    if (b[0] < 0x80) {
+        *i += 1;
+        return b[0];
+    }
+    if (b[0] < 0xE0) {
+        *i += 2;
+        return (b[0] & 0x1F) << 6 | (b[1] & 0x3F);
+    }
+    if (b[0] < 0xF0) {
+        *i += 3;
+        return (b[0] & 0x0F) << 12 | (b[1] & 0x3F) << 6 | (b[2] & 0x3F);
+    }
     *i += 4;
     return (b[0] & 0x07) << 18 | (b[1] & 0x3F) << 12 | (b[2] & 0x3F) << 6 | (b[3] & 0x3F);
 }

@@ -13,10 +13,10 @@ enum hone_yaml_kind { HONE_YAML_SCALAR, HONE_YAML_LIST, HONE_YAML_MAP };
 
 struct hone_yaml {
     enum hone_yaml_kind kind;
-    int line, column;         /* of the value, from 1; 0 when it came from the command line */
-    char *text;               /* scalar: its text */
-    bool quoted;              /* scalar: was quoted, so it is a string whatever it looks like */
-    char **keys;              /* map: n keys with their places */
+    int line, column; /* of the value, from 1; 0 when it came from the command line */
+    char *text;       /* scalar: its text */
+    bool quoted;      /* scalar: was quoted, so it is a string whatever it looks like */
+    char **keys;      /* map: n keys with their places */
     int *key_lines, *key_columns;
     struct hone_yaml **items; /* list or map: n values */
     size_t n;
