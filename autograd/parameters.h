@@ -32,8 +32,6 @@ struct hone_device *hone_parameters_device(const struct hone_parameters *paramet
 /* Adds a record (name is copied) and returns its id, 0, 1, …; before allocation only. shape[1] 0 makes a vector.
  * n_dims, offset and count of the record are filled in here. */
 int32_t hone_parameters_add(struct hone_parameters *parameters, struct hone_parameter record, bool joined);
-/* The device they live on. */
-struct hone_device *hone_parameters_device(const struct hone_parameters *parameters);
 int32_t hone_parameters_count(const struct hone_parameters *parameters);
 const struct hone_parameter *hone_parameters_get(const struct hone_parameters *parameters, int32_t id);
 /* -1 when there is none. */

@@ -79,6 +79,7 @@ static void add_value_slots(struct hone_tape *tape) {
             if (node->op->output_in_place && input && input->last == i && value_bytes(input) == value_bytes(output)) {
                 output->slot = share(tape, input->slot, output->last);
             } else {
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a tape with a node has values. */
                 output->slot = add_slot(tape, i, output->last, value_bytes(output));
             }
         }
@@ -119,9 +120,7 @@ static void add_gradient_slots(struct hone_tape *tape) {
                 input->gradient_slot = first_gradient_slot(tape, node, k, now);
                 continue;
             }
-            /* The other input of the same node may be written by the same kernel, in an order that nobody promises. */
-            bool twice = k > 0 && node->inputs[0] == node->inputs[k];
-            if (twice || node->gradient[k] == HONE_GRADIENT_WRITES || node->gradient[k] == HONE_GRADIENT_COLUMNS) {
+            if (node->gradient[k] == HONE_GRADIENT_WRITES || node->gradient[k] == HONE_GRADIENT_COLUMNS) {
                 node->scratch[k] = add_slot(tape, now, now, value_bytes(input));
             }
         }

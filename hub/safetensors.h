@@ -10,15 +10,15 @@
 #include "base/status.h"
 
 #define HONE_SAFETENSORS_HEADER_LIMIT 100000000
-#define HONE_SAFETENSORS_MAX_DIMS 8
+#define HONE_SAFETENSORS_MAX_DIMS     8
 
 struct hone_tensor_entry {
     char *name;
-    const char *dtype;                        /* the file's own word, from the format's list: "F32", "BF16", … */
+    const char *dtype; /* the file's own word, from the format's list: "F32", "BF16", … */
     int n_dims;
     int64_t shape[HONE_SAFETENSORS_MAX_DIMS];
-    int64_t begin, end;                       /* bytes from the start of the data area */
-    int32_t file;                             /* which shard */
+    int64_t begin, end; /* bytes from the start of the data area */
+    int32_t file;       /* which shard */
 };
 
 /* One model.safetensors, or the shards that model.safetensors.index.json of a folder names. */

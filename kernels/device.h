@@ -13,8 +13,8 @@
 #include "kernels/ops.h"
 
 struct hone_device {
-    const char *name;        /* "cpu" */
-    char description[160];   /* for people: processor, instruction set used, threads */
+    const char *name;      /* "cpu" */
+    char description[160]; /* for people: processor, instruction set used, threads */
     const struct hone_ops *ops;
 
     /* Aligned to 64 bytes at least, contents undefined. HONE_OUT_OF_MEMORY names bytes and `what`. */

@@ -31,15 +31,15 @@ enum hone_activation { HONE_GELU_ERF, HONE_GELU_TANH, HONE_RELU, HONE_TANH };
 /* What changes from step to step, kept in device memory so that a recorded run can be replayed. The host writes the
  * first group before a step; gradient_norm() and the loss write the second. */
 struct hone_step {
-    uint32_t seed;            /* of dropout */
-    uint32_t step;            /* optimizer step, from 0 */
+    uint32_t seed; /* of dropout */
+    uint32_t step; /* optimizer step, from 0 */
     float learning_rate;
-    float bias_correction1;   /* 1 - beta1^t, t from 1 */
-    float bias_correction2;   /* 1 - beta2^t */
-    float loss;               /* sum over the step's micro-batches, already divided by the global denominator */
-    float gradient_norm;      /* global L2 norm before clipping */
-    float clip_scale;         /* min(1, clip_norm / (gradient_norm + 1e-6)); 1 without clipping */
-    int32_t finite;           /* 0: a loss or gradient was not finite, so the optimizer must change nothing */
+    float bias_correction1; /* 1 - beta1^t, t from 1 */
+    float bias_correction2; /* 1 - beta2^t */
+    float loss;             /* sum over the step's micro-batches, already divided by the global denominator */
+    float gradient_norm;    /* global L2 norm before clipping */
+    float clip_scale;       /* min(1, clip_norm / (gradient_norm + 1e-6)); 1 without clipping */
+    int32_t finite;         /* 0: a loss or gradient was not finite, so the optimizer must change nothing */
 };
 
 /* Dropout recomputed wherever it is needed, never stored: element e of the row with key k is kept when the 16-bit
@@ -65,8 +65,8 @@ struct hone_attention {
     int64_t B, R, T;            /* sequences, query rows, key rows */
     int64_t max_len;            /* longest sequence in keys */
     int64_t H, D;
-    float scale;                /* of q·k, 1/sqrt(D) for BERT */
-    bool causal;                /* key position <= query position */
+    float scale; /* of q·k, 1/sqrt(D) for BERT */
+    bool causal; /* key position <= query position */
 };
 
 /* A stretch of a flat parameter buffer that AdamW treats alike. */
@@ -142,8 +142,8 @@ struct hone_ops {
     /* y[r] = x[rows[r]]; dx[rows[r]] += dy[r], rows distinct. Rows of C. */
     void (*gather_rows)(void *y, const void *x, const int32_t *rows, int64_t R, int64_t C, enum hone_dtype dtype,
                         struct hone_stream *s);
-    void (*scatter_rows_add)(void *dx, const void *dy, const int32_t *rows, int64_t R, int64_t C,
-                             enum hone_dtype dtype, struct hone_stream *s);
+    void (*scatter_rows_add)(void *dx, const void *dy, const int32_t *rows, int64_t R, int64_t C, enum hone_dtype dtype,
+                             struct hone_stream *s);
     /* y += x, n elements. */
     void (*add)(void *y, const void *x, int64_t n, enum hone_dtype dtype, struct hone_stream *s);
 

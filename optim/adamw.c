@@ -30,8 +30,9 @@ static int64_t find_segments(struct hone_segment *segments, const struct hone_pa
         if (count > 0 && segments[count - 1].weight_decay == weight_decay) {
             segments[count - 1].count = end - segments[count - 1].offset;
         } else {
-            segments[count++] = (struct hone_segment){
+            segments[count] = (struct hone_segment){
                 .offset = p->offset, .count = end - p->offset, .learning_rate_scale = 1, .weight_decay = weight_decay};
+            count++;
         }
     }
     return count;

@@ -3,6 +3,7 @@
 #include "tests/support.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@
 /* Fails with the mistakes unless the recipe is right. */
 static void read_text(struct hone_recipe *out, const char *recipe, char **overrides, int n) {
     struct hone_text mistakes = {0};
-    TEST_OK(hone_write_file("r.yaml", recipe, strlen(recipe)));
+    FILE *file = fopen("r.yaml", "w"); /* without the syncs of hone_write_file */
+    assert_non_null(file);
+    assert_true(fputs(recipe, file) >= 0 && fclose(file) == 0);
     if (hone_recipe_read(out, "r.yaml", overrides, n, &mistakes) != HONE_OK)
         fail_msg("%s%s", mistakes.bytes ? mistakes.bytes : hone_error_message(), recipe);
     assert_int_equal(mistakes.length, 0);

@@ -317,7 +317,9 @@ static int count_lines(const char *text) {
 /* Reads `recipe` from r.yaml in the scratch folder; the mistakes are the caller's. */
 static enum hone_status read_text(struct hone_text *mistakes, const char *recipe, char **overrides, int n) {
     struct hone_recipe out;
-    TEST_OK(hone_write_file("r.yaml", recipe, strlen(recipe)));
+    FILE *file = fopen("r.yaml", "w"); /* without the syncs of hone_write_file */
+    assert_non_null(file);
+    assert_true(fputs(recipe, file) >= 0 && fclose(file) == 0);
     enum hone_status status = hone_recipe_read(&out, "r.yaml", overrides, n, mistakes);
     if (status == HONE_OK) {
         hone_recipe_free(&out);

@@ -61,7 +61,8 @@ static enum hone_status print_rows(const struct hone_bench *bench) {
             json_string_value(json_object_get(row, "unit")), json_real_value(json_object_get(row, "p20")),
             json_real_value(json_object_get(row, "p80")));
         json_object_foreach(row, key, value) {
-            if (json_is_real(value) && strcmp(key, "value") && strcmp(key, "p20") && strcmp(key, "p80")) {
+            if (json_is_real(value) && strcmp(key, "value") != 0 && strcmp(key, "p20") != 0 &&
+                strcmp(key, "p80") != 0) {
                 hone_text_format(&text, "  %s %.3g", key, json_real_value(value));
             }
         }

@@ -11,7 +11,7 @@
 static enum hone_status unknown_option(const char *verb, const char *given, const struct hone_tool_option *options) {
     const char *names[32];
     size_t n = 0;
-    for (; options[n].name && n < 32; n++) names[n] = options[n].name;
+    for (; n < 32 && options[n].name; n++) names[n] = options[n].name;
     const char *near = hone_suggest(given, names, n);
     char *shown = hone_escape(given, strlen(given));
     enum hone_status status =

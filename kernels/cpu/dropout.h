@@ -41,8 +41,8 @@ HONE_INLINE void dropout_factors(float factors[static HONE_DROPOUT_BLOCK / 2], c
     hone_u64vec low, high;
     philox8(&low, &high, c0, c1, c2, drop->site, drop->step->seed, drop->step->step);
     /* Counter i's four words one after the other are its eight fields in order. */
-    hone_u64vec words[2] = {__builtin_shuffle(low, high, (hone_u64vec){0, 8, 1, 9, 2, 10, 3, 11}),
-                            __builtin_shuffle(low, high, (hone_u64vec){4, 12, 5, 13, 6, 14, 7, 15})};
+    hone_u64vec words[2] = {__builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11),
+                            __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15)};
     hone_u16vec fields[4];
     memcpy(fields, words, sizeof(fields));
     for (int i = 0; i < 4; i++) {
