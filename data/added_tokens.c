@@ -38,8 +38,9 @@ static bool build_texts(struct hone_trie *out, const struct hone_added_tokens *a
     return unique;
 }
 
-enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const struct hone_bert_normalizer *normalizer,
-                                          const uint8_t *flags, const char *where) {
+enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added,
+                                          const struct hone_bert_normalizer *normalizer, const uint8_t *flags,
+                                          const char *where) {
     struct hone_normalized scratch = {0};
     for (size_t i = 0; i < added->n; i++)
         if (added->at[i].normalized) normalize_text(&added->at[i], normalizer, flags, &scratch);
@@ -139,9 +140,8 @@ void hone_added_tokens_split(struct hone_pieces *out, const struct hone_added_to
             }
             end = white_end;
         }
-        if (begin > end) begin = end;
         if (done < begin) add_piece(out, done, begin, -1);
-        add_piece(out, begin, end, which);
+        if (begin < end) add_piece(out, begin, end, which); /* else it lies in what the token before took */
         done = end;
     }
     if (done != n) add_piece(out, done, n, -1);

@@ -33,11 +33,13 @@ struct hone_batch {
     int64_t *sample_of;                     /* [B] */
 };
 
-/* Bytes of memory for a batch of these capacities, and the batch cut out of it (64-byte aligned pieces). */
+/* Bytes of memory for a batch of these capacities, and the batch cut out of it (64-byte aligned pieces of memory that
+ * is itself aligned so). There is room for R up to T. */
 size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity);
 void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity);
 
-/* Fills the batch with the given samples; rows are the first token of each sequence. Capacities must suffice. */
+/* Fills the batch with the given samples; rows are the first token of each sequence. Capacities must suffice; a sample
+ * has 1 to 2^20 tokens. */
 void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n);
 
 /* Sample number at place `i` of an epoch: keyed by seed and epoch alone. */
@@ -47,7 +49,8 @@ int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t s
  * longer sample is one of its own). Returns how many of the samples from `begin` on make the next micro-batch. */
 int64_t hone_micro_batch(const struct hone_samples *samples, const int64_t *sample, int64_t begin, int64_t n,
                          int64_t tokens);
-/* The most tokens, and sequences, that a micro-batch can have under these settings, for plans and capacities. */
+/* Bounds of the tokens, and sequences, that a micro-batch can have under these settings in any order of samples, for
+ * plans and capacities. */
 void hone_micro_batch_worst(int64_t *T, int64_t *B, const struct hone_samples *samples, int64_t batch_size,
                             int64_t tokens);
 

@@ -61,7 +61,7 @@ static void sort_run(struct hone_normalized *out) {
     }
     size_t begins[257] = {0};
     for (size_t i = 0; i < n; i++) begins[run[i].class + 1]++;
-    for (int class = 0; class < 256; class++) begins[class + 1] += begins[class];
+    for (int class = 0; class < 256; class ++) begins[class + 1] += begins[class];
     hone_reserve(&out->sorted, &out->sorted_capacity, n, sizeof *out->sorted, "combining characters");
     for (size_t i = 0; i < n; i++) out->sorted[begins[run[i].class]++] = run[i];
     memcpy(run, out->sorted, n * sizeof *run);

@@ -16,10 +16,10 @@ struct hone_normalized {
         int32_t code;
         uint8_t class;
         bool inserted; /* a decomposition's second or later code point */
-    } *run, *sorted;
+    } * run, *sorted;
     struct hone_source {
         int32_t begin, end;
-    } *sources;
+    } * sources;
     size_t run_n, sources_n, run_capacity, sorted_capacity, sources_capacity;
     struct hone_source last; /* of the latest character given out */
 };

@@ -17,10 +17,10 @@ struct pass {
     const struct hone_tokenizer *tokenizer;
     struct hone_encoding_work *work;
     struct hone_tokens *tokens;
-    int32_t word;        /* of the next word */
-    bool given;          /* words are given: `word` stays */
-    size_t max_length;   /* SIZE_MAX: no truncation */
-    size_t reference_n;  /* SIZE_MAX until the reference would stop */
+    int32_t word;       /* of the next word */
+    bool given;         /* words are given: `word` stays */
+    size_t max_length;  /* SIZE_MAX: no truncation */
+    size_t reference_n; /* SIZE_MAX until the reference would stop */
 };
 
 void hone_tokens_reserve(struct hone_tokens *tokens, size_t n) {

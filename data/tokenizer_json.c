@@ -15,8 +15,8 @@ struct reader {
 
 static enum hone_status fail_type(const char *where, const json_t *found, const char *expected) {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",   [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
-        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",      [JSON_FALSE] = "false",     [JSON_NULL] = "null"};
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list", [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
+        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",    [JSON_FALSE] = "false",     [JSON_NULL] = "null"};
     if (!found) return hone_fail(HONE_BAD_INPUT, "%s is missing, expected %s", where, expected);
     return hone_fail(HONE_BAD_INPUT, "%s is %s, expected %s", where, names[json_typeof(found)], expected);
 }
@@ -148,8 +148,8 @@ static enum hone_status read_wordpiece(struct reader *r, const json_t *part, con
         return status;
     }
     r->tokenizer->size = r->tokenizer->vocabulary.size;
-    r->tokenizer->model = hone_wordpiece_create(&r->tokenizer->vocabulary, id, json_string_value(prefix),
-                                                json_integer_value(max_chars));
+    r->tokenizer->model =
+        hone_wordpiece_create(&r->tokenizer->vocabulary, id, json_string_value(prefix), json_integer_value(max_chars));
     return HONE_OK;
 }
 
@@ -191,13 +191,12 @@ static enum hone_status read_bert_processing(struct reader *r, const json_t *par
 static enum hone_status read_template_special(struct hone_template *out, const char *name, int32_t type_id,
                                               const json_t *specials, const char *where) {
     const json_t *special = json_object_get(specials, name), *ids, *tokens;
-    if (!special)
-        return hone_fail(HONE_BAD_INPUT, "%s: \"%s\" isn't among post_processor.special_tokens", where, name);
+    if (!special) return hone_fail(HONE_BAD_INPUT, "%s: \"%s\" isn't among post_processor.special_tokens", where, name);
     HONE_TRY(need(&ids, special, "ids", JSON_ARRAY, where));
     HONE_TRY(need(&tokens, special, "tokens", JSON_ARRAY, where));
     if (json_array_size(ids) != json_array_size(tokens))
-        return hone_fail(HONE_BAD_INPUT, "%s: \"%s\" has %zu ids but %zu tokens in post_processor.special_tokens", where,
-                         name, json_array_size(ids), json_array_size(tokens));
+        return hone_fail(HONE_BAD_INPUT, "%s: \"%s\" has %zu ids but %zu tokens in post_processor.special_tokens",
+                         where, name, json_array_size(ids), json_array_size(tokens));
     for (size_t i = 0; i < json_array_size(ids); i++) {
         int32_t id;
         HONE_TRY(read_id(&id, json_array_get(ids, i), where));
@@ -294,9 +293,9 @@ enum hone_status hone_tokenizer_read_json(struct hone_tokenizer *tokenizer, cons
     static const struct {
         const char *key;
         enum hone_status (*read)(struct reader *, const json_t *, const char *);
-    } parts[] = {{"normalizer", read_normalizer},       {"pre_tokenizer", read_pre_tokenizer},
-                 {"model", read_model},                 {"decoder", read_decoder},
-                 {"post_processor", read_post_processor}, {"added_tokens", read_added_tokens}};
+    } parts[] = {
+        {"normalizer", read_normalizer}, {"pre_tokenizer", read_pre_tokenizer},   {"model", read_model},
+        {"decoder", read_decoder},       {"post_processor", read_post_processor}, {"added_tokens", read_added_tokens}};
     json_t *root;
     HONE_TRY(hone_json_read(&root, path, HONE_JSON_TOKENIZER_LIMIT));
     struct reader reader = {tokenizer, path};

@@ -21,8 +21,9 @@ enum hone_status hone_added_token_place(struct hone_tokenizer *tokenizer, struct
         return hone_fail(HONE_BAD_INPUT, "%s has id %lld, but %s %d", where, (long long)stated,
                          is_new ? "the next free one is" : "the vocabulary gives its content", token.id);
     if (is_new && vocabulary->entries != vocabulary->size)
-        return hone_fail(HONE_BAD_INPUT, "%s is new, but the vocabulary's ids have gaps: %d entries, the largest id is %d",
-                         where, vocabulary->entries, vocabulary->size - 1);
+        return hone_fail(HONE_BAD_INPUT,
+                         "%s is new, but the vocabulary's ids have gaps: %d entries, the largest id is %d", where,
+                         vocabulary->entries, vocabulary->size - 1);
     tokenizer->size += is_new;
     return HONE_OK;
 }

@@ -21,7 +21,7 @@ struct hone_token {
     int32_t id;
     int32_t begin, end; /* bytes of the word while the model works, then characters of the text */
     int32_t word;
-    int64_t surface;    /* place of the text that matched, where it isn't the id's own, or -1 */
+    int64_t surface; /* place of the text that matched, where it isn't the id's own, or -1 */
 };
 struct hone_tokens {
     struct hone_token *at;
@@ -47,7 +47,7 @@ struct hone_vocabulary_entries {
     struct hone_vocabulary_entry {
         size_t begin, n; /* in bytes */
         int32_t id;
-    } *at;
+    } * at;
     size_t n, capacity;
 };
 void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id);
@@ -97,8 +97,9 @@ struct hone_pieces {
     size_t n, capacity;
 };
 /* Takes over n tokens, their texts owned, ids set. Two that look for the same: HONE_BAD_INPUT naming `where`. */
-enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const struct hone_bert_normalizer *normalizer,
-                                          const uint8_t *flags, const char *where);
+enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added,
+                                          const struct hone_bert_normalizer *normalizer, const uint8_t *flags,
+                                          const char *where);
 /* Cuts n bytes of text where added tokens match, those for raw or for normalised text. */
 void hone_added_tokens_split(struct hone_pieces *out, const struct hone_added_tokens *added, bool normalized,
                              const uint8_t *flags, const char *text, size_t n);
@@ -108,7 +109,7 @@ void hone_added_tokens_free(struct hone_added_tokens *added);
 struct hone_template_piece {
     int32_t sequence; /* 0, 1, or -1: a special token */
     int32_t id, type_id;
-    char *text;       /* special token: its text, as the post-processor gives it */
+    char *text; /* special token: its text, as the post-processor gives it */
 };
 struct hone_template {
     struct hone_template_piece *at;

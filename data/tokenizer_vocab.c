@@ -15,8 +15,9 @@ static const struct {
     const char *key, *text;
     bool needed;
 } specials[SPECIALS] = {
-    [UNK] = {"unk_token", "[UNK]", true},    [SEP] = {"sep_token", "[SEP]", true}, [PAD] = {"pad_token", "[PAD]", false},
-    [CLS] = {"cls_token", "[CLS]", true},    [MASK] = {"mask_token", "[MASK]", false},
+    [UNK] = {"unk_token", "[UNK]", true},     [SEP] = {"sep_token", "[SEP]", true},
+    [PAD] = {"pad_token", "[PAD]", false},    [CLS] = {"cls_token", "[CLS]", true},
+    [MASK] = {"mask_token", "[MASK]", false},
 };
 
 static enum hone_status read_lines(struct hone_tokenizer *tokenizer, const char *path) {

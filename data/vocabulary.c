@@ -73,7 +73,8 @@ static enum hone_status build_trie(struct hone_vocabulary *out, const char *wher
     enum hone_status status = HONE_OK;
     if (!hone_trie_build(&out->trie, keys, n, twice)) {
         char *text = hone_escape(out->texts[twice[0]], out->lengths[twice[0]]);
-        status = hone_fail(HONE_BAD_INPUT, "%s[\"%s\"]: given twice, with ids %d and %d", where, text, twice[0], twice[1]);
+        status =
+            hone_fail(HONE_BAD_INPUT, "%s[\"%s\"]: given twice, with ids %d and %d", where, text, twice[0], twice[1]);
         hone_free(text);
     }
     hone_free(keys);

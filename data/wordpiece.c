@@ -68,9 +68,9 @@ static void replace(struct hone_text *text, struct hone_text *spare, const char 
 }
 
 char *hone_wordpiece_decode(const struct hone_tokenizer *tokenizer, const char *const *texts, size_t n) {
-    static const char *const cleanups[][2] = {{" .", "."},       {" ?", "?"},     {" !", "!"},     {" ,", ","},
-                                              {" ' ", "'"},      {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
-                                              {" 's", "'s"},     {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const cleanups[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                              {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                              {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     const char *prefix = tokenizer->decoder_prefix;
     size_t prefix_n = strlen(prefix);
     struct hone_text out = {0}, token = {0}, spare = {0};

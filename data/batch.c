@@ -1,0 +1,135 @@
+#include "data/batch.h"
+
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+#define ALIGNMENT     64
+#define POSITION_BITS 20 /* of a row key */
+
+void hone_samples_free(struct hone_samples *samples) {
+    hone_free(samples->begins);
+    hone_free(samples->ids);
+    hone_free(samples->types);
+    hone_free(samples->labels);
+    hone_free(samples->lines);
+    *samples = (struct hone_samples){0};
+}
+
+/* Cuts pieces off `memory`; NULL only adds them up. */
+struct cutter {
+    char *memory;
+    size_t used;
+};
+
+static void *cut(struct cutter *cutter, int64_t count, size_t size) {
+    size_t bytes = 0, used = 0;
+    HONE_CHECK(count >= 0 && hone_mul_size(&bytes, (size_t)count, size) && bytes <= SIZE_MAX - ALIGNMENT &&
+                   hone_add_size(&used, cutter->used, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT),
+               "%lld elements of %zu bytes", (long long)count, size);
+    void *piece = cutter->memory ? cutter->memory + cutter->used : NULL;
+    cutter->used = used;
+    return piece;
+}
+
+/* A sequence has at least one token, and at most all its tokens are read by the head: T bounds B and R. */
+static void place(struct hone_batch *batch, struct cutter *cutter, int64_t T, int64_t B) {
+    HONE_CHECK(T >= 0 && B >= 0 && B < INT32_MAX && T <= INT32_MAX, "capacities %lld, %lld", (long long)T,
+               (long long)B);
+    int64_t R = hone_max_i64(T, B);
+    *batch = (struct hone_batch){.T_capacity = T, .B_capacity = B};
+    batch->ids = cut(cutter, T, sizeof *batch->ids);
+    batch->types = cut(cutter, T, sizeof *batch->types);
+    batch->positions = cut(cutter, T, sizeof *batch->positions);
+    batch->row_key = cut(cutter, T, sizeof *batch->row_key);
+    batch->cu_seqlens = cut(cutter, B + 1, sizeof *batch->cu_seqlens);
+    batch->rows = cut(cutter, R, sizeof *batch->rows);
+    batch->cu_rows = cut(cutter, B + 1, sizeof *batch->cu_rows);
+    batch->labels = cut(cutter, R, sizeof *batch->labels);
+    batch->sample_of = cut(cutter, B, sizeof *batch->sample_of);
+}
+
+size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity) {
+    struct hone_batch batch;
+    struct cutter cutter = {0};
+    place(&batch, &cutter, T_capacity, B_capacity);
+    return cutter.used;
+}
+
+void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity) {
+    HONE_CHECK(memory && (uintptr_t)memory % ALIGNMENT == 0, "memory of a batch at %p", memory);
+    struct cutter cutter = {.memory = memory};
+    place(batch, &cutter, T_capacity, B_capacity);
+}
+
+static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
+    return samples->begins[sample + 1] - samples->begins[sample];
+}
+
+void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n) {
+    HONE_CHECK(n <= batch->B_capacity, "%lld sequences, room for %lld", (long long)n, (long long)batch->B_capacity);
+    batch->T = batch->max_len = 0;
+    batch->B = batch->R = n;
+    for (int64_t b = 0; b < n; b++) {
+        int64_t id = sample[b];
+        HONE_CHECK(id >= 0 && id < samples->n, "sample %lld of %lld", (long long)id, (long long)samples->n);
+        int64_t begin = samples->begins[id], length = length_of(samples, id), T = batch->T;
+        HONE_CHECK(length > 0 && length <= (int64_t)1 << POSITION_BITS, "sample %lld has %lld tokens", (long long)id,
+                   (long long)length);
+        HONE_CHECK(length <= batch->T_capacity - T, "more than %lld tokens", (long long)batch->T_capacity);
+        memcpy(batch->ids + T, samples->ids + begin, (size_t)length * sizeof *batch->ids);
+        for (int64_t t = 0; t < length; t++) {
+            batch->types[T + t] = samples->types[begin + t];
+            batch->positions[T + t] = (int32_t)t;
+            batch->row_key[T + t] = id << POSITION_BITS | t;
+        }
+        batch->cu_seqlens[b] = batch->rows[b] = (int32_t)T;
+        batch->cu_rows[b] = (int32_t)b;
+        batch->labels[b] = samples->labels[id];
+        batch->sample_of[b] = id;
+        batch->T += length;
+        batch->max_len = hone_max_i64(batch->max_len, length);
+    }
+    batch->cu_seqlens[n] = (int32_t)batch->T;
+    batch->cu_rows[n] = (int32_t)n;
+}
+
+int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch) {
+    HONE_CHECK(i >= 0 && i < samples->n, "place %lld of %lld", (long long)i, (long long)samples->n);
+    return hone_permute(i, samples->n, seed, epoch);
+}
+
+int64_t hone_micro_batch(const struct hone_samples *samples, const int64_t *sample, int64_t begin, int64_t n,
+                         int64_t tokens) {
+    HONE_CHECK(begin >= 0 && begin < n && tokens > 0, "sample %lld of %lld, %lld tokens", (long long)begin,
+               (long long)n, (long long)tokens);
+    int64_t T = length_of(samples, sample[begin]), count = 1;
+    while (begin + count < n && length_of(samples, sample[begin + count]) <= tokens - T)
+        T += length_of(samples, sample[begin + count++]);
+    return count;
+}
+
+void hone_micro_batch_worst(int64_t *T, int64_t *B, const struct hone_samples *samples, int64_t batch_size,
+                            int64_t tokens) {
+    HONE_CHECK(batch_size > 0 && tokens > 0, "batch size %lld, %lld tokens", (long long)batch_size, (long long)tokens);
+    /* How many samples there are of each length. */
+    int64_t *of_length = hone_calloc((size_t)samples->longest + 1, sizeof *of_length, "lengths of samples");
+    for (int64_t i = 0; i < samples->n; i++) of_length[length_of(samples, i)]++;
+    int64_t most = hone_min_i64(batch_size, samples->n), longest_T = 0, shortest_T = 0, count = 0;
+    for (int64_t length = samples->longest, left = most; length > 0 && left > 0; length--) {
+        int64_t taken = hone_min_i64(left, of_length[length]);
+        longest_T += taken * length;
+        left -= taken;
+    }
+    for (int64_t length = 1; length <= samples->longest && count < most; length++) {
+        int64_t taken = hone_min_i64(hone_min_i64(most - count, of_length[length]), (tokens - shortest_T) / length);
+        shortest_T += taken * length;
+        count += taken;
+        if (taken < of_length[length]) break;
+    }
+    hone_free(of_length);
+    *T = hone_max_i64(samples->longest, hone_min_i64(tokens, longest_T));
+    *B = hone_max_i64(count, 1);
+}
