@@ -12,7 +12,6 @@
 static const char help[] =
     "usage: hone bench WHAT [arguments] [--json]\n\n"
     "  io FOLDER                      read, verify and write the tensors of a model folder\n"
-    "  kernels [--filter NAME]        every kernel of the device: verified, then timed\n"
     "  tokenizer DIR FILE             tokenize the lines of a text file\n"
     "  train RECIPE [key=value]…      optimizer steps of a recipe, from text to step, and where the time goes\n\n"
     "Each row is the median of several timed repeats with its 20th and 80th percentile. --json prints one object with\n"
@@ -89,7 +88,6 @@ static enum hone_status run(struct hone_bench *bench, int argc, char **argv) {
         const char *name;
         enum hone_status (*run)(struct hone_bench *bench, int argc, char **argv);
     } all[] = {{"io", hone_bench_io},
-               {"kernels", hone_bench_kernels},
                {"tokenizer", hone_bench_tokenizer},
                {"train", hone_bench_train}};
     const char *names[sizeof all / sizeof *all];
