@@ -19,7 +19,8 @@
 /* What a node's backward reads of forward's values; inputs are bits 0 and 1. */
 enum { HONE_READS_INPUT = 1, HONE_READS_BOTH = 3, HONE_READS_OUTPUT = 4, HONE_READS_SAVED = 8 };
 
-/* What a backward kernel does to the gradient of an input. */
+/* What a backward kernel does to the gradient of an input. Input 1 only WRITES or COLUMNS: when it is the same value as
+ * input 0, one kernel must not write both into one place. */
 enum hone_gradient_use {
     HONE_GRADIENT_WRITES,      /* overwrites all of it; a later writer goes through a scratch gradient */
     HONE_GRADIENT_ACCUMULATES, /* overwrites or adds, as call->accumulate says */
@@ -82,6 +83,12 @@ struct hone_tape_value {
     int32_t slot, gradient_slot; /* -1: none */
 };
 
+/* A place of dropout and the tokens that it was applied to. */
+struct hone_tape_site {
+    uint32_t site;
+    const int64_t *row_key;
+};
+
 struct hone_tape {
     struct hone_device *device;
     struct hone_parameters *parameters;
@@ -99,6 +106,9 @@ struct hone_tape {
     int32_t n_slots;
     int32_t *last_use; /* [parameters]: the node whose backward finishes the parameter; -1: not used */
     size_t last_use_capacity;
+    struct hone_tape_site *sites; /* where dropout has been recorded */
+    size_t site_capacity;
+    int32_t n_sites;
     size_t needed; /* bytes of the present layout */
     bool laid_out;
     struct hone_layout_cache *cache;
@@ -118,8 +128,9 @@ void hone_node_add_parameter(struct hone_node *node, int32_t id);
 /* A parameter's record after checking its shape ([rows] with cols 0); rows or cols -1: any. */
 const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, const char *op, int32_t id, int64_t rows,
                                                  int64_t cols);
-/* The kernels' form of a dropout place; false when nothing is to be dropped here. */
-bool hone_tape_dropout(struct hone_dropout *out, const struct hone_tape *tape, struct hone_dropout_site site);
+/* The kernels' form of a dropout place; false when nothing is to be dropped here. A site that drops twice of the same
+ * tokens in one recording, and so twice by one mask, aborts. */
+bool hone_tape_dropout(struct hone_dropout *out, struct hone_tape *tape, struct hone_dropout_site site);
 
 /* Finds lives and slots of the recording and places them; sets tape->needed. */
 void hone_tape_plan(struct hone_tape *tape);

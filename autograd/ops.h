@@ -6,7 +6,8 @@
 
 #include "autograd/tape.h"
 
-/* Dropout at one place of a model; p 0 (or inference) is none. p is rounded to 1/65536. */
+/* Dropout at one place of a model; p 0 (or inference) is none. p is rounded to 1/65536. In one recording a site drops
+ * only once of the same tokens. */
 struct hone_dropout_site {
     double p;
     uint32_t site;

@@ -25,6 +25,7 @@ void hone_tape_free(struct hone_tape *tape) {
     hone_free(tape->values);
     hone_free(tape->slots);
     hone_free(tape->last_use);
+    hone_free(tape->sites);
     hone_free(tape);
 }
 
@@ -42,6 +43,7 @@ void hone_tape_begin(struct hone_tape *tape, enum hone_mode mode) {
     tape->n_nodes = 0;
     tape->n_values = 0;
     tape->n_slots = 0;
+    tape->n_sites = 0;
     tape->laid_out = false;
 }
 
@@ -84,6 +86,8 @@ void hone_tape_add_node(struct hone_tape *tape, struct hone_node node, const voi
         HONE_CHECK(node.inputs[i] >= -1 && node.inputs[i] < tape->n_values, "%s reads value %d of %d", node.op->name,
                    node.inputs[i], tape->n_values);
     }
+    HONE_CHECK(node.gradient[1] == HONE_GRADIENT_WRITES || node.gradient[1] == HONE_GRADIENT_COLUMNS,
+               "%s cannot add to the gradient of its second input", node.op->name);
     if (node.output >= 0) tape->values[node.output].producer = tape->n_nodes;
     if (node.saved >= 0) tape->values[node.saved].producer = tape->n_nodes;
     hone_reserve(&tape->nodes, &tape->node_capacity, (size_t)tape->n_nodes + 1, sizeof *tape->nodes, "tape nodes");
@@ -111,7 +115,17 @@ const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, c
     return p;
 }
 
-bool hone_tape_dropout(struct hone_dropout *out, const struct hone_tape *tape, struct hone_dropout_site site) {
+static void note_site(struct hone_tape *tape, struct hone_dropout_site site) {
+    for (int32_t i = 0; i < tape->n_sites; i++) {
+        const struct hone_tape_site *other = &tape->sites[i];
+        HONE_CHECK(other->site != site.site || other->row_key != site.row_key, "dropout site %u is used twice",
+                   site.site);
+    }
+    hone_reserve(&tape->sites, &tape->site_capacity, (size_t)tape->n_sites + 1, sizeof *tape->sites, "dropout sites");
+    tape->sites[tape->n_sites++] = (struct hone_tape_site){.site = site.site, .row_key = site.row_key};
+}
+
+bool hone_tape_dropout(struct hone_dropout *out, struct hone_tape *tape, struct hone_dropout_site site) {
     HONE_CHECK(site.p >= 0 && site.p < 1, "dropout with probability %g at site %u", site.p, site.site);
     *out = (struct hone_dropout){0};
     if (tape->mode == HONE_INFERENCE) return false;
@@ -119,6 +133,7 @@ bool hone_tape_dropout(struct hone_dropout *out, const struct hone_tape *tape, s
     if (threshold == 0) return false;
     if (threshold > 65535) threshold = 65535;
     HONE_CHECK(site.step && site.row_key, "dropout at site %u without step or row keys", site.site);
+    note_site(tape, site);
     *out = (struct hone_dropout){.threshold = threshold,
                                  .scale = (float)(65536.0 / (65536 - threshold)),
                                  .site = site.site,

@@ -433,6 +433,14 @@ static void backward_of_inference(void *user) {
     hone_tape_backward(g->rig.tape, NULL, NULL, g->rig.stream);
 }
 
+static void drop_twice(void *user) {
+    struct graph *g = user;
+    hone_tape_begin(g->rig.tape, HONE_TRAINING);
+    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    x = hone_dropout_rows(g->rig.tape, x, site(g, 0.1, 8));
+    hone_dropout_rows(g->rig.tape, x, site(g, 0.1, 8));
+}
+
 static void test_refusals(void **state) {
     (void)state;
     struct graph g;
@@ -441,6 +449,7 @@ static void test_refusals(void **state) {
     expect_abort(add_wrong_shape, &g, "table has shape [50, 12], expected [-1, 0]");
     expect_abort(join_strangers, &g, "0.b has shape [12, 0], expected [-1, 12]");
     expect_abort(read_unlaid, &g, "value 0 has no address");
+    expect_abort(drop_twice, &g, "dropout site 8 is used twice");
     expect_abort(backward_of_inference, &g, "backward needs a recording laid out for training");
     graph_close(&g);
 }
