@@ -12,25 +12,25 @@
 /* Encoded samples of one split, back to back. A sample is a window of tokens with its label. */
 struct hone_samples {
     int64_t n;
-    int64_t *begins;    /* [n+1] into ids and types */
+    int64_t *begins; /* [n+1] into ids and types */
     int32_t *ids;
     uint8_t *types;
-    int32_t *labels;    /* [n], class index */
-    int64_t *lines;     /* [n], for messages */
+    int32_t *labels; /* [n], class index */
+    int64_t *lines;  /* [n], for messages */
     int64_t longest;
-    int64_t truncated;  /* samples that lost tokens */
+    int64_t truncated; /* samples that lost tokens */
 };
 void hone_samples_free(struct hone_samples *samples);
 
 struct hone_batch {
-    int64_t T, B, R, max_len;               /* in use */
+    int64_t T, B, R, max_len; /* in use */
     int64_t T_capacity, B_capacity;
-    int32_t *ids, *types, *positions;       /* [T] */
-    int64_t *row_key;                       /* [T]: sample id * 2^20 + position */
-    int32_t *cu_seqlens;                    /* [B+1] */
-    int32_t *rows, *cu_rows;                /* [R] tokens that the head reads, [B+1] */
-    int32_t *labels;                        /* [R] */
-    int64_t *sample_of;                     /* [B] */
+    int32_t *ids, *types, *positions; /* [T] */
+    int64_t *row_key;                 /* [T]: sample id * 2^20 + position */
+    int32_t *cu_seqlens;              /* [B+1] */
+    int32_t *rows, *cu_rows;          /* [R] tokens that the head reads, [B+1] */
+    int32_t *labels;                  /* [R] */
+    int64_t *sample_of;               /* [B] */
 };
 
 /* Bytes of memory for a batch of these capacities, and the batch cut out of it (64-byte aligned pieces of memory that

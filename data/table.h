@@ -10,7 +10,10 @@
 
 #include "base/status.h"
 
-struct hone_field { const char *bytes; size_t n; };
+struct hone_field {
+    const char *bytes;
+    size_t n;
+};
 
 struct hone_table {
     char *path;

@@ -18,11 +18,11 @@ struct hone_encoding {
     size_t n, capacity;
     int32_t *ids;
     int32_t *type_ids;
-    int32_t *starts, *ends;  /* offsets in characters (code points) of the text the token is from; [0,0] for specials */
-    int32_t *word_ids;       /* index of the word (or pre-split word) in its sequence; -1 for specials */
-    int8_t *sequence_ids;    /* 0 first text, 1 second, -1 specials */
-    bool *special;           /* added by the post-processor */
-    size_t untruncated;      /* tokens that there were before truncation, specials included */
+    int32_t *starts, *ends; /* offsets in characters (code points) of the text the token is from; [0,0] for specials */
+    int32_t *word_ids;      /* index of the word (or pre-split word) in its sequence; -1 for specials */
+    int8_t *sequence_ids;   /* 0 first text, 1 second, -1 specials */
+    bool *special;          /* added by the post-processor */
+    size_t untruncated;     /* tokens that there were before truncation, specials included */
     struct hone_encoding_work *work; /* of the tokenizer, so that nothing is allocated a second time */
 };
 void hone_encoding_free(struct hone_encoding *encoding);

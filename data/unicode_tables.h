@@ -1,5 +1,6 @@
 /* What each code point is to `tokenizers` 0.23.2, which mixes Unicode versions. Made by
  * tests/reference/make_unicode_tables.py; read by data/unicode.c alone. Ranges include both ends. */
+/* clang-format off */
 #ifndef HONE_DATA_UNICODE_TABLES_H
 #define HONE_DATA_UNICODE_TABLES_H
 

@@ -13,7 +13,7 @@
 #include "autograd/node.h"
 #include "base/memory.h"
 #include "hub/safetensors.h"
-#include "support.h"
+#include "tests/support.h"
 
 struct rig {
     struct hone_device *device;

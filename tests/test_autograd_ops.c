@@ -2,7 +2,7 @@
  * central differences, and the places of dropout against each other. One table of cases; a case without a fixture has
  * random inputs and is tested by differences alone. */
 #include "base/random.h"
-#include "graph.h"
+#include "tests/graph.h"
 
 enum { T = 23, K = 13, N = 9, H = 2, D = 5, C = H * D, R = 7, B = 5 };
 

@@ -3,7 +3,7 @@
 #include <omp.h>
 
 #include "base/json.h"
-#include "graph.h"
+#include "tests/graph.h"
 #include "models/model.h"
 #include "optim/adamw.h"
 

@@ -1,6 +1,6 @@
 /* The tape itself: layouts in which nothing alive shares memory, storage that is reused or overwritten, the cache, the
  * order of the hook, and what it refuses. */
-#include "graph.h"
+#include "tests/graph.h"
 
 enum { WIDTH = 12, N_LAYERS = 4, N_PARAMETERS = 4 * N_LAYERS + 1 };
 

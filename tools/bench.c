@@ -87,9 +87,7 @@ static enum hone_status run(struct hone_bench *bench, int argc, char **argv) {
     static const struct {
         const char *name;
         enum hone_status (*run)(struct hone_bench *bench, int argc, char **argv);
-    } all[] = {{"io", hone_bench_io},
-               {"tokenizer", hone_bench_tokenizer},
-               {"train", hone_bench_train}};
+    } all[] = {{"io", hone_bench_io}, {"tokenizer", hone_bench_tokenizer}, {"train", hone_bench_train}};
     const char *names[sizeof all / sizeof *all];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         names[i] = all[i].name;

@@ -49,7 +49,8 @@ mapfile -t sources < <(find $rooms -type f \( -name '*.c' -o -name '*.h' -o -nam
 mapfile -t scripts < <(find $rooms .ci -type f \( -name '*.sh' -o -name '*.py' -o -path 'tools/*' -o -path '.ci/*' \) \
     ! -name '*.c' ! -name '*.h' ! -name '*.pyc' 2>/dev/null | sort)
 
-report < <(clang-format --dry-run -Werror "${sources[@]}" 2>&1 | grep -E '^[^ ]+:[0-9]+:[0-9]+: ' | sed 's/ \[-Wclang-format.*//')
+report < <(clang-format --dry-run -Werror "${sources[@]}" 2>&1 |
+    awk -F: '/code should be clang-formatted/ && !seen[$1]++ { print $1 ":" $2 ": not formatted (clang-format -i " $1 ")" }')
 
 # A room may include itself and what lies below; tests and benchmarks may include everything, nothing includes them.
 report < <(awk '

@@ -78,6 +78,7 @@ def main():
 
     print(f"""/* What each code point is to `tokenizers` {tokenizers.__version__}, which mixes Unicode versions. Made by
  * tests/reference/make_unicode_tables.py; read by data/unicode.c alone. Ranges include both ends. */
+/* clang-format off */
 #ifndef HONE_DATA_UNICODE_TABLES_H
 #define HONE_DATA_UNICODE_TABLES_H
 

@@ -1,0 +1,109 @@
+/* Every code point is to the tokenizer what it is to the reference: tests/fixtures/tokenizer/unicode.txt has a hash for
+ * each 256 of them (tests/reference/make_tokenizer_fixtures.py). */
+#include "tests/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "data/normalizer.h"
+#include "data/tokenizer.h"
+#include "data/unicode.h"
+
+static uint64_t hash_value(uint64_t hash, int32_t value) {
+    for (int i = 0; i < 4; i++) hash = (hash ^ ((uint32_t)value >> 8 * i & 0xFF)) * UINT64_C(0x100000001B3);
+    return hash;
+}
+
+static uint64_t hash_normalized(uint64_t hash, struct hone_normalized *scratch, struct hone_bert_normalizer normalizer,
+                                const uint8_t *flags, const char *text, size_t n) {
+    hone_bert_normalize(scratch, &normalizer, flags, text, n, 0);
+    for (size_t i = 0; i < scratch->n;) hash = hash_value(hash, hone_utf8_next(scratch->bytes, &i));
+    return hash_value(hash, -1);
+}
+
+/* Where BertPreTokenizer cuts: "bare" has no normalizer, and any word is one token or several without a gap. */
+static uint64_t hash_words(uint64_t hash, struct hone_encoding *e, const struct hone_tokenizer *tokenizer,
+                           const char *text, size_t n) {
+    TEST_OK(hone_tokenizer_encode(e, tokenizer, text, n, NULL, 0, 0, false));
+    for (size_t i = 0; i < e->n; i++) {
+        if (i == 0 || e->word_ids[i] != e->word_ids[i - 1]) hash = hash_value(hash, e->starts[i]);
+        if (i + 1 == e->n || e->word_ids[i] != e->word_ids[i + 1]) hash = hash_value(hash, e->ends[i]);
+    }
+    return hash;
+}
+
+static void every_code_point(void **state) {
+    (void)state;
+    static const struct hone_bert_normalizer normalizers[] = {{.clean_text = true},
+                                                              {.handle_chinese_chars = true},
+                                                              {.strip_accents = true},
+                                                              {.lowercase = true},
+                                                              {true, true, true, true}};
+    struct hone_tokenizer *tokenizer;
+    TEST_OK(hone_tokenizer_open(&tokenizer, "tests/fixtures/tokenizer/bare"));
+    char *want;
+    size_t n;
+    TEST_OK(hone_read_file(&want, &n, "tests/fixtures/tokenizer/unicode.txt", 1 << 20));
+    assert_int_equal(n, HONE_CODES / 256 * 9);
+    uint8_t *flags = hone_unicode_flags();
+    struct hone_normalized scratch = {0};
+    struct hone_encoding e = {0};
+    int wrong = 0;
+    for (int32_t block = 0; block < HONE_CODES; block += 256) {
+        uint64_t hash = UINT64_C(0xCBF29CE484222325);
+        for (int32_t code = block; code < block + 256; code++) {
+            if (code >= 0xD800 && code <= 0xDFFF) continue;
+            char text[8] = "a";
+            size_t length = 1 + (size_t)hone_utf8_encode(text + 1, code);
+            text[length++] = 'b';
+            for (size_t i = 0; i < sizeof normalizers / sizeof *normalizers; i++)
+                hash = hash_normalized(hash, &scratch, normalizers[i], flags, text, length);
+            hash = hash_words(hash, &e, tokenizer, text, length);
+            hash = hash_value(hash, (flags[code] & HONE_CODE_WORD) != 0);
+        }
+        uint32_t expected = (uint32_t)strtoul(want + block / 256 * 9, NULL, 16);
+        if ((uint32_t)hash != expected && wrong++ < 5) print_error("U+%04X to U+%04X differ\n", block, block + 255);
+    }
+    assert_int_equal(wrong, 0);
+    hone_normalized_free(&scratch);
+    hone_encoding_free(&e);
+    hone_free(flags);
+    hone_free(want);
+    hone_tokenizer_free(tokenizer);
+}
+
+/* Long runs are sorted another way than short ones; both are stable and by combining class. */
+static void long_runs_of_marks(void **state) {
+    (void)state;
+    enum { RUN = 1500 };
+    uint8_t *flags = hone_unicode_flags();
+    struct hone_normalized out = {0};
+    /* Two spacing marks of classes 216 and 226, which strip_accents leaves there, so that their order shows. */
+    static const int32_t marks[2] = {0x1D16D, 0x1D165};
+    for (int n = 1; n <= RUN; n += n < 70 ? 1 : 715) {
+        char text[1 + 4 * RUN] = "a";
+        size_t length = 1, low = 0;
+        for (int i = 0; i < n; i++) {
+            int32_t mark = marks[i * 7 % 3 == 0];
+            low += mark == marks[1];
+            length += (size_t)hone_utf8_encode(text + length, mark);
+        }
+        hone_bert_normalize(&out, &(struct hone_bert_normalizer){.strip_accents = true}, flags, text, length, 0);
+        assert_int_equal(out.n, length);
+        size_t at = 1;
+        for (int i = 0; i < n; i++) {
+            assert_int_equal(out.begins[at], 1 + i); /* the reference aligns by place, not by what moved there */
+            assert_int_equal(hone_utf8_next(out.bytes, &at), marks[(size_t)i < low]);
+        }
+    }
+    hone_normalized_free(&out);
+    hone_free(flags);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_code_point), cmocka_unit_test(long_runs_of_marks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
