@@ -91,18 +91,12 @@ static void processor_name(char name[49]) {
     while (n > 0 && name[n - 1] == ' ') name[--n] = 0;
 }
 
-static bool has_avx512(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
 static const char *instructions(void) {
-    if (has_avx512()) return "AVX-512";
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "AVX2" : "SSE2";
+    if (__builtin_cpu_supports("avx512vl")) return "AVX-512";
+    return __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
 }
 #else
 static void processor_name(char name[49]) { strcpy(name, "CPU"); }
-static bool has_avx512(void) { return false; }
 static const char *instructions(void) { return "portable C"; }
 #endif
 
@@ -114,5 +108,3 @@ struct hone_device *hone_cpu_device(void) {
              threads, threads == 1 ? "" : "s");
     return &cpu;
 }
-
-bool hone_cpu_bits_hold(void) { return has_avx512(); }

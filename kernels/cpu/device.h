@@ -7,7 +7,8 @@
 #include "kernels/device.h"
 
 struct hone_device *hone_cpu_device(void);
-/* oneDNN's AVX-512 matmul gives a row the same bits in any batch; its AVX2 one does not. */
+/* oneDNN's AVX-512 matmul gives a row the same bits in any batch; its AVX2 one does not (nor with AVX-512 refused by
+ * ONEDNN_MAX_CPU_ISA). */
 bool hone_cpu_bits_hold(void);
 
 #endif

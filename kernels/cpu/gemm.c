@@ -11,6 +11,7 @@
 #include "base/arith.h"
 #include "base/memory.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/device.h"
 #include "kernels/cpu/vector.h"
 #include "kernels/profile.h"
 
@@ -306,4 +307,12 @@ size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtyp
         }
     }
     return bytes;
+}
+
+bool hone_cpu_bits_hold(void) {
+#if defined(__x86_64__)
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+#else
+    return false;
+#endif
 }

@@ -130,8 +130,8 @@ HONE_INLINE hone_vec vec_tanh(hone_vec x) {
 
 /* The standard normal distribution: returns P(X <= x) = (1 + erf(x / sqrt(2))) / 2 and its density at x. The tail
  * P(X <= -|x|) = exp(-x^2/2) u p(u), u = 1 / (1 + 0.35 |x|), p minimax of degree 8, has a relative error of at most
- * 8 + x^2 units of 2^-24, so there is no cancellation for negative x; the result for positive x is within 4 ulp. 0 and 1 beyond
- * |x| = 13.2. */
+ * 8 + x^2 units of 2^-24, so there is no cancellation for negative x; for positive x the result is within 4 ulp. 0 and
+ * 1 beyond |x| = 13.2. */
 HONE_INLINE hone_vec vec_normal(hone_vec x, hone_vec *density) {
     hone_vec a = vec_abs(x), u = 1.0f / (a * 0.35f + 1.0f), e = vec_exp(x * x * -0.5f);
     hone_vec q = vec_set(-0.0291151195f);
