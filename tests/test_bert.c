@@ -3,9 +3,9 @@
 #include <omp.h>
 
 #include "base/json.h"
-#include "tests/graph.h"
 #include "models/model.h"
 #include "optim/adamw.h"
+#include "tests/graph.h"
 
 static const char *const models[] = {"gelu", "gelu_new", "relu"};
 enum { N_MODELS = 3, MAX_T = 128, MAX_B = 16 };

@@ -1,8 +1,8 @@
 /* AdamW and the schedule against torch.optim.AdamW, clip_grad_norm_ and get_linear_schedule_with_warmup
  * (tests/reference/make_reference.py), and what no reference has: skipped steps, segments, bytes. */
-#include "tests/graph.h"
 #include "optim/adamw.h"
 #include "optim/schedule.h"
+#include "tests/graph.h"
 
 enum { N = 4, STEPS = 5, WARMUP = 2 };
 
