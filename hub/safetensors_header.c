@@ -249,9 +249,10 @@ enum hone_status hone_safetensors_parse(struct hone_tensor_entry **entries, size
     hone_scan_space(&scan);
     if (scan.at < scan.n) return hone_scan_fail(&scan, scan.at, "only spaces behind the header's closing brace");
 
-    struct hone_tensor_entry *own = *n > first ? *entries + first : NULL;
     size_t n_own = *n - first;
-    if (n_own > 0) qsort(own, n_own, sizeof *own, compare_names);
+    if (n_own == 0) return check_layout(NULL, 0, 8 + (int64_t)n_header, data_bytes, path);
+    struct hone_tensor_entry *own = *entries + first;
+    qsort(own, n_own, sizeof *own, compare_names);
     for (size_t i = 1; i < n_own; i++) {
         if (strcmp(own[i - 1].name, own[i].name) == 0) {
             return hone_tensor_fail(path, own[i].name, "the header names it twice");
