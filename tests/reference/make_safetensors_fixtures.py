@@ -157,23 +157,23 @@ def handmade():
                 zero = '"z":{"dtype":"F32","shape":[%s],"data_offsets":[0,0]}' % ",".join(map(str, shape))
                 if random.random() < 0.25:
                     yield build("{" + zero + "," + one + "}", four)
-    rows = (("BOOL", 8), ("F4", 4), ("F6_E2M3", 6), ("F6_E3M2", 6), ("U8", 8), ("I8", 8), ("F8_E5M2", 8), ("F8_E4M3",
-        8), ("F8_E8M0", 8),
-            ("F8_E4M3FNUZ", 8), ("F8_E5M2FNUZ", 8), ("I16", 16), ("U16", 16), ("F16", 16), ("BF16", 16), ("I32", 32),
-            ("U32", 32),
-            ("F32", 32), ("C64", 64), ("F64", 64), ("I64", 64), ("U64", 64), ("I4", 4), ("U4", 4), ("F8", 8), ("C32",
-            32), ("C128", 128))
-    for dtype, bits in rows:
+    rows = {4: "F4 I4 U4", 6: "F6_E2M3 F6_E3M2", 8: "BOOL U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ F8",
+            16: "I16 U16 F16 BF16", 32: "I32 U32 F32 C32", 64: "C64 F64 I64 U64", 128: "C128"}
+    for bits, dtype in ((bits, dtype) for bits, dtypes in rows.items() for dtype in dtypes.split()):
         for size in (bits, bits - 1):
             yield build('{"a":{"dtype":"%s","shape":[8],"data_offsets":[0,%d]}}' % (dtype, size), bytes(size))
 
     def two(first, second, size):
-        return build('{"x":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]},"y":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}}'
-                     % (abs(first[1] - first[0]), *first, abs(second[1] - second[0]), *second), bytes(size))
-    for first, second, size in (((0, 4), (4, 8), 8), ((4, 8), (0, 4), 8), ((0, 4), (5, 9), 9), ((0, 4), (3, 7), 7), ((0, 4), (0, 4), 4),
-                                ((0, 4), (4, 8), 7), ((0, 4), (4, 8), 9), ((0, 0), (0, 4), 4), ((4, 4), (0, 4), 4), ((2, 2), (0, 4), 4),
-                                ((5, 5), (0, 4), 4), ((0, 8), (2, 4), 8), ((1, 4), (4, 8), 8), ((4, 0), (4, 8), 8), ((0, 0), (0, 0), 0),
-                                ((0, 0), (0, 0), 1), ((1, 1), (1, 1), 1)):
+        entries = ('"%s":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}' % (name, abs(end - begin), begin, end)
+                   for name, (begin, end) in (("x", first), ("y", second)))
+        return build("{" + ",".join(entries) + "}", bytes(size))
+
+    for first, second, size in (
+        ((0, 4), (4, 8), 8), ((4, 8), (0, 4), 8), ((0, 4), (5, 9), 9), ((0, 4), (3, 7), 7), ((0, 4), (0, 4), 4),
+        ((0, 4), (4, 8), 7), ((0, 4), (4, 8), 9), ((0, 0), (0, 4), 4), ((4, 4), (0, 4), 4), ((2, 2), (0, 4), 4),
+        ((5, 5), (0, 4), 4), ((0, 8), (2, 4), 8), ((1, 4), (4, 8), 8), ((4, 0), (4, 8), 8), ((0, 0), (0, 0), 0),
+        ((0, 0), (0, 0), 1), ((1, 1), (1, 1), 1),
+    ):
         yield two(first, second, size)
 
 
@@ -181,16 +181,19 @@ def valid():
     """A small file with a bit of everything, for mutation."""
     header = {"__metadata__": {"format": "pt", "é": "\n"}}
     at = 0
-    for name, dtype, shape, size in (("w.0", "F32", [2, 3], 24), ("b", "BF16", [], 2), ("n", "I64", [0, 7], 0), ("é\"\\", "U8", [5], 5)):
+    for name, dtype, shape, size in (("w.0", "F32", [2, 3], 24), ("b", "BF16", [], 2), ("n", "I64", [0, 7], 0),
+                                     ("é\"\\", "U8", [5], 5)):
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}
         at += size
-    return build(json.dumps(header, separators=(",", ":"), ensure_ascii=random.random() < 0.5) + " " * random.randrange(4), bytes(at))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=random.random() < 0.5)
+    return build(text + " " * random.randrange(4), bytes(at))
 
 
 def mutant():
     data = bytearray(valid())
-    tokens = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"0", b"1", b"-", b".", b"e5", b"\\", b"\\u0000", b"null", b" ", b"\n", b"\0",
-              b"\xff", b'"w.0":', b'"x":{},', b"18446744073709551616", b'"dtype"', b'"shape":[1],', b"F16", b"F64", b"0,0", b"\xc3\xa9"]
+    tokens = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"0", b"1", b"-", b".", b"e5", b"\\", b"\\u0000", b"null", b" ", b"\n",
+              b"\0", b"\xff", b'"w.0":', b'"x":{},', b"18446744073709551616", b'"dtype"', b'"shape":[1],', b"F16", b"F64", b"0,0",
+              b"\xc3\xa9"]
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         kind = random.randrange(6)
         at = random.randrange(8 if random.random() < 0.9 else 0, len(data))
@@ -235,8 +238,8 @@ def write_cases(path, mutants):
 
 
 def write_reference_file(path):
-    dtypes = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.int32, torch.int16, torch.int8,
-              torch.uint8, torch.bool, torch.uint16, torch.uint32, torch.uint64)
+    dtypes = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.int32, torch.int16,
+              torch.int8, torch.uint8, torch.bool, torch.uint16, torch.uint32, torch.uint64)
     tensors = {f"t.{i:02d}": (torch.arange(6) + i).reshape(2, 3).to(d) for i, d in enumerate(dtypes)}
     tensors["bool"] = torch.tensor([True, False, True])
     tensors["scalar"] = torch.tensor(1.5)
