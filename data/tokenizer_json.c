@@ -121,7 +121,7 @@ static enum hone_status read_vocabulary(struct reader *r, const json_t *part, co
         }
         hone_vocabulary_add(&entries, text, strlen(text), (int32_t)json_integer_value(value));
     }
-    if (status == HONE_OK) return hone_vocabulary_finish(&r->tokenizer->vocabulary, &entries, where);
+    if (status == HONE_OK) return hone_vocabulary_finish(&r->tokenizer->vocabulary, &entries, false, where);
     hone_vocabulary_entries_free(&entries);
     return status;
 }
@@ -198,7 +198,7 @@ static enum hone_status read_template_special(struct hone_template *out, const c
         return hone_fail(HONE_BAD_INPUT, "%s: \"%s\" has %zu ids but %zu tokens in post_processor.special_tokens",
                          where, name, json_array_size(ids), json_array_size(tokens));
     for (size_t i = 0; i < json_array_size(ids); i++) {
-        int32_t id;
+        int32_t id = -1;
         HONE_TRY(read_id(&id, json_array_get(ids, i), where));
         if (!json_is_string(json_array_get(tokens, i))) return fail_type(where, json_array_get(tokens, i), "a token");
         hone_template_add(out, -1, id, type_id, json_string_value(json_array_get(tokens, i)));
