@@ -14,7 +14,7 @@
 #include "autograd/parameters.h"
 
 struct hone_optimizer_settings {
-    double learning_rate, weight_decay, beta1, beta2, epsilon;
+    double weight_decay, beta1, beta2, epsilon;
     double clip_norm; /* 0: no clipping */
 };
 

@@ -34,8 +34,7 @@ struct trainer {
 
 enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct hone_run *run) {
     const struct hone_recipe *recipe = run->recipe;
-    struct hone_optimizer_settings settings = {.learning_rate = recipe->optimizer.lr,
-                                               .weight_decay = recipe->optimizer.weight_decay,
+    struct hone_optimizer_settings settings = {.weight_decay = recipe->optimizer.weight_decay,
                                                .beta1 = recipe->optimizer.beta1,
                                                .beta2 = recipe->optimizer.beta2,
                                                .epsilon = recipe->optimizer.epsilon,

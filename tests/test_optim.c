@@ -12,7 +12,7 @@ static const struct {
 } shapes[N] = {{"head.weight", 3, 7}, {"head.bias", 3, 0}, {"norm.weight", 7, 0}, {"table.weight", 19, 7}};
 
 static const struct hone_optimizer_settings settings = {
-    .learning_rate = 3e-3, .weight_decay = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip_norm = 1.5};
+    .weight_decay = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip_norm = 1.5};
 
 struct bench {
     struct rig rig;
