@@ -51,12 +51,11 @@ struct hone_vocabulary_entries {
     size_t n, capacity;
 };
 void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id);
-/* Of entries with the same text only the one with the largest id stays (as in the reference's reading of vocab.txt). */
-void hone_vocabulary_keep_last(struct hone_vocabulary_entries *entries);
-/* `where` ("…/tokenizer.json: model.vocab") stands in messages. Texts must differ and so must ids, and ids may leave
- * only so many gaps. */
+/* `where` ("…/tokenizer.json: model.vocab") stands in messages. Ids must differ and leave only so many gaps. Of entries
+ * with the same text the one with the largest id counts, as in the reference's reading of vocab.txt, or else it is an
+ * error. */
 enum hone_status hone_vocabulary_finish(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries,
-                                        const char *where);
+                                        bool last_counts, const char *where);
 void hone_vocabulary_entries_free(struct hone_vocabulary_entries *entries);
 void hone_vocabulary_free(struct hone_vocabulary *vocabulary);
 

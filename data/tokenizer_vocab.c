@@ -43,8 +43,7 @@ static enum hone_status read_lines(struct hone_tokenizer *tokenizer, const char 
     if (status == HONE_OK && id == 0) status = hone_fail(HONE_BAD_INPUT, "%s: the file is empty", path);
     hone_free(bytes);
     if (status == HONE_OK) {
-        hone_vocabulary_keep_last(&entries);
-        status = hone_vocabulary_finish(&tokenizer->vocabulary, &entries, path);
+        status = hone_vocabulary_finish(&tokenizer->vocabulary, &entries, true, path);
         tokenizer->size = tokenizer->vocabulary.size;
         return status;
     }

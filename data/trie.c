@@ -25,11 +25,37 @@ struct builder {
     size_t depth, stack_capacity;
 };
 
+/* A key in sorting: its first eight bytes decide nearly always. */
+struct sorted_key {
+    uint64_t prefix;
+    const struct hone_trie_key *key;
+};
+
+static int compare_bytes(const struct hone_trie_key *a, const struct hone_trie_key *b) {
+    size_t n = a->n < b->n ? a->n : b->n;
+    int order = n ? memcmp(a->bytes, b->bytes, n) : 0;
+    return order ? order : (a->n > b->n) - (a->n < b->n);
+}
+
 static int compare_keys(const void *a, const void *b) {
-    const struct hone_trie_key *x = a, *y = b;
-    size_t n = x->n < y->n ? x->n : y->n;
-    int order = n ? memcmp(x->bytes, y->bytes, n) : 0;
-    return order ? order : (x->n > y->n) - (x->n < y->n);
+    const struct sorted_key *x = a, *y = b;
+    if (x->prefix != y->prefix) return x->prefix < y->prefix ? -1 : 1;
+    return compare_bytes(x->key, y->key);
+}
+
+static void sort_keys(struct hone_trie_key *keys, size_t n) {
+    struct sorted_key *order = hone_alloc(n, sizeof *order, "trie");
+    struct hone_trie_key *copy = hone_alloc(n, sizeof *copy, "trie");
+    memcpy(copy, keys, n * sizeof *copy);
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (struct sorted_key){0, &copy[i]};
+        for (size_t j = 0; j < 8; j++)
+            order[i].prefix = order[i].prefix << 8 | (j < copy[i].n ? (unsigned char)copy[i].bytes[j] : 0);
+    }
+    qsort(order, n, sizeof *order, compare_keys);
+    for (size_t i = 0; i < n; i++) keys[i] = *order[i].key;
+    hone_free(order);
+    hone_free(copy);
 }
 
 /* Slots for every base + byte with base < n. */
@@ -88,9 +114,9 @@ static void place_children(struct builder *b, const struct hone_trie_key *keys, 
 bool hone_trie_build(struct hone_trie *out, struct hone_trie_key *keys, size_t n, int32_t duplicate[2]) {
     *out = (struct hone_trie){0};
     if (n == 0) return true;
-    qsort(keys, n, sizeof *keys, compare_keys);
+    sort_keys(keys, n);
     for (size_t i = 1; i < n; i++) {
-        if (compare_keys(&keys[i - 1], &keys[i]) != 0) continue;
+        if (compare_bytes(&keys[i - 1], &keys[i]) != 0) continue;
         duplicate[0] = keys[i - 1].value < keys[i].value ? keys[i - 1].value : keys[i].value;
         duplicate[1] = keys[i - 1].value < keys[i].value ? keys[i].value : keys[i - 1].value;
         return false;

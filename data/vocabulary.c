@@ -23,10 +23,10 @@ static int compare_entries(const void *a, const void *b, void *bytes) {
     return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-void hone_vocabulary_keep_last(struct hone_vocabulary_entries *entries) {
-    if (entries->n == 0) return;
-    const char *bytes = entries->bytes.bytes;
-    qsort_r(entries->at, entries->n, sizeof *entries->at, compare_entries, entries->bytes.bytes);
+/* Of entries with the same text only the one with the largest id stays. */
+static void keep_last(const struct hone_vocabulary *vocabulary, struct hone_vocabulary_entries *entries) {
+    const char *bytes = vocabulary->bytes;
+    qsort_r(entries->at, entries->n, sizeof *entries->at, compare_entries, vocabulary->bytes);
     size_t kept = 0;
     for (size_t i = 0; i < entries->n; i++) {
         if (kept && strcmp(bytes + entries->at[kept - 1].begin, bytes + entries->at[i].begin) == 0) kept--;
@@ -64,29 +64,41 @@ static enum hone_status index_texts(struct hone_vocabulary *out, const struct ho
     return HONE_OK;
 }
 
-static enum hone_status build_trie(struct hone_vocabulary *out, const char *where) {
+static bool build_trie(struct hone_vocabulary *out, int32_t twice[2]) {
     struct hone_trie_key *keys = hone_alloc((size_t)out->entries, sizeof *keys, "tokenizer vocabulary");
     size_t n = 0;
     for (int32_t id = 0; id < out->size; id++)
         if (out->texts[id]) keys[n++] = (struct hone_trie_key){out->texts[id], out->lengths[id], id};
-    int32_t twice[2];
-    enum hone_status status = HONE_OK;
-    if (!hone_trie_build(&out->trie, keys, n, twice)) {
-        char *text = hone_escape(out->texts[twice[0]], out->lengths[twice[0]]);
-        status =
-            hone_fail(HONE_BAD_INPUT, "%s[\"%s\"]: given twice, with ids %d and %d", where, text, twice[0], twice[1]);
-        hone_free(text);
-    }
+    bool unique = hone_trie_build(&out->trie, keys, n, twice);
     hone_free(keys);
-    return status;
+    return unique;
+}
+
+/* Leaves only the last of entries with the same text at its id. */
+static void drop_repeated(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries) {
+    memset(out->texts, 0, (size_t)out->size * sizeof *out->texts);
+    keep_last(out, entries);
+    out->entries = (int32_t)entries->n;
+    for (size_t i = 0; i < entries->n; i++) out->texts[entries->at[i].id] = out->bytes + entries->at[i].begin;
 }
 
 enum hone_status hone_vocabulary_finish(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries,
-                                        const char *where) {
+                                        bool last_counts, const char *where) {
     *out = (struct hone_vocabulary){.entries = (int32_t)entries->n, .bytes = entries->bytes.bytes};
     entries->bytes = (struct hone_text){0};
     enum hone_status status = index_texts(out, entries, where);
-    if (status == HONE_OK) status = build_trie(out, where);
+    int32_t twice[2];
+    if (status == HONE_OK && !build_trie(out, twice)) {
+        char *text = hone_escape(out->texts[twice[0]], out->lengths[twice[0]]);
+        if (!last_counts)
+            status = hone_fail(HONE_BAD_INPUT, "%s[\"%s\"]: given twice, with ids %d and %d", where, text, twice[0],
+                               twice[1]);
+        hone_free(text);
+        if (last_counts) {
+            drop_repeated(out, entries);
+            HONE_CHECK(build_trie(out, twice), "ids %d and %d", twice[0], twice[1]);
+        }
+    }
     hone_vocabulary_entries_free(entries);
     return status;
 }

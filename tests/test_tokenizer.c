@@ -1,7 +1,5 @@
 /* Tokenizers give what the reference library gave: whole encodings of chosen texts, hashes of others and of real files
  * (../shared/data, skipped without it). Fixtures: tests/reference/make_tokenizer_fixtures.py. */
-#include "tests/support.h"
-
 #include <string.h>
 
 #include "base/io.h"
@@ -9,6 +7,7 @@
 #include "base/memory.h"
 #include "data/table.h"
 #include "data/tokenizer.h"
+#include "tests/support.h"
 
 #define FIXTURES "tests/fixtures/tokenizer/"
 #define DATA     "../shared/data/"

@@ -1,7 +1,5 @@
 /* Every code point is to the tokenizer what it is to the reference: tests/fixtures/tokenizer/unicode.txt has a hash for
  * each 256 of them (tests/reference/make_tokenizer_fixtures.py). */
-#include "tests/support.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +9,7 @@
 #include "data/normalizer.h"
 #include "data/tokenizer.h"
 #include "data/unicode.h"
+#include "tests/support.h"
 
 static uint64_t hash_value(uint64_t hash, int32_t value) {
     for (int i = 0; i < 4; i++) hash = (hash ^ ((uint32_t)value >> 8 * i & 0xFF)) * UINT64_C(0x100000001B3);

@@ -6,6 +6,7 @@ mapping), so no single library agrees with it. Everything is asked of the librar
 
     python tests/reference/make_unicode_tables.py > data/unicode_tables.h
 """
+
 import tokenizers
 import unicodedata
 from tokenizers import normalizers, pre_tokenizers
@@ -60,7 +61,11 @@ def show_ranges(name, comment, codes):
 
 def main():
     clean, strip, low, nfd = bert(clean_text=True), bert(strip_accents=True), bert(lowercase=True), normalizers.NFD()
-    chinese, split, words = bert(handle_chinese_chars=True), pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Whitespace()
+    chinese, split, words = (
+        bert(handle_chinese_chars=True),
+        pre_tokenizers.BertPreTokenizer(),
+        pre_tokenizers.Whitespace(),
+    )
     pieces = {c: len(split.pre_tokenize_str("a" + chr(c) + "b")) for c in CODES}
     decomposed = {c for c in CODES if nfd.normalize_str(chr(c)) != chr(c)}
     # U+0345 has class 240, the highest but for itself: whatever has a lower one is sorted before it.
@@ -90,21 +95,42 @@ struct hone_code_range {{
 struct hone_lower_run {{
     int32_t first, last, step, delta;
 }};""")
-    show_ranges("control_ranges", "Removed by BertNormalizer's clean_text: NUL, U+FFFD, and categories Cc, Cf, Co but TAB, LF, CR.",
-                [c for c in CODES if clean(chr(c)) == ""])
+    show_ranges(
+        "control_ranges",
+        "Removed by BertNormalizer's clean_text: NUL, U+FFFD, and categories Cc, Cf, Co but TAB, LF, CR.",
+        [c for c in CODES if clean(chr(c)) == ""],
+    )
     show_ranges("white_ranges", "White_Space.", [c for c in CODES if pieces[c] == 2])
-    show_ranges("mark_ranges", "Nonspacing marks (Mn), removed by strip_accents.",
-                [c for c in CODES if strip("a" + chr(c)) == "a"])
-    show_ranges("punctuation_ranges", "ASCII punctuation and categories P*: a word of its own.",
-                [c for c in CODES if pieces[c] == 3])
+    show_ranges(
+        "mark_ranges",
+        "Nonspacing marks (Mn), removed by strip_accents.",
+        [c for c in CODES if strip("a" + chr(c)) == "a"],
+    )
+    show_ranges(
+        "punctuation_ranges",
+        "ASCII punctuation and categories P*: a word of its own.",
+        [c for c in CODES if pieces[c] == 3],
+    )
     show_ranges("canonical_ranges", "Has a canonical decomposition or a combining class.", decomposed | combining)
-    show_ranges("ideograph_ranges", "Surrounded by spaces by handle_chinese_chars.",
-                [c for c in CODES if chinese(chr(c)) == " " + chr(c) + " "])
-    show_ranges("word_ranges", "\\w of Rust's regex.",
-                [c for c in CODES if len(words.pre_tokenize_str("a" + chr(c))) == 1 and pieces[c] != 2])
-    show("lower_runs", "Lowercase: every `step`-th code point gets `delta` added. U+0130 alone becomes two and is left out.",
-         [(f"0x{a:X}", f"0x{b:X}", str(s), str(d)) for a, b, s, d in
-          lower_runs({c: ord(v) for c, v in lower.items() if len(v) == 1})], "struct hone_lower_run")
+    show_ranges(
+        "ideograph_ranges",
+        "Surrounded by spaces by handle_chinese_chars.",
+        [c for c in CODES if chinese(chr(c)) == " " + chr(c) + " "],
+    )
+    show_ranges(
+        "word_ranges",
+        "\\w of Rust's regex.",
+        [c for c in CODES if len(words.pre_tokenize_str("a" + chr(c))) == 1 and pieces[c] != 2],
+    )
+    show(
+        "lower_runs",
+        "Lowercase: every `step`-th code point gets `delta` added. U+0130 alone becomes two and is left out.",
+        [
+            (f"0x{a:X}", f"0x{b:X}", str(s), str(d))
+            for a, b, s, d in lower_runs({c: ord(v) for c, v in lower.items() if len(v) == 1})
+        ],
+        "struct hone_lower_run",
+    )
     print("\n#endif")
 
 
