@@ -92,7 +92,8 @@ struct hone_recipe {
 };
 
 /* Reads the recipe at `path`, then applies n overrides "dotted.key=value" (value parsed as YAML; null unsets; of two for
- * one key the later counts). All mistakes are collected: HONE_USAGE then, one mistake a line in `mistakes` (sorted by
+ * one key the later counts; training.max_steps given here takes the place of the file's training.epochs, and the
+ * other way round). All mistakes are collected: HONE_USAGE then, one mistake a line in `mistakes` (sorted by
  * line, the command line's last: "recipe.yaml:7:3: unknown key …", "command line: key=value: …"), and the message is
  * the summary "recipe.yaml: 3 mistakes". A file that cannot be read or is not YAML leaves `mistakes` empty, the message
  * says all. Nothing is checked outside the recipe: whether files exist shows when they are opened. `out` is freed with

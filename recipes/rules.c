@@ -26,10 +26,16 @@ static void missing(struct hone_reader *reader) {
     }
 }
 
+/* One of the two on the command line takes the place of the other in the file. */
 static void training_length(struct hone_reader *reader) {
     const struct hone_given *steps = hone_reader_given(reader, "training.max_steps");
+    const struct hone_given *epochs = hone_reader_given(reader, "training.epochs");
     if (!steps->given) return;
-    if (hone_reader_given(reader, "training.epochs")->given)
+    if (epochs->given && epochs->place.override && !steps->place.override) {
+        reader->recipe->training.max_steps = 0;
+        return;
+    }
+    if (epochs->given && !epochs->place.override == !steps->place.override)
         hone_mistake_add(reader, steps->place, "training.max_steps",
                          "excludes training.epochs, which is given too: remove one, or set it to null");
     reader->recipe->training.epochs = 0;

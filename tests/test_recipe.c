@@ -143,9 +143,9 @@ static void test_values(void **state) {
 static void test_overrides(void **state) {
     (void)state;
     struct hone_recipe r;
-    char *overrides[] = {"training.epochs=null", "training.max_steps=7",   "data.test=null", "output=/tmp/x=y",
-                         "optimizer.lr=1",       "optimizer.lr=1e-4",      "data.text=0",    "data.label=1",
-                         "data.validation=",     "task.labels=[bad, 'no']"};
+    char *overrides[] = {"training.max_steps=7", "data.test=null",    "output=/tmp/x=y",
+                         "optimizer.lr=1",       "optimizer.lr=1e-4", "data.text=0",
+                         "data.label=1",         "data.validation=",  "task.labels=[bad, 'no']"};
     read_text(&r,
               LEAST "training: {epochs: 2}\nschedule:\noptimizer: {}\n"
                     "evaluation: {every: ~}\n",

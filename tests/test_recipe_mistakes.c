@@ -295,9 +295,10 @@ static const struct {
     {ALL, "command line: task.labels=[a, a]: found \"a\" twice, as label 0 and label 1\n", {"task.labels=[a, a]"}},
     {ALL, "command line: model.path=null: missing, expected a path\n", {"model.path=null"}},
     {ALL, "command line: data.train=: missing, expected a path or a list of paths\n", {"data.train="}},
-    {ALL "training: {max_steps: 5}\n",
-     "r.yaml:5:23: training.max_steps: excludes training.epochs, which is given too: remove one, or set it to null\n",
-     {"training.epochs=3"}},
+    {ALL,
+     "command line: training.max_steps=5: excludes training.epochs, which is given too: remove one, or set it to "
+     "null\n",
+     {"training.epochs=3", "training.max_steps=5"}},
     {ALL,
      "command line: device=cuda: found \"cuda\", expected auto or cpu\n"
      "command line: precision=f16: found \"f16\", expected f32\n",
