@@ -11,6 +11,7 @@ which no label or loss can see.
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -330,7 +331,7 @@ def main():
     parser.add_argument("--held-out", required=True)
     parser.add_argument("--keep", help="leave the folders made here, in this new one")
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     hone = Hone(arguments.hone)
