@@ -69,7 +69,7 @@ TEXTS = [
     "New York is new york NEW YORK",
     "<ent>x</ent> <ent><ent> <entx",
     "  <m>  next",
-    "a <m>\u3000\u00a0b",
+    "a <m>\u00a0\u2003b",
     "\u0344\u0345\u0316 a\u0344\u0316\u0345",
     "a" + "\u0301\u0316\u0345" * 30 + "b",
     "\u212b\u00c5A\u030a \u1e9b\u0323",
@@ -79,6 +79,9 @@ TEXTS = [
     "- ' - n't 'm",
     "Ünïcödé\u0308 \u0308",
     "ﬁ ﬂ ﬀ Ａ１",
+    "ж" * 100,
+    "ж" * 101,
+    "<m>\u3000x a<m>\u3000",
     "\u1fbe\u037e\u0387\u1fef\u2000\u2001",
 ]
 
@@ -147,7 +150,7 @@ def small_vocab(lines, case):
             + [chr(c) for c in range(33, 127)]
             + ["##" + chr(c) for c in range(97, 123)]
             + pieces
-            + ["é", "i̇", "##é", "中"]
+            + ["é", "i̇", "##é", "中", "ж", "##ж"]
         )
     )
     return {t: i for i, t in enumerate(out)}
@@ -232,6 +235,7 @@ def tokenizers_for(lines):
                 added(n + 3, "</ent>", lstrip=True),
                 added(n + 4, "É", normalized=True, special=True),
                 added(n + 5, "fooé"),
+                added(n + 6, "\u3000", lstrip=True),
             ],
         ),
         "bert_processing": bert_json(
