@@ -1,5 +1,7 @@
 #include "recipes/engine.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 
 enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B) {
@@ -61,11 +63,26 @@ static enum hone_status infer_batch(struct hone_engine *engine) {
     return engine->device->stream_synchronize(engine->stream);
 }
 
+/* A model that overflows, or has such weights, must not look as if it had an opinion. */
+static enum hone_status check_finite(const struct hone_engine *engine, const struct hone_samples *samples) {
+    const struct hone_batch *batch = &engine->batch;
+    int64_t n = engine->model->n_labels;
+    for (int64_t i = 0; i < batch->R * n; i++) {
+        if (isfinite(engine->logits[i])) continue;
+        return hone_fail(HONE_NUMERIC,
+                         "line %lld: the model's output is %f, not a finite number; look for such weights with hone "
+                         "inspect --stats",
+                         (long long)samples->lines[batch->sample_of[i / n]], (double)engine->logits[i]);
+    }
+    return HONE_OK;
+}
+
 enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,
                                    int64_t end, int64_t tokens,
                                    void (*sink)(const struct hone_batch *batch, const float *logits, void *user),
                                    void *user) {
-    int64_t capacity = engine->batch.B_capacity, status = HONE_OK;
+    enum hone_status status = HONE_OK;
+    int64_t capacity = engine->batch.B_capacity;
     int64_t *chosen = hone_alloc((size_t)capacity, sizeof *chosen, "samples of a batch");
     for (int64_t at = begin; at < end && status == HONE_OK;) {
         int64_t n = end - at < capacity ? end - at : capacity;
@@ -73,11 +90,12 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
         n = hone_micro_batch(samples, chosen, 0, n, tokens);
         hone_batch_fill(&engine->batch, samples, chosen, n);
         status = infer_batch(engine);
+        if (status == HONE_OK) status = check_finite(engine, samples);
         if (status == HONE_OK) sink(&engine->batch, engine->logits, user);
         at += n;
     }
     hone_free(chosen);
-    return (enum hone_status)status;
+    return status;
 }
 
 size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t max_len) {

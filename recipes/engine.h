@@ -31,7 +31,8 @@ void hone_engine_free(struct hone_engine *engine);
 struct hone_model_inputs hone_engine_upload(struct hone_engine *engine, const struct hone_step *step);
 
 /* Runs the model over samples begin … end-1 in their order, in micro-batches of at most `tokens` tokens, and calls
- * sink(batch, logits, user) for each: logits [batch->R, n_labels] in host memory, valid during the call. */
+ * sink(batch, logits, user) for each: logits [batch->R, n_labels] in host memory, valid during the call. Logits that
+ * are not finite are HONE_NUMERIC with the sample's line. */
 enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,
                                    int64_t end, int64_t tokens,
                                    void (*sink)(const struct hone_batch *batch, const float *logits, void *user),

@@ -20,6 +20,13 @@ void hone_labels_free(struct hone_labels *labels) {
     *labels = (struct hone_labels){0};
 }
 
+void hone_labels_number(struct hone_labels *labels, int64_t n) {
+    labels->names = hone_alloc((size_t)n, sizeof *labels->names, "labels");
+    for (labels->n = 0; labels->n < n; labels->n++) {
+        labels->names[labels->n] = hone_format("LABEL_%lld", (long long)labels->n);
+    }
+}
+
 static int64_t find_name(const struct hone_labels *labels, const char *text, size_t n) {
     for (int64_t i = 0; i < labels->n; i++) {
         if (strlen(labels->names[i]) == n && memcmp(labels->names[i], text, n) == 0) return i;

@@ -14,6 +14,9 @@ struct hone_labels {
 void hone_labels_copy(struct hone_labels *out, char *const *names, size_t n);
 void hone_labels_free(struct hone_labels *labels);
 
+/* LABEL_0, LABEL_1, …: what Transformers calls n labels without names. `labels` was empty. */
+void hone_labels_number(struct hone_labels *labels, int64_t n);
+
 /* Adds a name unless it is there already. */
 void hone_labels_collect(struct hone_labels *labels, const char *name, size_t n);
 /* Sorts collected names: all integers by value, else integers by value first and the others in byte order after. */

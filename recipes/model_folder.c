@@ -142,12 +142,6 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     }
     HONE_TRY_GOTO(
         hone_model_create(&out->model, out->config, config_path, options.head, out->labels.n, options.device));
-    /* A head without names: the ones that Transformers gives it. */
-    for (int64_t i = out->labels.n; i < out->model->n_labels; i++) {
-        char *name = hone_format("LABEL_%lld", (long long)i);
-        hone_labels_collect(&out->labels, name, strlen(name));
-        hone_free(name);
-    }
     HONE_TRY_GOTO(hone_tokenizer_open(&out->tokenizer, out->path));
     if (hone_tokenizer_size(out->tokenizer) > out->model->vocabulary) {
         HONE_TRY_GOTO(hone_fail(HONE_BAD_INPUT,
@@ -158,6 +152,7 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     HONE_TRY_GOTO(hone_safetensors_open(&out->weights, out->path));
     entry_of = hone_alloc((size_t)hone_parameters_count(out->model->parameters), sizeof *entry_of, "tensor table");
     HONE_TRY_GOTO(match_tensors(out, entry_of, false));
+    if (out->labels.n == 0) hone_labels_number(&out->labels, out->model->n_labels);
 done:
     hone_free(entry_of);
     hone_free(config_path);
@@ -236,7 +231,16 @@ void hone_model_folder_close(struct hone_model_folder *folder) {
 }
 
 static enum hone_status tensor_values(void *bytes, int32_t id, void *user) {
-    return hone_parameters_read(user, id, bytes);
+    const struct hone_parameter *parameter = hone_parameters_get(user, id);
+    HONE_TRY(hone_parameters_read(user, id, bytes));
+    const float *values = bytes;
+    for (int64_t i = 0; i < parameter->count; i++) {
+        if (isfinite(values[i])) continue;
+        return hone_fail(HONE_NUMERIC,
+                         "weight %lld of \"%s\" has become %f, so the model is not saved; lower optimizer.lr",
+                         (long long)i, parameter->name, (double)values[i]);
+    }
+    return HONE_OK;
 }
 
 static enum hone_status save_weights(const struct hone_model_folder *folder, const char *path) {

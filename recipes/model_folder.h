@@ -41,7 +41,7 @@ enum hone_status hone_model_folder_open(struct hone_model_folder *out, const cha
 void hone_model_folder_close(struct hone_model_folder *folder);
 
 /* Writes config.json, model.safetensors and the tokenizer's files into the existing folder `to`, synced. max_length
- * goes into tokenizer_config.json. */
+ * goes into tokenizer_config.json. A weight that is not finite is HONE_NUMERIC with the tensor's name. */
 enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length);
 
 /* Loads the weights of `from`, a folder written by hone_model_folder_save of this same model. */

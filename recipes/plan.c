@@ -42,28 +42,30 @@ done:
     return status;
 }
 
-/* Forward costs once, backward twice. */
-static double training_flops(const struct hone_run *run) {
+/* Adds the n samples `times` times. Forward costs once, backward twice. */
+static void count(struct hone_plan *plan, const struct hone_run *run, const int64_t *chosen, int64_t n, int64_t times) {
     const struct hone_model *model = run->folder.model;
-    double flops = 0;
-    int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
-    for (int64_t step = 0; step < run->steps; step++) {
-        int64_t n = hone_run_step_samples(run, step, chosen);
-        for (int64_t i = 0; i < n; i++) {
-            double length = (double)(run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]]);
-            flops += 3 * length * (model->flops_per_token + length * model->flops_per_token_length);
-        }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t sample = chosen ? chosen[i] : i;
+        int64_t tokens = run->train.begins[sample + 1] - run->train.begins[sample];
+        double length = (double)tokens;
+        plan->samples += times;
+        plan->tokens += times * tokens;
+        /* The head reads one row of each. */
+        plan->flops +=
+            3 * (double)times *
+            (length * (model->flops_per_token + length * model->flops_per_token_length) + model->flops_per_row);
     }
-    hone_free(chosen);
-    return flops;
 }
 
-static void count_tokens(struct hone_plan *plan, const struct hone_run *run) {
+/* Whole epochs take every sample once; the steps of the last one are walked through. */
+static void count_all(struct hone_plan *plan, const struct hone_run *run) {
+    int64_t epochs = run->steps / run->steps_per_epoch;
     int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
-    for (int64_t step = 0; step < run->steps; step++) {
+    count(plan, run, NULL, run->train.n, epochs);
+    for (int64_t step = epochs * run->steps_per_epoch; step < run->steps; step++) {
         int64_t n = hone_run_step_samples(run, step, chosen);
-        plan->samples += n;
-        for (int64_t i = 0; i < n; i++) plan->tokens += run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]];
+        count(plan, run, chosen, n, 1);
     }
     hone_free(chosen);
 }
@@ -92,8 +94,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
     out->peak_bytes = out->program_bytes + out->weights_bytes + out->gradients_bytes + out->moments_bytes +
                       out->arena_bytes + out->batch_bytes + out->kernels_bytes + out->transfer_bytes;
     out->disk_bytes = 2 * out->weights_bytes + (4u << 20);
-    out->flops = training_flops(run);
-    count_tokens(out, run);
+    count_all(out, run);
     if (!measure) return HONE_OK;
     HONE_TRY(measure_gemm(&out->gemm_rate, run));
     out->seconds = out->flops / out->gemm_rate / GEMM_SHARE;

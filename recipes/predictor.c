@@ -18,12 +18,7 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
         predictor->max_length = model->max_positions;
     }
     int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, predictor->max_length);
-    HONE_TRY(hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES));
-    struct hone_samples *pending = &predictor->pending;
-    pending->begins = hone_calloc(HONE_PREDICTOR_PENDING + 1, sizeof *pending->begins, "waiting inputs");
-    pending->labels = hone_calloc(HONE_PREDICTOR_PENDING, sizeof *pending->labels, "waiting inputs");
-    pending->lines = hone_calloc(HONE_PREDICTOR_PENDING, sizeof *pending->lines, "waiting inputs");
-    return HONE_OK;
+    return hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES);
 }
 
 enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder) {
@@ -41,26 +36,12 @@ void hone_predictor_close(struct hone_predictor *predictor) {
 }
 
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
-                                    size_t pair_n, bool *full) {
+                                    size_t pair_n, int64_t line, bool *full) {
     struct hone_samples *pending = &predictor->pending;
-    struct hone_encoding *encoding = &predictor->encoding;
     HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
-    HONE_TRY(hone_tokenizer_encode(encoding, predictor->folder.tokenizer, text, n, pair, pair_n,
+    HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text, n, pair, pair_n,
                                    (size_t)predictor->max_length, true));
-    int64_t begin = pending->begins[pending->n];
-    size_t needed = (size_t)begin + encoding->n;
-    if (needed > predictor->pending_tokens_capacity) {
-        size_t capacity = 2 * needed;
-        pending->ids = hone_realloc(pending->ids, capacity, sizeof *pending->ids, "waiting tokens");
-        pending->types = hone_realloc(pending->types, capacity, sizeof *pending->types, "waiting tokens");
-        predictor->pending_tokens_capacity = capacity;
-    }
-    for (size_t i = 0; i < encoding->n; i++) {
-        pending->ids[begin + (int64_t)i] = encoding->ids[i];
-        pending->types[begin + (int64_t)i] = (uint8_t)encoding->type_ids[i];
-    }
-    pending->begins[++pending->n] = (int64_t)needed;
-    pending->longest = hone_max_i64(pending->longest, (int64_t)encoding->n);
+    HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, line));
     *full = pending->n == HONE_PREDICTOR_PENDING;
     return HONE_OK;
 }

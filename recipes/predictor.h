@@ -4,6 +4,7 @@
 
 #include "recipes/engine.h"
 #include "recipes/model_folder.h"
+#include "recipes/samples.h"
 #include "recipes/task.h"
 
 struct hone_predictor {
@@ -13,7 +14,7 @@ struct hone_predictor {
     int64_t max_length;
     struct hone_encoding encoding;
     struct hone_samples pending; /* encoded and not yet predicted */
-    size_t pending_tokens_capacity;
+    struct hone_samples_room room;
 };
 
 /* How many inputs wait at most before they are predicted together. */
@@ -24,9 +25,10 @@ struct hone_predictor {
 enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder);
 void hone_predictor_close(struct hone_predictor *predictor);
 
-/* Takes one input (valid UTF-8; pair may be NULL). *full says that hone_predictor_run must be called now. */
+/* Takes one input (valid UTF-8; pair may be NULL); `line` is for messages. *full says that hone_predictor_run must be
+ * called now. */
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
-                                    size_t pair_n, bool *full);
+                                    size_t pair_n, int64_t line, bool *full);
 /* Predicts all that wait and appends one JSON object a line to `out`, in the order of the inputs. */
 enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out);
 

@@ -12,6 +12,8 @@
 #define MEMORY_SHARE 0.8
 /* Above this many tokens a larger micro-batch brings no speed on a CPU. */
 #define CPU_MICRO_BATCH_TOKENS 2048
+/* A run of more samples than this is not walked through beforehand: that would take seconds. */
+#define SAMPLES_TO_WALK (4 << 20)
 
 static enum hone_status read_labels(struct hone_labels *labels, const struct hone_run *run) {
     const struct hone_recipe *recipe = run->recipe;
@@ -28,7 +30,7 @@ static enum hone_status read_split(struct hone_samples *out, struct hone_run *ru
                                    const struct hone_strings *files) {
     if (!files->n) return HONE_OK;
     double begin = hone_seconds();
-    HONE_TRY(run->task->encode(out, run->recipe, files, run->folder.tokenizer, &run->folder.labels));
+    HONE_TRY(run->task->encode(out, run->recipe, files, &run->folder));
     double seconds = hone_seconds() - begin;
     if (out == &run->train) run->encode_seconds = seconds;
     hone_info("%s: %lld samples, %lld tokens (longest %lld, %lld truncated), read in %.2f s", name, (long long)out->n,
@@ -46,8 +48,14 @@ int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t 
     return n;
 }
 
-/* Walks the run's whole order, which is fixed by the seed, for the largest micro-batch that it makes. */
+/* Walks the run's whole order, which is fixed by the seed, for the largest micro-batch that it makes; a run too long
+ * for that gets the largest of any order. */
 static void find_largest_micro_batch(struct hone_run *run) {
+    if (run->steps > SAMPLES_TO_WALK / run->recipe->training.batch_size) {
+        hone_micro_batch_worst(&run->most_tokens, &run->most_sequences, &run->train, run->recipe->training.batch_size,
+                               run->micro_batch_tokens);
+        return;
+    }
     int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
     run->most_tokens = run->most_sequences = 0;
     for (int64_t step = 0; step < run->steps; step++) {
@@ -92,7 +100,7 @@ static enum hone_status plan_steps(struct hone_run *run) {
                                              hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)),
                                              HONE_INFERENCE_SEQUENCES, hone_max_i64(evaluation_longest(run), 1));
         run->arena_bytes = hone_engine_arena(run->folder.model, HONE_TRAINING, run->most_tokens, run->most_sequences,
-                                             run->train.longest);
+                                             hone_min_i64(run->train.longest, run->most_tokens));
         if (inference > run->arena_bytes && evaluation_longest(run)) run->arena_bytes = inference;
         if (states + run->arena_bytes <= free_bytes) return HONE_OK;
         if (!chosen_here || run->micro_batch_tokens <= run->train.longest) break;

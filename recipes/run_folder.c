@@ -1,7 +1,10 @@
 #include "recipes/run_folder.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hub/model_card.h"
@@ -13,27 +16,79 @@ static bool has_file(const char *folder, const char *name) {
     return found;
 }
 
-/* Compares the resolved recipe with the one that made the folder, line by line. */
-static enum hone_status same_recipe(const struct hone_recipe *recipe) {
+/* What a killed run leaves behind: "<name>.tmp-<process>-<12 hexadecimal digits>" of a process that is no more. */
+static bool is_stale(const char *name) {
+    const char *at = strstr(name, ".tmp-");
+    if (!at) return false;
+    at += strlen(".tmp-");
+    size_t digits = strspn(at, "0123456789");
+    const char *random = at + digits + 1;
+    if (digits == 0 || digits > 9 || at[digits] != '-') return false;
+    if (strlen(random) != 12 || strspn(random, "0123456789abcdef") != 12) return false;
+    return kill((pid_t)strtol(at, NULL, 10), 0) != 0 && errno == ESRCH;
+}
+
+/* Removes such leftovers; *kept counts the folder's other names. */
+static enum hone_status clean(size_t *kept, const char *path, bool remove) {
+    char **names;
+    size_t n;
+    HONE_TRY(hone_list_folder(&names, &n, path));
+    enum hone_status status = HONE_OK;
+    *kept = 0;
+    for (size_t i = 0; i < n && status == HONE_OK; i++) {
+        if (!is_stale(names[i])) {
+            ++*kept;
+        } else if (remove) {
+            char *stale = hone_path_join(path, names[i]);
+            status = hone_remove_folder(stale);
+            hone_free(stale);
+        }
+    }
+    hone_names_free(names, n);
+    return status;
+}
+
+static size_t line_length(const char *text) { return strcspn(text, "\n"); }
+
+static bool same_line(const char *a, const char *b) {
+    return line_length(a) == line_length(b) && strncmp(a, b, line_length(a)) == 0;
+}
+
+/* The first line that differs, in both; both at their end when there is none. */
+static void first_difference(const char **a, const char **b) {
+    while (**a && **b && same_line(*a, *b)) {
+        *a += line_length(*a) + ((*a)[line_length(*a)] == '\n');
+        *b += line_length(*b) + ((*b)[line_length(*b)] == '\n');
+    }
+}
+
+/* A folder with files in it: of this recipe, of another one, or of somebody else. */
+static enum hone_status compare_recipes(const struct hone_recipe *recipe, bool complete) {
     char *path = hone_path_join(recipe->output, "recipe.yaml"), *there = NULL;
     size_t n;
-    enum hone_status status = hone_read_file(&there, &n, path, 1 << 20);
     struct hone_text here = {0};
+    enum hone_status status = hone_read_file(&there, &n, path, 1 << 20);
+    hone_free(path);
+    HONE_TRY(status);
     hone_recipe_text(&here, recipe);
-    if (status == HONE_OK && strcmp(there, here.bytes) != 0) {
-        const char *a = there, *b = here.bytes;
-        while (*a && strcspn(a, "\n") == strcspn(b, "\n") && strncmp(a, b, strcspn(a, "\n")) == 0) {
-            a += strcspn(a, "\n") + (a[strcspn(a, "\n")] == '\n');
-            b += strcspn(b, "\n") + (b[strcspn(b, "\n")] == '\n');
+    const char *a = there, *b = here.bytes;
+    /* A recipe.yaml without the resolved recipe's opening comment is somebody's own. */
+    if (!same_line(a, b)) {
+        status = hone_fail(HONE_USAGE,
+                           "output: the recipe.yaml in %s was not written by a run, so this is no run folder; choose a "
+                           "new folder",
+                           recipe->output);
+    } else if (complete) {
+        first_difference(&a, &b);
+        if (*a || *b) {
+            status = hone_fail(HONE_RESUME_MISMATCH,
+                               "%s holds a complete run of another recipe (there: \"%.*s\", now: \"%.*s\"); choose "
+                               "another output, or remove the folder",
+                               recipe->output, (int)line_length(a), a, (int)line_length(b), b);
         }
-        status = hone_fail(HONE_RESUME_MISMATCH,
-                           "%s holds a complete run of another recipe (there: \"%.*s\", now: \"%.*s\"); choose another "
-                           "output, or remove the folder",
-                           recipe->output, (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
     }
     hone_text_free(&here);
     hone_free(there);
-    hone_free(path);
     return status;
 }
 
@@ -43,18 +98,15 @@ enum hone_status hone_run_folder_state(enum hone_run_state *out, const struct ho
         if (!hone_file_exists(recipe->output)) return HONE_OK;
         return hone_fail(HONE_USAGE, "output: %s is a file, expected a folder", recipe->output);
     }
-    if (has_file(recipe->output, "all_results.json")) {
-        *out = HONE_RUN_COMPLETE;
-        return same_recipe(recipe);
-    }
-    char **names;
     size_t n;
-    HONE_TRY(hone_list_folder(&names, &n, recipe->output));
-    hone_names_free(names, n);
-    if (n && !has_file(recipe->output, "recipe.yaml")) {
+    HONE_TRY(clean(&n, recipe->output, false));
+    if (n == 0) return HONE_OK;
+    if (!has_file(recipe->output, "recipe.yaml")) {
         return hone_fail(HONE_USAGE, "output: %s is not empty and no run folder; choose a new folder", recipe->output);
     }
-    return HONE_OK;
+    bool complete = has_file(recipe->output, "all_results.json");
+    if (complete) *out = HONE_RUN_COMPLETE;
+    return compare_recipes(recipe, complete);
 }
 
 enum hone_status hone_run_folder_results(json_t **out, const char *path) {
@@ -69,7 +121,9 @@ enum hone_status hone_run_folder_create(struct hone_run_folder *out, const struc
     char *recipe_path = hone_path_join(out->path, "recipe.yaml");
     char *metrics_path = hone_path_join(out->path, "metrics.jsonl");
     enum hone_status status;
+    size_t kept;
     HONE_TRY_GOTO(hone_make_folders(out->path));
+    HONE_TRY_GOTO(clean(&kept, out->path, true));
     HONE_TRY_GOTO(hone_recipe_write(recipe, recipe_path));
     HONE_TRY_GOTO(hone_file_create(&out->metrics, metrics_path, true));
 done:
@@ -159,12 +213,32 @@ static size_t split_metrics(struct hone_card_metric *out, size_t capacity, const
     return n;
 }
 
-static int64_t file_bytes(const char *path) {
-    struct hone_file *file;
-    if (hone_file_open(&file, path) != HONE_OK) return -1;
-    int64_t bytes = hone_file_size(file);
-    hone_file_close(file);
+/* Of all the files together; -1 when one is gone by now, which a finished training survives. */
+static int64_t bytes_of(const struct hone_strings *files) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < files->n; i++) {
+        struct hone_file *file;
+        if (hone_file_open(&file, files->items[i]) != HONE_OK) return -1;
+        bytes += hone_file_size(file);
+        hone_file_close(file);
+    }
     return bytes;
+}
+
+/* "a.tsv, b.tsv"; owned. */
+static char *list_of(const struct hone_strings *files) {
+    struct hone_text text = {0};
+    for (size_t i = 0; i < files->n; i++) hone_text_format(&text, "%s%s", i ? ", " : "", files->items[i]);
+    return text.bytes;
+}
+
+/* The last part of a path; owned. */
+static char *name_of(const char *path) {
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') begin--;
+    return hone_strndup(path + begin, end - begin, "name of a model");
 }
 
 static enum hone_status write_card(const struct hone_run_folder *folder, const struct hone_run *run,
@@ -179,22 +253,23 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
                   {"test", "test", &recipe->data.test, &run->test}};
     struct hone_card_metric metrics[3][8];
     struct hone_card_data data[3];
+    char *lists[3] = {NULL}, *name = name_of(recipe->output);
     size_t n_data = 0;
     for (size_t i = 0; i < 3; i++) {
         if (!splits[i].files->n) continue;
+        lists[i] = list_of(splits[i].files);
         size_t n = i == 0 ? 0 : split_metrics(metrics[i], 8, results, splits[i].prefix);
         data[n_data++] = (struct hone_card_data){.split = splits[i].name,
-                                                 .file = splits[i].files->items[0],
-                                                 .bytes = file_bytes(splits[i].files->items[0]),
+                                                 .file = lists[i],
+                                                 .bytes = bytes_of(splits[i].files),
                                                  .samples = splits[i].samples->n,
                                                  .metrics = metrics[i],
                                                  .n_metrics = n};
     }
     struct settings settings = {.n = 0};
     fill_settings(&settings, run, results);
-    const char *slash = strrchr(recipe->output, '/');
     struct hone_card card = {
-        .name = slash && slash[1] ? slash + 1 : recipe->output,
+        .name = name,
         .base_model = json_string_value(json_object_get(run->folder.config, "_name_or_path")),
         .task = run->task->pipeline_tag,
         .auto_class = run->task->auto_class,
@@ -209,7 +284,10 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
         .max_length = recipe->data.max_length,
         .version = HONE_VERSION,
     };
-    return hone_card_write(folder->path, &card);
+    enum hone_status status = hone_card_write(folder->path, &card);
+    for (size_t i = 0; i < 3; i++) hone_free(lists[i]);
+    hone_free(name);
+    return status;
 }
 
 enum hone_status hone_run_folder_finish(struct hone_run_folder *folder, const struct hone_run *run,

@@ -16,13 +16,13 @@ struct hone_run_folder {
     struct hone_file *metrics;
 };
 
-/* Looks at what is there. A complete run of another recipe is HONE_RESUME_MISMATCH naming the first line that differs;
- * a folder with other files in it, HONE_USAGE. */
+/* Looks at what is there and changes nothing. A complete run of another recipe is HONE_RESUME_MISMATCH naming the first
+ * line that differs; a folder with somebody else's files in it, HONE_USAGE. What a killed run left counts as nothing. */
 enum hone_status hone_run_folder_state(enum hone_run_state *out, const struct hone_recipe *recipe);
 /* all_results.json of a complete run; the caller's to json_decref. */
 enum hone_status hone_run_folder_results(json_t **out, const char *path);
 
-/* Makes the folder, writes recipe.yaml, starts metrics.jsonl. */
+/* Makes the folder, removes what a killed run left half-written, writes recipe.yaml, starts metrics.jsonl. */
 enum hone_status hone_run_folder_create(struct hone_run_folder *out, const struct hone_recipe *recipe);
 void hone_run_folder_close(struct hone_run_folder *folder);
 /* Appends one line; `line` is borrowed. */

@@ -4,10 +4,8 @@
 #define HONE_RECIPES_TASK_H
 
 #include "data/batch.h"
-#include "data/table.h"
-#include "data/tokenizer.h"
-#include "models/model.h"
 #include "recipes/labels.h"
+#include "recipes/model_folder.h"
 #include "recipes/recipe.h"
 
 struct hone_measure; /* what a task counts during an evaluation */
@@ -19,14 +17,14 @@ struct hone_task_class {
     const char *pipeline_tag; /* on the Hub */
     const char *auto_class;   /* of Transformers, for the model card */
 
-    /* Adds the labels found in files to `labels` (they are sorted by the caller). */
+    /* Adds the labels found in files to `labels` (they are sorted by the caller). One that cannot be a name is
+     * HONE_BAD_INPUT with file:line. */
     enum hone_status (*collect_labels)(struct hone_labels *labels, const struct hone_recipe *recipe,
                                        const struct hone_strings *files);
-    /* Reads and encodes files into samples, in file order. Everything wrong with a row is HONE_BAD_INPUT with
-     * file:line, found and expected. */
+    /* Reads and encodes files into samples, in file order, for the folder's tokenizer, model and labels. Everything
+     * wrong with a row is HONE_BAD_INPUT with file:line, found and expected. */
     enum hone_status (*encode)(struct hone_samples *out, const struct hone_recipe *recipe,
-                               const struct hone_strings *files, const struct hone_tokenizer *tokenizer,
-                               const struct hone_labels *labels);
+                               const struct hone_strings *files, const struct hone_model_folder *folder);
 
     /* What the summed losses of these samples are divided by: one optimizer step's global denominator. */
     double (*denominator)(const struct hone_samples *samples, const int64_t *chosen, int64_t n);

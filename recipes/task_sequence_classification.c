@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "data/table.h"
 #include "recipes/metrics.h"
+#include "recipes/samples.h"
 #include "recipes/task.h"
 
 /* The columns of a recipe in one table. */
@@ -36,6 +38,22 @@ static struct hone_field field_of(const struct hone_table *table, size_t row, si
     return table->fields[row * table->n_columns + column];
 }
 
+/* Adds the label of each row until there are more than `limit`. */
+static enum hone_status collect_from(struct hone_labels *labels, const struct hone_table *table, size_t column,
+                                     int64_t limit) {
+    for (size_t row = 0; row < table->n_rows && labels->n <= limit; row++) {
+        struct hone_field label = field_of(table, row, column);
+        if (label.n == 0 || memchr(label.bytes, 0, label.n)) {
+            return hone_fail(HONE_BAD_INPUT, "%s:%lld: the label %s, expected a name", table->path,
+                             (long long)table->lines[row], label.n ? "holds a NUL" : "is empty");
+        }
+        hone_labels_collect(labels, label.bytes, label.n);
+    }
+    if (labels->n <= limit) return HONE_OK;
+    return hone_fail(HONE_BAD_INPUT, "%s: more than %lld different labels; is data.label the right column?",
+                     table->path, (long long)limit);
+}
+
 static enum hone_status collect_labels(struct hone_labels *labels, const struct hone_recipe *recipe,
                                        const struct hone_strings *files) {
     /* A column of free text taken for labels would make a class of every row. */
@@ -44,15 +62,9 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
         struct hone_table table;
         struct columns columns;
         HONE_TRY(open_table(&table, &columns, recipe, files->items[f]));
-        for (size_t row = 0; row < table.n_rows && labels->n <= limit; row++) {
-            struct hone_field label = field_of(&table, row, columns.label);
-            hone_labels_collect(labels, label.bytes, label.n);
-        }
+        enum hone_status status = collect_from(labels, &table, columns.label, limit);
         hone_table_free(&table);
-        if (labels->n > limit) {
-            return hone_fail(HONE_BAD_INPUT, "%s: more than %lld different labels; is data.label the right column?",
-                             files->items[f], (long long)limit);
-        }
+        HONE_TRY(status);
     }
     if (labels->n < 2) {
         char *list = hone_labels_list(labels);
@@ -67,25 +79,6 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
     return HONE_OK;
 }
 
-/* Room for one more sample of `tokens` tokens. */
-static void samples_reserve(struct hone_samples *samples, size_t *rows, size_t *tokens, size_t more) {
-    size_t needed_rows = (size_t)samples->n + 1;
-    if (needed_rows + 1 > *rows) {
-        size_t capacity = *rows ? 2 * *rows : 1024;
-        samples->begins = hone_realloc(samples->begins, capacity, sizeof *samples->begins, "samples");
-        samples->labels = hone_realloc(samples->labels, capacity, sizeof *samples->labels, "samples");
-        samples->lines = hone_realloc(samples->lines, capacity, sizeof *samples->lines, "samples");
-        *rows = capacity;
-    }
-    size_t used = samples->n ? (size_t)samples->begins[samples->n] : 0;
-    if (used + more > *tokens) {
-        size_t capacity = 2 * (used + more) + 4096;
-        samples->ids = hone_realloc(samples->ids, capacity, sizeof *samples->ids, "tokens");
-        samples->types = hone_realloc(samples->types, capacity, sizeof *samples->types, "tokens");
-        *tokens = capacity;
-    }
-}
-
 static enum hone_status unknown_label(const struct hone_table *table, size_t row, struct hone_field label,
                                       const struct hone_labels *labels) {
     char *shown = hone_escape(label.bytes, label.n < 80 ? label.n : 80), *list = hone_labels_list(labels);
@@ -96,46 +89,38 @@ static enum hone_status unknown_label(const struct hone_table *table, size_t row
     return status;
 }
 
+/* Encodes one row behind the others. */
+static enum hone_status encode_row(struct hone_samples *out, struct hone_samples_room *room,
+                                   struct hone_encoding *encoding, const struct hone_recipe *recipe,
+                                   const struct hone_table *table, const struct columns *columns, size_t row,
+                                   const struct hone_model_folder *folder) {
+    struct hone_field label = field_of(table, row, columns->label), pair = {0};
+    struct hone_field text = field_of(table, row, columns->text);
+    if (columns->has_pair) pair = field_of(table, row, columns->pair);
+    int32_t index = hone_labels_find(&folder->labels, label.bytes, label.n);
+    if (index < 0) return unknown_label(table, row, label, &folder->labels);
+    enum hone_status status =
+        hone_tokenizer_encode(encoding, folder->tokenizer, text.bytes, text.n, columns->has_pair ? pair.bytes : NULL,
+                              pair.n, (size_t)recipe->data.max_length, true);
+    if (status == HONE_OK) {
+        status = hone_samples_append(out, room, encoding, folder->model, index, table->lines[row]);
+    }
+    if (status == HONE_OK) return HONE_OK;
+    return hone_fail_prefix(status, "%s:%lld", table->path, (long long)table->lines[row]);
+}
+
 static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe,
-                               const struct hone_strings *files, const struct hone_tokenizer *tokenizer,
-                               const struct hone_labels *labels) {
+                               const struct hone_strings *files, const struct hone_model_folder *folder) {
     *out = (struct hone_samples){0};
-    size_t row_capacity = 0, token_capacity = 0;
+    struct hone_samples_room room = {0};
     struct hone_encoding encoding = {0};
     struct hone_table table = {0};
     enum hone_status status = HONE_OK;
-    samples_reserve(out, &row_capacity, &token_capacity, 0);
-    out->begins[0] = 0;
     for (size_t f = 0; f < files->n; f++) {
         struct columns columns;
         HONE_TRY_GOTO(open_table(&table, &columns, recipe, files->items[f]));
         for (size_t row = 0; row < table.n_rows; row++) {
-            struct hone_field label = field_of(&table, row, columns.label), pair = {0};
-            struct hone_field text = field_of(&table, row, columns.text);
-            if (columns.has_pair) pair = field_of(&table, row, columns.pair);
-            int32_t index = hone_labels_find(labels, label.bytes, label.n);
-            if (index < 0) {
-                status = unknown_label(&table, row, label, labels);
-                goto done;
-            }
-            status =
-                hone_tokenizer_encode(&encoding, tokenizer, text.bytes, text.n, columns.has_pair ? pair.bytes : NULL,
-                                      pair.n, (size_t)recipe->data.max_length, true);
-            if (status != HONE_OK) {
-                hone_fail_prefix(status, "%s:%lld", table.path, (long long)table.lines[row]);
-                goto done;
-            }
-            samples_reserve(out, &row_capacity, &token_capacity, encoding.n);
-            int64_t begin = out->begins[out->n], n = (int64_t)encoding.n;
-            for (int64_t i = 0; i < n; i++) {
-                out->ids[begin + i] = encoding.ids[i];
-                out->types[begin + i] = (uint8_t)encoding.type_ids[i];
-            }
-            out->labels[out->n] = index;
-            out->lines[out->n] = table.lines[row];
-            out->begins[++out->n] = begin + n;
-            if (n > out->longest) out->longest = n;
-            if (encoding.untruncated > encoding.n) out->truncated++;
+            HONE_TRY_GOTO(encode_row(out, &room, &encoding, recipe, &table, &columns, row, folder));
         }
         hone_table_free(&table);
     }

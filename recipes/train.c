@@ -8,6 +8,7 @@
 #include "optim/adamw.h"
 #include "optim/schedule.h"
 #include "recipes/run_folder.h"
+#include "recipes/samples.h"
 
 /* Seconds between plain progress lines when stderr is no terminal. */
 #define PLAIN_PROGRESS_SECONDS 5.0
@@ -73,19 +74,23 @@ enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimiz
     return HONE_OK;
 }
 
+/* Nothing was applied: the message names the samples to look at. */
 static enum hone_status not_finite(const struct trainer *trainer, const struct hone_step *result, const int64_t *chosen,
                                    int64_t n) {
+    enum { LISTED = 8 };
+    const struct hone_samples *samples = &trainer->run->train;
     struct hone_text lines = {0};
-    for (int64_t i = 0; i < n && i < 8; i++) {
-        hone_text_format(&lines, "%s%lld", i ? ", " : "", (long long)trainer->run->train.lines[chosen[i]]);
+    for (int64_t i = 0; i < n && i < LISTED; i++) {
+        hone_text_format(&lines, "%s%s:%lld", i ? ", " : "",
+                         trainer->run->recipe->data.train.items[hone_samples_file(samples, chosen[i])],
+                         (long long)samples->lines[chosen[i]]);
     }
-    enum hone_status status =
-        hone_fail(HONE_NUMERIC,
-                  "step %lld: loss %g and gradient norm %g are not finite, so nothing was applied; the "
-                  "batch has lines %s%s of the training data; lower optimizer.lr, or check the model's "
-                  "weights with hone inspect --stats",
-                  (long long)trainer->step + 1, (double)result->loss, (double)result->gradient_norm, lines.bytes,
-                  n > 8 ? ", …" : "");
+    if (n > LISTED) hone_text_format(&lines, ", … (%lld lines)", (long long)n);
+    enum hone_status status = hone_fail(
+        HONE_NUMERIC,
+        "step %lld: the loss is %g and the gradient's norm %g, so nothing was applied; the batch was %s; lower "
+        "optimizer.lr, or look for weights that are not finite with hone inspect --stats",
+        (long long)trainer->step + 1, (double)result->loss, (double)result->gradient_norm, lines.bytes);
     hone_text_free(&lines);
     return status;
 }
@@ -209,6 +214,7 @@ static enum hone_status train_steps(struct trainer *trainer) {
         }
     }
     hone_progress_end();
+    if (trainer->log_steps) HONE_TRY_GOTO(log_step(trainer));
     if (!trainer->has_best) HONE_TRY_GOTO(hone_run_folder_save_model(&trainer->folder, run));
 done:
     hone_free(chosen);

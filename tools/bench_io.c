@@ -62,6 +62,7 @@ static enum hone_status measure(struct hone_bench *bench, struct tensors *t, con
         double begin = hone_seconds();
         status = hone_safetensors_write(path, t->sources, t->file.n, give, t);
         if (r >= 0) rates[r] = t->bytes / (hone_seconds() - begin) / 1e9;
+        if (status == HONE_OK) status = hone_remove_folder(path); /* the writer replaces nothing */
     }
     if (status == HONE_OK) {
         hone_bench_add(bench, "io: write and sync safetensors", "gigabytes_per_second", "GB/s", rates, REPEATS);

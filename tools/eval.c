@@ -23,7 +23,8 @@ struct evaluation {
     const char *model, *data, *text, *pair, *label;
 };
 
-static enum hone_status evaluate_folder(json_t *results, const char *model, const struct hone_recipe *recipe,
+/* data.max_length 0: as far as tokenizer and model allow. */
+static enum hone_status evaluate_folder(json_t *results, const char *model, struct hone_recipe *recipe,
                                         const struct hone_strings *files, const char *prefix) {
     struct hone_device *device;
     struct hone_model_folder folder;
@@ -34,12 +35,14 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, cons
     struct hone_model_folder_options options = {.device = device, .head = task->head};
     HONE_TRY(hone_model_folder_open(&folder, model, options));
     enum hone_status status;
-    int64_t positions = folder.model->max_positions;
-    if (recipe->data.max_length > positions) {
+    int64_t positions = folder.model->max_positions, longest = hone_tokenizer_max_length(folder.tokenizer);
+    if (recipe->data.max_length == 0) {
+        recipe->data.max_length = longest > 0 ? hone_min_i64(longest, positions) : positions;
+    } else if (recipe->data.max_length > positions) {
         HONE_TRY_GOTO(hone_fail(HONE_USAGE, "data.max_length is %lld, but the model has positions for %lld tokens",
                                 (long long)recipe->data.max_length, (long long)positions));
     }
-    HONE_TRY_GOTO(task->encode(&samples, recipe, files, folder.tokenizer, &folder.labels));
+    HONE_TRY_GOTO(task->encode(&samples, recipe, files, &folder));
     HONE_TRY_GOTO(hone_engine_create(&engine, folder.model, hone_max_i64(HONE_INFERENCE_TOKENS, samples.longest),
                                      HONE_INFERENCE_SEQUENCES));
     status =
@@ -79,19 +82,12 @@ static struct hone_column column_of(const char *text, const char *otherwise) {
 static enum hone_status evaluate_file(json_t *results, const struct evaluation *e) {
     char *path = hone_strdup(e->data, "file name");
     struct hone_strings files = {.items = &path, .n = 1};
-    struct hone_tokenizer *tokenizer = NULL;
     struct hone_recipe recipe = {0};
     recipe.data.text = column_of(e->text, "sentence");
     recipe.data.text_pair = column_of(e->pair, NULL);
     recipe.data.label = column_of(e->label, "label");
     recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name || recipe.data.label.name;
-    enum hone_status status;
-    HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, e->model));
-    recipe.data.max_length = hone_tokenizer_max_length(tokenizer);
-    if (recipe.data.max_length == 0) recipe.data.max_length = 512;
-    status = evaluate_folder(results, e->model, &recipe, &files, "eval");
-done:
-    hone_tokenizer_free(tokenizer);
+    enum hone_status status = evaluate_folder(results, e->model, &recipe, &files, "eval");
     hone_free(recipe.data.text.name);
     hone_free(recipe.data.text_pair.name);
     hone_free(recipe.data.label.name);

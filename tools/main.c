@@ -1,7 +1,10 @@
 /* hone: the one executable. Finds the verb and lets it work; everything printed about a failure is printed here. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -31,16 +34,16 @@ static const struct verb verbs[] = {
 };
 enum { n_verbs = sizeof verbs / sizeof *verbs };
 
-static int print_help(void) {
-    printf("hone " HONE_VERSION ": fine-tunes and trains Transformer language models from recipe files\n\nusage:\n");
+static void print_help(FILE *file) {
+    fprintf(file,
+            "hone " HONE_VERSION ": fine-tunes and trains Transformer language models from recipe files\n\nusage:\n");
     for (int i = 0; i < n_verbs; i++) {
-        printf("  hone %-9s%-36s %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].purpose);
+        fprintf(file, "  hone %-9s%-36s %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].purpose);
     }
-    printf("\n`hone VERB --help` tells a verb's options. stdout carries results only.\n\n"
-           "exit codes:\n"
-           "  0 ok   2 usage or recipe   3 bad input file   4 disk   5 out of memory   6 numeric\n"
-           "  10 the output folder holds another run   70 internal error   130 interrupted\n");
-    return fflush(stdout) == 0 ? HONE_OK : HONE_DISK;
+    fprintf(file, "\n`hone VERB --help` tells a verb's options. stdout carries results only.\n\n"
+                  "exit codes:\n"
+                  "  0 ok   2 usage or recipe   3 bad input file   4 disk   5 out of memory   6 numeric\n"
+                  "  10 the output folder holds another run   70 internal error   130 interrupted\n");
 }
 
 int hone_tool_end(enum hone_status status) {
@@ -63,19 +66,30 @@ static enum hone_status unknown_verb(const char *name) {
     return status;
 }
 
+/* A standard stream that is closed would lend its number to the next file opened, and messages would end up in a model.
+ * Writing to the one that takes stdout's place fails, as it should. */
+static void occupy_standard_streams(void) {
+    static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd) _exit(HONE_INTERNAL);
+    }
+}
+
 int main(int argc, char **argv) {
     /* A closed pipe is an error of the write that meets it, not a signal. */
     signal(SIGPIPE, SIG_IGN);
+    occupy_standard_streams();
     if (argc < 2) {
-        print_help();
+        print_help(stderr);
         return HONE_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        return print_help();
+        print_help(stdout);
+        return hone_tool_end(hone_tool_flush());
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("hone " HONE_VERSION "\n");
-        return fflush(stdout) == 0 ? HONE_OK : HONE_DISK;
+        return hone_tool_end(hone_tool_flush());
     }
     int code = -1;
     for (int i = 0; i < n_verbs; i++) {

@@ -12,7 +12,10 @@ static enum hone_status unknown_option(const char *verb, const char *given, cons
     const char *names[32];
     size_t n = 0;
     for (; n < 32 && options[n].name; n++) names[n] = options[n].name;
-    const char *near = hone_suggest(given, names, n);
+    size_t length = strcspn(given, "=");
+    char *bare = hone_strndup(given, length, "name of an option");
+    const char *near = hone_suggest(bare, names, n);
+    hone_free(bare);
     char *shown = hone_escape(given, strlen(given));
     enum hone_status status =
         near ? hone_fail(HONE_USAGE, "%s: unknown option %s (did you mean %s?); see hone %s --help", verb, shown, near,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -34,7 +35,7 @@ struct predict {
 
 static bool ends_with(const char *text, const char *end) {
     size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
+    return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
 static enum hone_status flush_predictions(struct predict *p) {
@@ -67,6 +68,13 @@ static enum hone_status pick_field(const struct predict *p, const char **text, s
     }
 }
 
+/* The byte order mark that some editors put in front of a table. */
+static void skip_mark(const struct predict *p, const char **text, size_t *n) {
+    if (p->lines.line != 1 || *n < 3 || memcmp(*text, "\xEF\xBB\xBF", 3) != 0) return;
+    *text += 3;
+    *n -= 3;
+}
+
 /* Where the named column stands in the header line. */
 static enum hone_status find_header_column(struct predict *p, size_t *column) {
     const char *text;
@@ -74,6 +82,7 @@ static enum hone_status find_header_column(struct predict *p, size_t *column) {
     bool more;
     HONE_TRY(hone_lines_next(&p->lines, &text, &n, &more));
     if (!more) return hone_fail(HONE_BAD_INPUT, "%s: the file is empty, expected a header line", p->lines.name);
+    skip_mark(p, &text, &n);
     const char *at = text, *end = text + n;
     for (size_t i = 0;; i++) {
         const char *tab = memchr(at, '\t', (size_t)(end - at));
@@ -125,11 +134,12 @@ static enum hone_status predict_lines(struct predict *p) {
         json_t *object = NULL;
         HONE_TRY(hone_lines_next(&p->lines, &text, &n, &more));
         if (!more) break;
+        if (tsv || jsonl) skip_mark(p, &text, &n);
         if (tsv) HONE_TRY(pick_field(p, &text, &n, column));
         if (jsonl) HONE_TRY(pick_json(p, &object, &text, &n));
-        enum hone_status status = hone_predictor_add(&p->predictor, text, n, NULL, 0, &full);
+        enum hone_status status = hone_predictor_add(&p->predictor, text, n, NULL, 0, p->lines.line, &full);
         json_decref(object);
-        HONE_TRY(status);
+        if (status != HONE_OK) return hone_fail_prefix(status, "%s:%lld", p->lines.name, (long long)p->lines.line);
         if (full) HONE_TRY(flush_predictions(p));
     }
     return flush_predictions(p);
@@ -139,7 +149,7 @@ static enum hone_status predict_text(struct predict *p) {
     size_t n = strlen(p->text), valid = hone_utf8_valid_prefix(p->text, n);
     bool full;
     if (valid < n) return hone_fail(HONE_BAD_INPUT, "--text: byte %zu: invalid UTF-8", valid + 1);
-    HONE_TRY(hone_predictor_add(&p->predictor, p->text, n, NULL, 0, &full));
+    HONE_TRY(hone_predictor_add(&p->predictor, p->text, n, NULL, 0, 1, &full));
     return flush_predictions(p);
 }
 
@@ -147,9 +157,9 @@ static enum hone_status predict(struct predict *p) {
     char *temporary = NULL;
     enum hone_status status;
     HONE_TRY_GOTO(hone_predictor_open(&p->predictor, p->model));
-    if (p->output) HONE_TRY_GOTO(hone_file_replace(&p->file, &temporary, p->output));
+    if (p->output) status = hone_file_replace(&p->file, &temporary, p->output);
     p->begin = hone_seconds();
-    status = p->text ? predict_text(p) : predict_lines(p);
+    if (status == HONE_OK) status = p->text ? predict_text(p) : predict_lines(p);
     if (p->output) {
         status = hone_file_replace_end(p->file, temporary, p->output, status);
     } else if (status == HONE_OK) {

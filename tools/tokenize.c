@@ -28,8 +28,8 @@ static void append_numbers(struct hone_text *out, const char *key, const int32_t
     hone_text_append(out, "]", 1);
 }
 
-static void append_string(struct hone_text *out, const char *text) {
-    json_t *value = json_string(text ? text : "");
+static void append_string(struct hone_text *out, const char *text, size_t n) {
+    json_t *value = json_stringn(text, n);
     char *quoted = json_dumps(value, JSON_ENCODE_ANY);
     hone_text_append(out, quoted, strlen(quoted));
     hone_free(quoted);
@@ -45,7 +45,9 @@ static void append_encoding(struct hone_text *out, const struct hone_tokenizer *
     hone_text_format(out, ",\"tokens\":[");
     for (size_t i = 0; i < encoding->n; i++) {
         if (i) hone_text_append(out, ",", 1);
-        append_string(out, hone_tokenizer_token(tokenizer, encoding->ids[i]));
+        size_t n;
+        const char *token = hone_encoding_token(encoding, tokenizer, i, &n);
+        append_string(out, token, n);
     }
     hone_text_format(out, "],\"offsets\":[");
     for (size_t i = 0; i < encoding->n; i++) {

@@ -1,0 +1,56 @@
+#include "recipes/samples.h"
+
+#include "base/memory.h"
+
+static void reserve(struct hone_samples *samples, struct hone_samples_room *room, size_t more) {
+    size_t used = samples->n ? (size_t)samples->begins[samples->n] : 0;
+    if ((size_t)samples->n + 2 > room->rows) {
+        size_t rows = room->rows ? 2 * room->rows : 1024;
+        samples->begins = hone_realloc(samples->begins, rows, sizeof *samples->begins, "samples");
+        samples->labels = hone_realloc(samples->labels, rows, sizeof *samples->labels, "samples");
+        samples->lines = hone_realloc(samples->lines, rows, sizeof *samples->lines, "samples");
+        samples->begins[samples->n] = (int64_t)used;
+        room->rows = rows;
+    }
+    if (used + more > room->tokens) {
+        size_t tokens = 2 * (used + more) + 4096;
+        samples->ids = hone_realloc(samples->ids, tokens, sizeof *samples->ids, "tokens");
+        samples->types = hone_realloc(samples->types, tokens, sizeof *samples->types, "tokens");
+        room->tokens = tokens;
+    }
+}
+
+enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_samples_room *room,
+                                     const struct hone_encoding *encoding, const struct hone_model *model,
+                                     int32_t label, int64_t line) {
+    if (encoding->n == 0) {
+        return hone_fail(HONE_BAD_INPUT, "no tokens: the text is empty and the tokenizer adds no special ones");
+    }
+    reserve(samples, room, encoding->n);
+    int64_t begin = samples->begins[samples->n], n = (int64_t)encoding->n;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t type = encoding->type_ids[i];
+        if (type < 0 || type >= model->n_types || type > UINT8_MAX) {
+            return hone_fail(HONE_BAD_INPUT,
+                             "the tokenizer gives token %lld the type %d, but the model has types 0 to %lld only "
+                             "(type_vocab_size in config.json)%s",
+                             (long long)i + 1, type, (long long)model->n_types - 1,
+                             encoding->sequence_ids[i] > 0 ? "; it was not made for pairs of texts" : "");
+        }
+        samples->ids[begin + i] = encoding->ids[i];
+        samples->types[begin + i] = (uint8_t)type;
+    }
+    samples->labels[samples->n] = label;
+    samples->lines[samples->n] = line;
+    samples->begins[++samples->n] = begin + n;
+    if (n > samples->longest) samples->longest = n;
+    if (encoding->untruncated > encoding->n) samples->truncated++;
+    return HONE_OK;
+}
+
+int64_t hone_samples_file(const struct hone_samples *samples, int64_t sample) {
+    /* Lines rise within a file, and every file has some. */
+    int64_t file = 0;
+    for (int64_t i = 1; i <= sample; i++) file += samples->lines[i] <= samples->lines[i - 1];
+    return file;
+}

@@ -1,0 +1,25 @@
+/* Samples that grow: tokenized inputs put one behind the other, checked against the model that will read them. */
+#ifndef HONE_RECIPES_SAMPLES_H
+#define HONE_RECIPES_SAMPLES_H
+
+#include <stddef.h>
+
+#include "data/batch.h"
+#include "data/tokenizer.h"
+#include "models/model.h"
+
+/* What the arrays of the samples have room for; starts as {0}. */
+struct hone_samples_room {
+    size_t rows, tokens;
+};
+
+/* Appends an encoded input; `samples` started as {0}. An input without tokens (a tokenizer that adds none to an empty
+ * text), and a type id that the model has no embedding for, are HONE_BAD_INPUT. `line` is for messages. */
+enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_samples_room *room,
+                                     const struct hone_encoding *encoding, const struct hone_model *model,
+                                     int32_t label, int64_t line);
+
+/* Which of the files that the samples were read from, one after the other, holds this one: from 0. */
+int64_t hone_samples_file(const struct hone_samples *samples, int64_t sample);
+
+#endif
