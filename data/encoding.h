@@ -7,9 +7,9 @@
 
 struct hone_encoding_work {
     struct hone_tokens tokens[2]; /* of the two sequences */
-    /* Tokens of each sequence that the reference had made when it truncates: it stops after the word that reaches
-     * max_length, which decides which of two long sequences counts as the longer one. */
-    size_t reference_n[2];
+    /* Further tokens of each. The reference stops after the word that reaches max_length, which decides which of two
+     * long sequences counts as the longer one. */
+    size_t beyond[2];
     struct hone_normalized normalized;
     struct hone_pieces raw, inner;
     char *word;

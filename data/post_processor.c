@@ -92,12 +92,10 @@ enum hone_status hone_post_process(struct hone_encoding *out, const struct hone_
     size_t added = add_special ? template->added : 0;
     size_t kept[2] = {work->tokens[0].n, pair ? work->tokens[1].n : 0};
     out->n = 0;
-    out->untruncated = kept[0] + kept[1] + added;
+    out->untruncated = kept[0] + work->beyond[0] + kept[1] + (pair ? work->beyond[1] : 0) + added;
     if (max_length) {
         if (max_length < added)
             return hone_fail(HONE_USAGE, "max_length %zu has no room for the %zu special tokens", max_length, added);
-        for (int i = 0; i < 2; i++)
-            if (kept[i] > work->reference_n[i]) kept[i] = work->reference_n[i];
         if (pair)
             truncate_longest_first(&kept[0], &kept[1], max_length - added);
         else if (kept[0] > max_length - added)

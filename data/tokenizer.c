@@ -17,6 +17,7 @@ struct pass {
     const struct hone_tokenizer *tokenizer;
     struct hone_encoding_work *work;
     struct hone_tokens *tokens;
+    size_t *beyond;     /* tokens that were only counted */
     int32_t word;       /* of the next word */
     bool given;         /* words are given: `word` stays */
     size_t max_length;  /* SIZE_MAX: no truncation */
@@ -28,8 +29,17 @@ void hone_tokens_reserve(struct hone_tokens *tokens, size_t n) {
         hone_reserve(&tokens->at, &tokens->capacity, tokens->n + n, sizeof *tokens->at, "tokens");
 }
 
-static void end_word(struct pass *pass) {
+/* After the tokens of a word or of an added token: those behind the place where the reference stops are only counted. */
+static void end_tokens(struct pass *pass) {
     if (!pass->given) pass->word++;
+    if (pass->tokens->n > pass->reference_n) {
+        *pass->beyond += pass->tokens->n - pass->reference_n;
+        pass->tokens->n = pass->reference_n;
+    }
+}
+
+static void end_word(struct pass *pass) {
+    end_tokens(pass);
     if (pass->tokens->n >= pass->max_length && pass->reference_n == SIZE_MAX) pass->reference_n = pass->tokens->n;
 }
 
@@ -93,7 +103,7 @@ static void add_added_token(struct pass *pass, int32_t which, const char *matche
         hone_text_append(texts, "", 1);
     }
     pass->tokens->at[pass->tokens->n++] = (struct hone_token){token->id, begin, end, pass->word, surface};
-    if (!pass->given) pass->word++;
+    end_tokens(pass);
 }
 
 /* Text without raw added tokens, the long way. `first`: the character that it begins with. */
@@ -183,10 +193,11 @@ static struct pass begin_sequence(struct hone_encoding *out, const struct hone_t
                                   size_t max_length) {
     if (!out->work) out->work = hone_calloc(1, sizeof *out->work, "tokens");
     if (sequence == 0) out->work->matched.length = 0;
-    out->work->tokens[sequence].n = 0;
+    out->work->tokens[sequence].n = out->work->beyond[sequence] = 0;
     return (struct pass){.tokenizer = tokenizer,
                          .work = out->work,
                          .tokens = &out->work->tokens[sequence],
+                         .beyond = &out->work->beyond[sequence],
                          .max_length = max_length ? max_length : SIZE_MAX,
                          .reference_n = SIZE_MAX};
 }
@@ -201,7 +212,6 @@ static enum hone_status encode_sequence(struct hone_encoding *out, const struct 
     HONE_TRY(check_length(n));
     struct pass pass = begin_sequence(out, tokenizer, sequence, max_length);
     encode_text(&pass, text, n);
-    out->work->reference_n[sequence] = pass.reference_n;
     return HONE_OK;
 }
 
@@ -223,7 +233,6 @@ enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const st
         pass.word = (int32_t)i;
         encode_text(&pass, words[i], lengths[i]);
     }
-    out->work->reference_n[0] = SIZE_MAX;
     return hone_post_process(out, tokenizer, max_length, add_special, false);
 }
 
