@@ -60,15 +60,15 @@ void hone_vocabulary_entries_free(struct hone_vocabulary_entries *entries);
 void hone_vocabulary_free(struct hone_vocabulary *vocabulary);
 
 /* A model: words to tokens. */
-struct hone_model {
+struct hone_tokenizer_model {
     /* Appends the tokens of one non-empty normalised word, with byte ranges in it. */
-    void (*tokenize)(struct hone_tokens *out, const struct hone_model *model, const char *word, size_t n);
-    void (*free)(struct hone_model *model);
+    void (*tokenize)(struct hone_tokens *out, const struct hone_tokenizer_model *model, const char *word, size_t n);
+    void (*free)(struct hone_tokenizer_model *model);
 };
 /* WordPiece (Wu et al. 2016, arXiv 1609.08144, section 4.1, as in BERT: greedy, longest piece first). The vocabulary is
  * borrowed; unk must be in it. */
-struct hone_model *hone_wordpiece_create(const struct hone_vocabulary *vocabulary, int32_t unk, const char *prefix,
-                                         int64_t max_input_chars_per_word);
+struct hone_tokenizer_model *hone_wordpiece_create(const struct hone_vocabulary *vocabulary, int32_t unk,
+                                                   const char *prefix, int64_t max_input_chars_per_word);
 
 /* A token that is looked for in the text itself. */
 struct hone_added_token {
@@ -129,7 +129,7 @@ struct hone_tokenizer {
     uint8_t *flags; /* hone_unicode_flags() */
     struct hone_bert_normalizer normalizer;
     bool bert_pre_tokenizer; /* else a piece of text is one word */
-    struct hone_model *model;
+    struct hone_tokenizer_model *model;
     struct hone_added_tokens added;
     int32_t size;
     struct hone_template single, pair; /* without post-processor: just the sequences */

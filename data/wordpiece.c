@@ -5,7 +5,7 @@
 #include "data/tokenizer_parts.h"
 
 struct wordpiece {
-    struct hone_model model;
+    struct hone_tokenizer_model model;
     const struct hone_trie *trie;
     int32_t unk;
     int32_t inside; /* node behind the prefix, from which pieces inside a word are looked up; -1: there are none */
@@ -19,7 +19,7 @@ static bool is_longer(const char *word, size_t n, int64_t max_chars) {
     return chars > max_chars;
 }
 
-static void tokenize(struct hone_tokens *out, const struct hone_model *model, const char *word, size_t n) {
+static void tokenize(struct hone_tokens *out, const struct hone_tokenizer_model *model, const char *word, size_t n) {
     const struct wordpiece *wordpiece = (const struct wordpiece *)model;
     size_t before = out->n;
     bool known = !is_longer(word, n, wordpiece->max_chars);
@@ -37,10 +37,10 @@ static void tokenize(struct hone_tokens *out, const struct hone_model *model, co
     hone_tokens_push(out, wordpiece->unk, 0, n);
 }
 
-static void destroy(struct hone_model *model) { hone_free(model); }
+static void destroy(struct hone_tokenizer_model *model) { hone_free(model); }
 
-struct hone_model *hone_wordpiece_create(const struct hone_vocabulary *vocabulary, int32_t unk, const char *prefix,
-                                         int64_t max_input_chars_per_word) {
+struct hone_tokenizer_model *hone_wordpiece_create(const struct hone_vocabulary *vocabulary, int32_t unk,
+                                                   const char *prefix, int64_t max_input_chars_per_word) {
     struct wordpiece *wordpiece = hone_alloc(1, sizeof *wordpiece, "WordPiece");
     *wordpiece = (struct wordpiece){.model = {tokenize, destroy},
                                     .trie = &vocabulary->trie,
