@@ -10,8 +10,10 @@
 #include "tools/tools.h"
 
 static const char help[] =
-    "usage: hone bench WHAT [arguments] [--json]\n\n"
+    "usage: hone bench WHAT [arguments] [--filter NAME] [--json]\n\n"
     "  io FOLDER                      read, verify and write the tensors of a model folder\n"
+    "  kernels                        every kernel of the CPU, checked, then timed beside the machine's own limits;\n"
+    "                                 all need 2 GB; --filter NAME takes those with NAME in their row (minilm, adamw)\n"
     "  tokenizer DIR FILE             tokenize the lines of a text file\n"
     "  train RECIPE [key=value]…      optimizer steps of a recipe, from text to step, and where the time goes\n\n"
     "Each row is the median of several timed repeats with its 20th and 80th percentile. --json prints one object with\n"
@@ -55,7 +57,7 @@ static enum hone_status print_rows(const struct hone_bench *bench) {
     const char *key;
     json_array_foreach(bench->results, i, row) {
         hone_text_format(
-            &text, "%-46s %-18s %12.4g %-10s [%.4g, %.4g]", json_string_value(json_object_get(row, "name")),
+            &text, "%-58s %-18s %12.4g %-10s [%.4g, %.4g]", json_string_value(json_object_get(row, "name")),
             json_string_value(json_object_get(row, "metric")), json_real_value(json_object_get(row, "value")),
             json_string_value(json_object_get(row, "unit")), json_real_value(json_object_get(row, "p20")),
             json_real_value(json_object_get(row, "p80")));
@@ -87,7 +89,10 @@ static enum hone_status run(struct hone_bench *bench, int argc, char **argv) {
     static const struct {
         const char *name;
         enum hone_status (*run)(struct hone_bench *bench, int argc, char **argv);
-    } all[] = {{"io", hone_bench_io}, {"tokenizer", hone_bench_tokenizer}, {"train", hone_bench_train}};
+    } all[] = {{"io", hone_bench_io},
+               {"kernels", hone_bench_kernels},
+               {"tokenizer", hone_bench_tokenizer},
+               {"train", hone_bench_train}};
     const char *names[sizeof all / sizeof *all];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         names[i] = all[i].name;
