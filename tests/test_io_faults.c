@@ -247,6 +247,38 @@ static void walk_memory_failures(void **state) {
     hone_free(folder);
 }
 
+/* A power cut must not leave a name without its bytes: by the first rename that gives a final name, every file and
+ * folder that it vouches for has been synced. The walk cannot see that, because without a power cut nothing is lost. */
+static void synced_before_renamed(void **state) {
+    (void)state;
+    static const struct {
+        const char *operation, *plan;
+        long syncs;
+    } cases[] = {
+        {"hone_write_file", "rename:1", 1},    {"hone_copy_file", "rename:1", 1},
+        {"hone_commit_folder", "rename:1", 5}, /* three files, two folders */
+        {"hone_merge_folder", "rename:1", 4},  /* three files and their folder */
+        {"hone_merge_folder", "rename:3", 5},  /* the last file: also the names of the others */
+    };
+    char *folder = hone_path_join(test_scratch(), "order");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct operation *operation = operations;
+        while (strcmp(operation->name, cases[i].operation) != 0) operation++;
+        char *temporary;
+        TEST_OK(hone_make_folders(folder));
+        operation->prepare(folder, &temporary);
+        hone_fault_plan(cases[i].plan);
+        test_expect_status(operation->run(folder, temporary), HONE_DISK, "renaming");
+        long syncs = hone_fault_calls(HONE_FAULT_FSYNC);
+        hone_fault_plan(NULL);
+        if (syncs != cases[i].syncs)
+            fail_msg("%s, %s: after %ld syncs, expected %ld", operation->name, cases[i].plan, syncs, cases[i].syncs);
+        TEST_OK(hone_remove_folder(folder));
+        hone_free(temporary);
+    }
+    hone_free(folder);
+}
+
 static void walk_reading(void **state) {
     (void)state;
     char *path = hone_path_join(test_scratch(), "f"), *bytes, byte, **names;
@@ -279,6 +311,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walk_disk_failures),
         cmocka_unit_test(walk_memory_failures),
+        cmocka_unit_test(synced_before_renamed),
         cmocka_unit_test(walk_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
