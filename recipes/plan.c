@@ -6,9 +6,9 @@
 #include "hub/safetensors.h"
 #include "optim/adamw.h"
 
-/* oneDNN keeps code, a cache entry and buffers for each GEMM shape it has met: about this much for a model of any
- * size, since rows come in four block sizes (measured on AVX-512). */
-#define GEMM_LIBRARY_BYTES (24u << 20)
+/* oneDNN's own pages, and the code that it makes for each GEMM shape: about this much for a model of any size, since
+ * rows come in four block sizes (measured on AVX-512 with hidden sizes of 24 and 384). */
+#define GEMM_LIBRARY_BYTES (4u << 20)
 /* Share of a step's time that GEMMs take in this program on a CPU, for the estimate of time. */
 #define GEMM_SHARE 0.75
 
@@ -73,6 +73,8 @@ static void count_all(struct hone_plan *plan, const struct hone_run *run) {
 enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *run, bool measure) {
     const struct hone_parameters *parameters = run->folder.model->parameters;
     size_t elements = (size_t)hone_parameters_elements(parameters);
+    int64_t tokens, sequences;
+    hone_run_capacity(&tokens, &sequences, run);
     *out = (struct hone_plan){.parameters = hone_parameters_total(parameters),
                               .steps = run->steps,
                               .steps_per_epoch = run->steps_per_epoch,
@@ -84,7 +86,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .gradients_bytes = elements * sizeof(float),
                               .moments_bytes = hone_optimizer_bytes(parameters),
                               .arena_bytes = run->arena_bytes,
-                              .batch_bytes = 2 * hone_batch_bytes(run->most_tokens, run->most_sequences),
+                              .batch_bytes = 2 * hone_batch_bytes(tokens, sequences),
                               .program_bytes = hone_resident_bytes(),
                               .kernels_bytes = GEMM_LIBRARY_BYTES};
     for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {

@@ -77,6 +77,11 @@ static int64_t evaluation_longest(const struct hone_run *run) {
     return hone_max_i64(run->validation.longest, run->test.longest);
 }
 
+void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_run *run) {
+    *tokens = hone_max_i64(run->most_tokens, hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)));
+    *sequences = hone_max_i64(run->most_sequences, HONE_INFERENCE_SEQUENCES);
+}
+
 static enum hone_status plan_steps(struct hone_run *run) {
     const struct hone_recipe *recipe = run->recipe;
     int64_t batch_size = recipe->training.batch_size;

@@ -28,6 +28,9 @@ struct hone_run {
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline);
 void hone_run_close(struct hone_run *run);
 
+/* What an engine must have room for in training and evaluation. */
+void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_run *run);
+
 /* The samples of optimizer step `step` (from 0) in their order, into chosen[batch_size]; returns how many. */
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen);
 

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/arith.h"
 #include "base/log.h"
 #include "optim/adamw.h"
 #include "optim/schedule.h"
@@ -247,9 +246,8 @@ static json_t *training_results(const struct trainer *trainer, double runtime) {
 
 static enum hone_status train(struct trainer *trainer, json_t **results) {
     struct hone_run *run = trainer->run;
-    int64_t longest = hone_max_i64(run->validation.longest, run->test.longest);
-    int64_t T = hone_max_i64(run->most_tokens, hone_max_i64(HONE_INFERENCE_TOKENS, longest));
-    int64_t B = hone_max_i64(run->most_sequences, HONE_INFERENCE_SEQUENCES);
+    int64_t T, B;
+    hone_run_capacity(&T, &B, run);
     HONE_TRY(hone_engine_create(&trainer->engine, run->folder.model, T, B));
     HONE_TRY(hone_tape_reserve(trainer->engine.tape, run->arena_bytes));
     HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
