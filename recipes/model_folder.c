@@ -65,14 +65,16 @@ static char *shape_text(const int64_t *shape, int n) {
 }
 
 static enum hone_status wrong_shape(const char *path, const struct hone_tensor_entry *entry,
-                                    const struct hone_parameter *parameter) {
+                                    const struct hone_parameter *parameter, const struct hone_model *model) {
     char *found = shape_text(entry->shape, entry->n_dims), *expected = shape_text(parameter->shape, parameter->n_dims);
-    char *name = hone_escape(entry->name, strlen(entry->name));
-    enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" has shape %s, expected %s for %s", path,
-                                        name, found, expected, "this config.json and number of labels");
+    bool of_labels = parameter->layer > model->n_layers && parameter->shape[0] == model->n_labels;
+    char *why = of_labels ? hone_format("for %lld labels", (long long)model->n_labels)
+                          : hone_strdup("by config.json", "message");
+    enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" has shape %s, expected %s %s", path,
+                                        entry->name, found, expected, why);
+    hone_free(why);
     hone_free(found);
     hone_free(expected);
-    hone_free(name);
     return status;
 }
 
@@ -96,7 +98,7 @@ static enum hone_status match_tensors(const struct hone_model_folder *folder, in
         }
         entry_of[id] = (int64_t)i;
         if (!same_shape(hone_parameters_get(model->parameters, id), entry)) {
-            status = wrong_shape(path, entry, hone_parameters_get(model->parameters, id));
+            status = wrong_shape(path, entry, hone_parameters_get(model->parameters, id), model);
             goto done;
         }
     }
@@ -293,7 +295,7 @@ enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, cons
         if (!entry) {
             status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" is missing", from, parameter->name);
         } else if (!same_shape(parameter, entry)) {
-            status = wrong_shape(from, entry, parameter);
+            status = wrong_shape(from, entry, parameter, folder->model);
         }
     }
     if (status == HONE_OK) status = load_tensors(folder, &weights, entry_of);

@@ -172,6 +172,7 @@ void tiny_write_tensors(struct tiny_model *model, const char *path, size_t begin
                                                          .shape = {tensor->shape[0], tensor->shape[1]},
                                                          .id = (int32_t)i};
     }
+    TEST_OK(hone_remove_folder(path)); /* the writer replaces nothing */
     TEST_OK(hone_safetensors_write(path, sources, end - begin, give, model));
 }
 
