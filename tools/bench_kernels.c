@@ -121,7 +121,7 @@ static void bench_open(struct kernel_bench *b, const struct kernel_memory *memor
                                .adamw = {0.9f, 0.999f, 1e-8f},
                                .step = {.seed = 5,
                                         .step = 6,
-                                        .learning_rate = 5e-5f,
+                                        .learning_rate = 1e-2f,
                                         .bias_correction1 = 0.5f,
                                         .bias_correction2 = 0.007f,
                                         .clip_scale = 0.5f,
@@ -142,7 +142,7 @@ static void bench_open(struct kernel_bench *b, const struct kernel_memory *memor
     }
     for (int64_t i = 0; i < KERNEL_SEGMENTS; i++) {
         int64_t first = shape->n * i / KERNEL_SEGMENTS, end = shape->n * (i + 1) / KERNEL_SEGMENTS;
-        b->segments[i] = (struct hone_segment){first, end - first, 1, i % 2 ? 0.01f : 0};
+        b->segments[i] = (struct hone_segment){first, end - first, 1, i % 2 ? 0.1f : 0};
     }
     b->dropout = (struct hone_dropout){6554, 65536.0f / (65536 - 6554), 3, &b->step, b->row_key, NULL};
     b->drop = shape->dropout ? &b->dropout : NULL;

@@ -80,7 +80,7 @@ static void select_set(struct kernel_bench *b, const struct kernel_sets *sets, s
 
 enum hone_status kernel_sets_open(struct kernel_sets *out, struct kernel_memory *memory, struct kernel_bench *b,
                                   const struct kernel_op *op) {
-    *out = (struct kernel_sets){.next = 1};
+    *out = (struct kernel_sets){0};
     for (int i = 0; i < b->n_buffers; i++) {
         b->buffers[i].offset = out->bytes;
         out->bytes += (size_t)hone_round_up((int64_t)(b->buffers[i].floats * sizeof(float)), 64);
@@ -93,6 +93,7 @@ enum hone_status kernel_sets_open(struct kernel_sets *out, struct kernel_memory 
         memory->arena_bytes = out->n * out->bytes;
         HONE_TRY(memory->device->allocate(memory->device, &memory->arena, memory->arena_bytes, "benchmark buffers"));
     }
+    out->next = 1 % out->n; /* the first has had its run when the second's turn comes */
     out->base = memory->arena;
     for (size_t set = out->n; set-- > 0;) {
         select_set(b, out, set);
