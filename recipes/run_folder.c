@@ -293,8 +293,8 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
 enum hone_status hone_run_folder_finish(struct hone_run_folder *folder, const struct hone_run *run,
                                         const json_t *results) {
     HONE_TRY(write_card(folder, run, results));
-    enum hone_status status = hone_file_sync(folder->metrics);
-    if (status == HONE_OK) status = hone_file_close(folder->metrics);
+    HONE_TRY(hone_file_sync(folder->metrics));
+    enum hone_status status = hone_file_close(folder->metrics);
     folder->metrics = NULL;
     HONE_TRY(status);
     char *path = hone_path_join(folder->path, "all_results.json");

@@ -65,7 +65,7 @@ enum hone_status hone_tool_parse(int argc, char **argv, const struct hone_tool_o
 }
 
 enum hone_status hone_tool_print(const char *bytes, unsigned long n) {
-    if (fwrite(bytes, 1, n, stdout) != n) return hone_fail(HONE_DISK, "standard output: %s", strerror(errno));
+    if (n > 0 && fwrite(bytes, 1, n, stdout) != n) return hone_fail(HONE_DISK, "standard output: %s", strerror(errno));
     return HONE_OK;
 }
 
