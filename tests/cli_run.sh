@@ -25,7 +25,7 @@ expect() {
 }
 # One message, which begins with "hone: ".
 one_message() {
-    [ "$(grep -c '^hone: ' err)" = 1 ] || fail "$(grep -c '^hone: ' err) messages: $*"
+    [ "$(grep -c '^hone: ' err)" = 1 ] || fail "$(grep -c '^hone: ' err) messages"
 }
 number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }
 

@@ -138,7 +138,6 @@ static void learning_is_seen(void **state) {
 
 struct logits {
     float values[64][2];
-    const struct hone_samples *samples;
 };
 
 static void take_logits(const struct hone_batch *batch, const float *logits, void *user) {
@@ -165,7 +164,7 @@ static void logits_do_not_depend_on_the_batch(void **state) {
     }
     static const int64_t budgets[] = {1, 65, 100, 333, 1024};
     static const int threads[] = {1, 2, 3, 8};
-    struct logits first, other;
+    struct logits first = {0}, other = {0};
     int before = omp_get_max_threads();
     for (size_t i = 0; i < 5; i++) {
         for (size_t t = 0; t < 4; t++) {
