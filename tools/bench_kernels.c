@@ -105,7 +105,6 @@ static void fill_sequences(struct kernel_bench *b) {
             b->positions[t] = (int32_t)position;
             b->types[t] = 0;
             b->row_key[t] = i << 20 | position;
-            b->ids[t] = (int32_t)(hone_random_u64(2, HONE_RANDOM_INIT, 0, (uint64_t)t) % (uint64_t)(s->V ? s->V : 1));
         }
         b->cu_seqlens[i + 1] = (int32_t)t;
     }
@@ -128,7 +127,7 @@ static void bench_open(struct kernel_bench *b, const struct kernel_memory *memor
                                         .finite = 1},
                                .noise = memory->noise};
     size_t T = (size_t)shape->T, R = (size_t)shape->R;
-    b->ids = hone_calloc(T, sizeof *b->ids, "token ids");
+    b->all_ids = hone_calloc(T * KERNEL_ID_SETS, sizeof *b->all_ids, "token ids");
     b->positions = hone_calloc(T, sizeof *b->positions, "positions");
     b->types = hone_calloc(T, sizeof *b->types, "token types");
     b->row_key = hone_calloc(T, sizeof *b->row_key, "row keys");
@@ -136,6 +135,8 @@ static void bench_open(struct kernel_bench *b, const struct kernel_memory *memor
     b->rows = hone_calloc(R, sizeof *b->rows, "rows");
     b->labels = hone_calloc(R, sizeof *b->labels, "labels");
     fill_sequences(b);
+    for (uint64_t i = 0; i < T * KERNEL_ID_SETS && shape->V; i++)
+        b->all_ids[i] = (int32_t)(hone_random_u64(2, HONE_RANDOM_INIT, 0, i) % (uint64_t)shape->V);
     for (int64_t r = 0; r < shape->R; r++) {
         b->rows[r] = (int32_t)(r * shape->T / shape->R);
         b->labels[r] = (int32_t)(shape->V ? r * 7919 % shape->V : 0);
@@ -159,7 +160,7 @@ static void bench_open(struct kernel_bench *b, const struct kernel_memory *memor
 }
 
 static void bench_close(struct kernel_bench *b) {
-    hone_free(b->ids);
+    hone_free(b->all_ids);
     hone_free(b->positions);
     hone_free(b->types);
     hone_free(b->row_key);
@@ -182,7 +183,7 @@ static enum hone_status time_calls(double *seconds, struct kernel_bench *b, cons
 }
 
 static enum hone_status measure(struct hone_bench *bench, struct kernel_bench *b, const struct kernel_op *op,
-                                struct kernel_memory *memory, const struct hone_bench_ceilings *ceilings) {
+                                struct kernel_memory *memory, const double *ceilings) {
     struct kernel_sets sets;
     double samples[MOST_SAMPLES], seconds;
     op->plan(b);
@@ -202,25 +203,24 @@ static enum hone_status measure(struct hone_bench *bench, struct kernel_bench *b
         HONE_TRY(time_calls(&seconds, b, op, memory->device, &sets, calls));
         samples[i] = b->work / seconds / 1e9;
     }
-    hone_bench_add(bench, b->name, op->gemm ? "gflop_per_second" : "gigabytes_per_second",
-                   op->gemm ? "GFLOP/s" : "GB/s", samples, n);
-    double rate = samples[n / 2]; /* n is odd: the median */
-    hone_bench_note(bench, "share_of_ceiling",
-                    rate / (op->gemm ? ceilings->gflop_per_second : ceilings->gigabytes_per_second));
+    bool multiplies = op->bound == KERNEL_MULTIPLIES;
+    hone_bench_add(bench, b->name, multiplies ? "gflop_per_second" : "gigabytes_per_second",
+                   multiplies ? "GFLOP/s" : "GB/s", samples, n);
+    double rate = samples[n / 2]; /* sorted by now, and n is odd */
+    hone_bench_note(bench, "share_of_ceiling", rate / ceilings[op->bound]);
     hone_bench_note(bench, "microseconds", b->work / rate / 1e3);
-    hone_bench_note(bench, op->gemm ? "flop" : "bytes", b->work);
+    hone_bench_note(bench, multiplies ? "flop" : "bytes", b->work);
     return HONE_OK;
 }
 
 /* The op on each of its shapes that is asked for. */
 static enum hone_status measure_op(struct hone_bench *bench, const struct kernel_op *op,
-                                   const struct kernel_shape *shapes, struct kernel_memory *memory,
-                                   struct hone_bench_ceilings *ceilings) {
+                                   const struct kernel_shape *shapes, struct kernel_memory *memory, double *ceilings) {
     enum hone_status status = HONE_OK;
     for (const struct kernel_shape *shape = shapes; shape->label && status == HONE_OK; shape++) {
         char *name = row_name(op->name, shape);
         if (hone_bench_wants(bench, name)) {
-            if (ceilings->gflop_per_second == 0) hone_bench_measure_ceilings(bench, ceilings);
+            if (ceilings[0] == 0) hone_bench_measure_ceilings(bench, ceilings);
             struct kernel_bench b;
             hone_progress(10, "%s", name);
             bench_open(&b, memory, shape, name);
@@ -235,13 +235,13 @@ static enum hone_status measure_op(struct hone_bench *bench, const struct kernel
 enum hone_status hone_bench_kernels(struct hone_bench *bench, int argc, char **argv) {
     if (argc != 1) return hone_fail(HONE_USAGE, "bench %s: takes no argument but --filter NAME", argv[0]);
     struct kernel_memory memory;
-    struct hone_bench_ceilings ceilings = {0};
+    double ceilings[KERNEL_BOUNDS] = {0};
     enum hone_status status = kernel_memory_open(&memory);
     for (size_t i = 0; i < sizeof table / sizeof *table && status == HONE_OK; i++)
-        status = measure_op(bench, table[i].op, table[i].shapes, &memory, &ceilings);
+        status = measure_op(bench, table[i].op, table[i].shapes, &memory, ceilings);
     hone_progress_end();
     kernel_memory_close(&memory);
-    if (status == HONE_OK && ceilings.gflop_per_second == 0)
+    if (status == HONE_OK && ceilings[0] == 0)
         return hone_fail(HONE_USAGE, "bench kernels: no kernel's name contains \"%s\"", bench->filter);
     return status;
 }

@@ -18,7 +18,7 @@ struct kernel_shape {
  * a kernel forgets is seen. */
 enum kernel_fill { KERNEL_NOISE, KERNEL_POSITIVE, KERNEL_ZERO, KERNEL_UNSET };
 
-enum { KERNEL_BUFFERS = 13, KERNEL_SEGMENTS = 100 };
+enum { KERNEL_BUFFERS = 13, KERNEL_SEGMENTS = 100, KERNEL_ID_SETS = 64 };
 
 struct kernel_bench {
     const char *name; /* of the row */
@@ -30,14 +30,16 @@ struct kernel_bench {
     struct {
         size_t floats, offset;
         enum kernel_fill fill;
+        bool shared; /* one for all sets */
     } buffers[KERNEL_BUFFERS];
     int n_buffers;
     float *at[KERNEL_BUFFERS]; /* the buffers of the present set */
 
     /* Small arrays that all sets share. Sequence lengths lie between 2 T/B - S and S. */
-    int32_t *ids, *positions, *types, *cu_seqlens, *rows, *labels; /* [T], [T], [T], [B+1], [R] distinct, [R] */
-    int64_t *row_key;                                              /* [T] */
-    struct hone_segment segments[KERNEL_SEGMENTS];                 /* of n elements */
+    int32_t *all_ids, *positions, *types, *cu_seqlens, *rows, *labels; /* -, [T], [T], [B+1], [R] distinct, [R] */
+    int64_t *row_key;                                                  /* [T] */
+    const int32_t *ids;                                                /* [T] of the present set */
+    struct hone_segment segments[KERNEL_SEGMENTS];                     /* of n elements */
     struct hone_adamw adamw;
     struct hone_step step;
     struct hone_dropout dropout;
@@ -48,9 +50,13 @@ struct kernel_bench {
     enum hone_status status; /* the first check that failed */
 };
 
+/* What a kernel is held against: multiply-adds (it is measured in GFLOP/s), or one of three ways to stream through
+ * memory (GB/s): it mostly reads, writes to other memory than it reads, or to the memory that it read. */
+enum kernel_bound { KERNEL_MULTIPLIES, KERNEL_READS, KERNEL_COPIES, KERNEL_UPDATES, KERNEL_BOUNDS };
+
 struct kernel_op {
     const char *name; /* entry of struct hone_ops */
-    bool gemm;        /* measured in GFLOP/s, else in GB/s */
+    enum kernel_bound bound;
     void (*plan)(struct kernel_bench *b);
     void (*prepare)(struct kernel_bench *b); /* of each set, after filling; or NULL */
     void (*run)(struct kernel_bench *b);
@@ -58,8 +64,8 @@ struct kernel_op {
 };
 
 /* Defines kernel_<name> from <name>_plan, _run, _verify. */
-#define KERNEL_OP(name, gemm, prepare)                                                                                 \
-    const struct kernel_op kernel_##name = {#name, gemm, name##_plan, prepare, name##_run, name##_verify}
+#define KERNEL_OP(name, bound, prepare)                                                                                \
+    const struct kernel_op kernel_##name = {#name, bound, name##_plan, prepare, name##_run, name##_verify}
 
 extern const struct kernel_op kernel_activation_backward, kernel_activation_forward, kernel_adamw, kernel_add,
     kernel_attention_backward, kernel_attention_forward, kernel_cross_entropy_backward, kernel_cross_entropy_forward,
@@ -80,7 +86,7 @@ void kernel_memory_close(struct kernel_memory *memory);
 
 /* All sets of one kernel's buffers, in kernel_memory. */
 struct kernel_sets {
-    char *base;
+    char *shared, *base;   /* buffers that all sets share, then the sets */
     size_t bytes, n, next; /* of a set; their number; the next one to be used */
 };
 /* Places b's buffers, fills and prepares all sets; the first is selected. */
@@ -91,6 +97,7 @@ void kernel_sets_advance(struct kernel_sets *sets, struct kernel_bench *b);
 
 /* For plan(): the next buffer of b->at. */
 void kernel_buffer(struct kernel_bench *b, enum kernel_fill fill, int64_t floats);
+void kernel_shared_buffer(struct kernel_bench *b, enum kernel_fill fill, int64_t floats);
 void kernel_workspace(struct kernel_bench *b, size_t bytes);
 
 /* For verify(). A result must lie within 1e-5 of the sum of the absolute terms it was made from (`magnitude`): f32 has
@@ -106,11 +113,7 @@ double kernel_dropout_factor(const struct kernel_bench *b, int64_t row, int64_t 
 
 /* More bytes than the last cache holds, by enough that what was read last is gone. */
 size_t hone_bench_beyond_caches(void);
-/* What this machine can do with these threads, each as a row: multiply-adds on registers (GFLOP/s), and copying
- * (GB/s, reads and writes counted). */
-struct hone_bench_ceilings {
-    double gflop_per_second, gigabytes_per_second;
-};
-void hone_bench_measure_ceilings(struct hone_bench *bench, struct hone_bench_ceilings *out);
+/* What this machine can do with these threads, in GFLOP/s and GB/s; each is a row too. */
+void hone_bench_measure_ceilings(struct hone_bench *bench, double out[static KERNEL_BOUNDS]);
 
 #endif

@@ -7,10 +7,11 @@ static const double F4 = sizeof(float);
 
 static int64_t elements(const struct kernel_bench *b) { return b->shape.T * b->shape.C; }
 
-/* word, position, type, y. Of the word table at most T rows are read, of the others S and 1. */
+/* word, position, type, y. Of the word table at most T rows are read, of the others S and 1. There is one word table, of
+ * which each set reads other rows. */
 static void embedding_forward_plan(struct kernel_bench *b) {
     const struct kernel_shape *s = &b->shape;
-    kernel_buffer(b, KERNEL_NOISE, s->V * s->C);
+    kernel_shared_buffer(b, KERNEL_NOISE, s->V * s->C);
     kernel_buffer(b, KERNEL_NOISE, s->S * s->C);
     kernel_buffer(b, KERNEL_NOISE, 2 * s->C);
     kernel_buffer(b, KERNEL_UNSET, elements(b));
@@ -38,7 +39,7 @@ static void embedding_forward_verify(struct kernel_bench *b) {
 /* dword, dposition, dtype, dy */
 static void embedding_backward_plan(struct kernel_bench *b) {
     const struct kernel_shape *s = &b->shape;
-    kernel_buffer(b, KERNEL_ZERO, s->V * s->C);
+    kernel_shared_buffer(b, KERNEL_ZERO, s->V * s->C);
     kernel_buffer(b, KERNEL_ZERO, s->S * s->C);
     kernel_buffer(b, KERNEL_ZERO, 2 * s->C);
     kernel_buffer(b, KERNEL_NOISE, elements(b));
@@ -126,8 +127,8 @@ static void add_verify(struct kernel_bench *b) {
         kernel_check(b, "y", at, (double)b->at[0][at], kernel_initial(b, 0, at) + (double)b->at[1][at], 2);
 }
 
-KERNEL_OP(embedding_forward, false, NULL);
-KERNEL_OP(embedding_backward, false, NULL);
-KERNEL_OP(gather_rows, false, NULL);
-KERNEL_OP(scatter_rows_add, false, NULL);
-KERNEL_OP(add, false, NULL);
+KERNEL_OP(embedding_forward, KERNEL_COPIES, NULL);
+KERNEL_OP(embedding_backward, KERNEL_UPDATES, NULL);
+KERNEL_OP(gather_rows, KERNEL_COPIES, NULL);
+KERNEL_OP(scatter_rows_add, KERNEL_UPDATES, NULL);
+KERNEL_OP(add, KERNEL_UPDATES, NULL);

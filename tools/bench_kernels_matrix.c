@@ -237,8 +237,8 @@ static void attention_backward_verify(struct kernel_bench *b) {
     }
 }
 
-KERNEL_OP(linear_forward, true, NULL);
-KERNEL_OP(linear_backward_input, true, NULL);
-KERNEL_OP(linear_backward_weight, true, NULL);
-KERNEL_OP(attention_forward, true, NULL);
-KERNEL_OP(attention_backward, true, attention_forward_run);
+KERNEL_OP(linear_forward, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(linear_backward_input, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(linear_backward_weight, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(attention_forward, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(attention_backward, KERNEL_MULTIPLIES, attention_forward_run);

@@ -179,8 +179,8 @@ static void dropout_verify(struct kernel_bench *b) {
     }
 }
 
-KERNEL_OP(activation_forward, false, NULL);
-KERNEL_OP(activation_backward, false, NULL);
-KERNEL_OP(residual_layer_norm_forward, false, NULL);
-KERNEL_OP(residual_layer_norm_backward, false, residual_layer_norm_forward_run);
-KERNEL_OP(dropout, false, NULL);
+KERNEL_OP(activation_forward, KERNEL_COPIES, NULL);
+KERNEL_OP(activation_backward, KERNEL_COPIES, NULL);
+KERNEL_OP(residual_layer_norm_forward, KERNEL_COPIES, NULL);
+KERNEL_OP(residual_layer_norm_backward, KERNEL_COPIES, residual_layer_norm_forward_run);
+KERNEL_OP(dropout, KERNEL_COPIES, NULL);

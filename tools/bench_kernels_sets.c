@@ -16,6 +16,11 @@ void kernel_buffer(struct kernel_bench *b, enum kernel_fill fill, int64_t floats
     b->buffers[b->n_buffers++].fill = fill;
 }
 
+void kernel_shared_buffer(struct kernel_bench *b, enum kernel_fill fill, int64_t floats) {
+    kernel_buffer(b, fill, floats);
+    b->buffers[b->n_buffers - 1].shared = true;
+}
+
 void kernel_workspace(struct kernel_bench *b, size_t bytes) {
     kernel_buffer(b, KERNEL_UNSET, (int64_t)((bytes + sizeof(float) - 1) / sizeof(float)));
 }
@@ -74,30 +79,45 @@ void kernel_memory_close(struct kernel_memory *memory) {
 }
 
 static void select_set(struct kernel_bench *b, const struct kernel_sets *sets, size_t set) {
-    for (int i = 0; i < b->n_buffers; i++)
-        b->at[i] = (float *)(void *)(sets->base + set * sets->bytes + b->buffers[i].offset);
+    for (int i = 0; i < b->n_buffers; i++) {
+        char *base = b->buffers[i].shared ? sets->shared : sets->base + set * sets->bytes;
+        b->at[i] = (float *)(void *)(base + b->buffers[i].offset);
+    }
+    b->ids = b->all_ids + set % KERNEL_ID_SETS * (size_t)b->shape.T;
+}
+
+/* Gives each buffer its offset; returns the bytes of those that are shared, and those of a set. */
+static size_t place_buffers(struct kernel_bench *b, size_t *set_bytes) {
+    size_t bytes[2] = {0, 0};
+    for (int i = 0; i < b->n_buffers; i++) {
+        size_t *end = &bytes[b->buffers[i].shared];
+        b->buffers[i].offset = *end;
+        *end += (size_t)hone_round_up((int64_t)(b->buffers[i].floats * sizeof(float)), 64);
+    }
+    *set_bytes = bytes[0];
+    return bytes[1];
 }
 
 enum hone_status kernel_sets_open(struct kernel_sets *out, struct kernel_memory *memory, struct kernel_bench *b,
                                   const struct kernel_op *op) {
     *out = (struct kernel_sets){0};
-    for (int i = 0; i < b->n_buffers; i++) {
-        b->buffers[i].offset = out->bytes;
-        out->bytes += (size_t)hone_round_up((int64_t)(b->buffers[i].floats * sizeof(float)), 64);
-    }
+    size_t shared_bytes = place_buffers(b, &out->bytes);
     out->n = hone_bench_beyond_caches() / out->bytes + 1;
     if (out->n > MOST_SETS) out->n = MOST_SETS;
-    if (out->n * out->bytes > memory->arena_bytes) {
+    out->next = 1 % out->n; /* the first has had its run when the second's turn comes */
+    size_t bytes = shared_bytes + out->n * out->bytes;
+    if (bytes > memory->arena_bytes) {
         if (memory->arena) memory->device->release(memory->device, memory->arena);
         memory->arena = NULL;
-        memory->arena_bytes = out->n * out->bytes;
-        HONE_TRY(memory->device->allocate(memory->device, &memory->arena, memory->arena_bytes, "benchmark buffers"));
+        memory->arena_bytes = bytes;
+        HONE_TRY(memory->device->allocate(memory->device, &memory->arena, bytes, "benchmark buffers"));
     }
-    out->next = 1 % out->n; /* the first has had its run when the second's turn comes */
-    out->base = memory->arena;
+    out->shared = memory->arena;
+    out->base = out->shared + shared_bytes;
     for (size_t set = out->n; set-- > 0;) {
         select_set(b, out, set);
         for (int i = 0; i < b->n_buffers; i++) {
+            if (b->buffers[i].shared && set > 0) continue;
             size_t start = (set * KERNEL_BUFFERS + (size_t)i) * NOISE_STEP;
             fill_buffer(b->at[i], b->buffers[i].floats, b->buffers[i].fill, b->noise, start);
         }

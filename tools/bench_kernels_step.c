@@ -108,7 +108,7 @@ static void adamw_verify(struct kernel_bench *b) {
     }
 }
 
-KERNEL_OP(cross_entropy_forward, false, NULL);
-KERNEL_OP(cross_entropy_backward, false, NULL);
-KERNEL_OP(gradient_norm, false, NULL);
-KERNEL_OP(adamw, false, NULL);
+KERNEL_OP(cross_entropy_forward, KERNEL_READS, NULL);
+KERNEL_OP(cross_entropy_backward, KERNEL_COPIES, NULL);
+KERNEL_OP(gradient_norm, KERNEL_READS, NULL);
+KERNEL_OP(adamw, KERNEL_UPDATES, NULL);
