@@ -205,6 +205,19 @@ static void warmup_shows_in_the_learning_rate(void **state) {
     expect_same_model("warm-up as steps and as a share", folders[0], folders[1]);
 }
 
+/* Two recipes whose rates are 0 and 2.5e-4, and two in the first step of their warm-up, whatever the highest rate. */
+static void the_rate_that_is_logged_is_the_one_used(void **state) {
+    (void)state;
+    const char *a = new_folder(16), *b = new_folder(16), *c = new_folder(16), *d = new_folder(16);
+    TEST_OK(tiny_train(NULL, a, TINY_OVERRIDES("optimizer.lr=1e-3", "schedule.warmup=4", "training.max_steps=2")));
+    TEST_OK(tiny_train(NULL, b, TINY_OVERRIDES("optimizer.lr=2.5e-4", "schedule.warmup=1", "training.max_steps=2")));
+    expect_same_model("rates 0 and 2.5e-4", a, b);
+    TEST_OK(tiny_train(NULL, c, TINY_OVERRIDES("optimizer.lr=1", "schedule.warmup=5", "training.max_steps=1")));
+    TEST_OK(tiny_train(NULL, d, TINY_OVERRIDES("optimizer.lr=2", "schedule.warmup=5", "training.max_steps=1")));
+    expect_same_model("rate 0", c, d);
+    assert_false(same_model(a, c));
+}
+
 /* The norm that is logged is the one before clipping; a bound that is never reached changes no bit. */
 static void clipping(void **state) {
     (void)state;
@@ -265,6 +278,7 @@ int main(void) {
         cmocka_unit_test(last_smaller_batch_is_averaged_over_its_own_rows),
         cmocka_unit_test(epochs_and_steps),
         cmocka_unit_test(warmup_shows_in_the_learning_rate),
+        cmocka_unit_test(the_rate_that_is_logged_is_the_one_used),
         cmocka_unit_test(clipping),
         cmocka_unit_test(logging_gathers_steps),
         cmocka_unit_test(nothing_is_kept_after_a_run),
