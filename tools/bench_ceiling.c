@@ -30,7 +30,7 @@ enum { SAMPLES = 21, CHAINS = 12, ROUNDS = 1 << 18 };
 DEFINE_CHAINS(narrow_chains, hone_vec8)
 DEFINE_CHAINS(wide_chains, hone_vec)
 
-static double multiply_add_rate(float (*run)(float factor), size_t vector_bytes) {
+static double multiply_add_rate(float (*run)(float factor), int lanes) {
     int threads = 1;
     float sum = 0;
     double begin = hone_seconds();
@@ -43,7 +43,7 @@ static double multiply_add_rate(float (*run)(float factor), size_t vector_bytes)
     double seconds = hone_seconds() - begin;
     /* Used, so that the compiler can't leave the chains out. */
     HONE_CHECK(sum == 2.0f * CHAINS * (float)threads, "chains of multiply-adds sum to %g", (double)sum);
-    return 2.0 * CHAINS * ROUNDS * (double)(vector_bytes / sizeof(float)) * threads / seconds / 1e9;
+    return 2.0 * CHAINS * ROUNDS * lanes * threads / seconds / 1e9;
 }
 
 size_t hone_bench_beyond_caches(void) {
@@ -123,8 +123,8 @@ static double measure_passes(struct hone_bench *bench, const char *name, double 
 void hone_bench_measure_ceilings(struct hone_bench *bench, double out[static KERNEL_BOUNDS]) {
     double narrow[SAMPLES], wide[SAMPLES], narrow_sum = 0, wide_sum = 0;
     for (int i = -3; i < SAMPLES; i++) {
-        double a = multiply_add_rate(narrow_chains, sizeof(hone_vec8));
-        double b = multiply_add_rate(wide_chains, sizeof(hone_vec));
+        double a = multiply_add_rate(narrow_chains, 8);
+        double b = multiply_add_rate(wide_chains, 16);
         if (i < 0) continue;
         narrow[i] = a, wide[i] = b;
         narrow_sum += a, wide_sum += b;

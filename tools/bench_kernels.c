@@ -193,10 +193,11 @@ static enum hone_status measure(struct hone_bench *bench, struct kernel_bench *b
     op->verify(b);
     HONE_TRY(b->status);
     int calls = 1;
-    for (double begin = hone_seconds(); hone_seconds() - begin < WARM_UP;) {
+    double begin = hone_seconds();
+    do {
         HONE_TRY(time_calls(&seconds, b, op, memory->device, &sets, calls));
         if (seconds * calls < SAMPLE) calls *= 2;
-    }
+    } while (hone_seconds() - begin < WARM_UP);
     double wanted = TIMED / (seconds * calls);
     int n = wanted < LEAST_SAMPLES ? LEAST_SAMPLES : wanted > MOST_SAMPLES ? MOST_SAMPLES : (int)wanted | 1;
     for (int i = 0; i < n; i++) {

@@ -102,6 +102,7 @@ enum hone_status kernel_sets_open(struct kernel_sets *out, struct kernel_memory 
                                   const struct kernel_op *op) {
     *out = (struct kernel_sets){0};
     size_t shared_bytes = place_buffers(b, &out->bytes);
+    HONE_CHECK(out->bytes > 0, "%s: no buffers", b->name);
     out->n = hone_bench_beyond_caches() / out->bytes + 1;
     if (out->n > MOST_SETS) out->n = MOST_SETS;
     out->next = 1 % out->n; /* the first has had its run when the second's turn comes */
