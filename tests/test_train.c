@@ -101,11 +101,8 @@ static void micro_batches_do_not_change_the_mathematics(void **state) {
     }
 }
 
-/* 10 rows in batches of 4: each step's loss is the mean over its own rows, the last two included, and its gradient that
- * of a batch of just these rows. Nothing moves at this learning rate, and nothing is dropped. */
-static void last_smaller_batch_is_averaged_over_its_own_rows(void **state) {
-    (void)state;
-    const char *folder = new_folder(10);
+/* Replaces the folder's model by one with two labels that drops nothing. */
+static void drop_nothing(const char *folder) {
     struct tiny_model model;
     tiny_make(&model, 2, 1);
     json_object_set_new(model.config, "hidden_dropout_prob", json_real(0));
@@ -113,6 +110,47 @@ static void last_smaller_batch_is_averaged_over_its_own_rows(void **state) {
     TEST_OK(hone_remove_folder(tiny_path(folder, "model")));
     tiny_write(&model, tiny_path(folder, "model"));
     tiny_free(&model);
+}
+
+/* Every epoch takes each row once, in an order of its own: the same sum of losses from other batches. */
+static void epochs_are_shuffled_anew(void **state) {
+    (void)state;
+    const char *folder = new_folder(24);
+    drop_nothing(folder);
+    TEST_OK(tiny_train(NULL, folder, TINY_OVERRIDES("optimizer.lr=1e-30", "training.epochs=3")));
+    double loss[512], sums[3] = {0};
+    assert_int_equal(values_of(loss, folder, "loss"), 9);
+    for (int i = 0; i < 9; i++) sums[i / 3] += loss[i];
+    for (int epoch = 1; epoch < 3; epoch++) {
+        assert_true(fabs(sums[epoch] - sums[0]) <= 1e-5 * sums[0]);
+        for (int i = 0; i < 3; i++) assert_true(fabs(loss[3 * epoch + i] - loss[i]) > 1e-4);
+    }
+}
+
+/* What is dropped differs from step to step when everything else is the same. */
+static void dropout_differs_from_step_to_step(void **state) {
+    (void)state;
+    const char *folder = new_folder(8);
+    tiny_file(folder, "train.tsv", "label\tsentence\nneg\tthe film was very bright and long\n");
+    double loss[512], other[512];
+    TEST_OK(tiny_train(NULL, folder,
+                       TINY_OVERRIDES("task.labels=[neg, pos]", "optimizer.lr=1e-30", "training.max_steps=5")));
+    assert_int_equal(values_of(loss, folder, "loss"), 5);
+    for (int i = 1; i < 5; i++) assert_true(fabs(loss[i] - loss[0]) > 1e-5);
+    TEST_OK(hone_remove_folder(tiny_path(folder, "out")));
+    drop_nothing(folder);
+    TEST_OK(tiny_train(NULL, folder,
+                       TINY_OVERRIDES("task.labels=[neg, pos]", "optimizer.lr=1e-30", "training.max_steps=5")));
+    values_of(other, folder, "loss");
+    for (int i = 1; i < 5; i++) assert_true(other[i] == other[0]);
+}
+
+/* 10 rows in batches of 4: each step's loss is the mean over its own rows, the last two included, and its gradient that
+ * of a batch of just these rows. Nothing moves at this learning rate, and nothing is dropped. */
+static void last_smaller_batch_is_averaged_over_its_own_rows(void **state) {
+    (void)state;
+    const char *folder = new_folder(10);
+    drop_nothing(folder);
     static const char *const still = "optimizer.lr=1e-30";
     json_t *results;
     TEST_OK(tiny_train(&results, folder,
@@ -275,6 +313,8 @@ int main(void) {
         cmocka_unit_test(bits_hold_for_runs_and_threads),
         cmocka_unit_test(other_seed_is_another_run),
         cmocka_unit_test(micro_batches_do_not_change_the_mathematics),
+        cmocka_unit_test(epochs_are_shuffled_anew),
+        cmocka_unit_test(dropout_differs_from_step_to_step),
         cmocka_unit_test(last_smaller_batch_is_averaged_over_its_own_rows),
         cmocka_unit_test(epochs_and_steps),
         cmocka_unit_test(warmup_shows_in_the_learning_rate),
