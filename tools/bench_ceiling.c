@@ -117,6 +117,7 @@ static double measure_passes(struct hone_bench *bench, const char *name, double 
         memcpy(chosen, samples, sizeof chosen);
     }
     hone_bench_add(bench, name, "gigabytes_per_second", "GB/s", chosen, SAMPLES);
+    hone_bench_note(bench, "bytes", (double)(n * sizeof *to));
     return chosen[SAMPLES / 2]; /* sorted by now */
 }
 

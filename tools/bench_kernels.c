@@ -211,6 +211,7 @@ static enum hone_status measure(struct hone_bench *bench, struct kernel_bench *b
     hone_bench_note(bench, "share_of_ceiling", rate / ceilings[op->bound]);
     hone_bench_note(bench, "microseconds", b->work / rate / 1e3);
     hone_bench_note(bench, multiplies ? "flop" : "bytes", b->work);
+    hone_bench_note(bench, "sets", (double)sets.n);
     return HONE_OK;
 }
 
