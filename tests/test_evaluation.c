@@ -235,6 +235,7 @@ static void predictions_keep_the_order_of_inputs(void **state) {
 }
 
 int main(void) {
+    tiny_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evaluations_come_when_asked_for),
         cmocka_unit_test(later_worse_models_do_not_replace_the_best),

@@ -378,6 +378,7 @@ static void saving(void **state) {
 }
 
 int main(void) {
+    tiny_in_memory();
     hone_log_set_level(HONE_LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_tensors_are_named),

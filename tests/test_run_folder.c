@@ -1,7 +1,6 @@
 /* The folder of a run: what is in it, what becomes of a folder that is there already, and that a failing disk or a loss
  * that is not finite never leaves half a model under its final name. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -365,8 +364,7 @@ static void every_open_and_read_may_fail(void **state) {
 }
 
 int main(void) {
-    /* The walks sync some ten thousand files: in memory where that can be had. */
-    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 0);
+    tiny_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_there),
         cmocka_unit_test(complete_run_is_left_alone),

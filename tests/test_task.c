@@ -318,6 +318,7 @@ static void tasks_are_found_by_architecture(void **state) {
 }
 
 int main(void) {
+    tiny_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_become_samples),
         cmocka_unit_test(pairs_and_columns_by_number),

@@ -309,6 +309,7 @@ static void nothing_is_kept_after_a_run(void **state) {
 }
 
 int main(void) {
+    tiny_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bits_hold_for_runs_and_threads),
         cmocka_unit_test(other_seed_is_another_run),

@@ -26,6 +26,9 @@ struct tiny_model {
     json_t *config;
 };
 
+/* Puts scratch folders into memory where that can be had: runs sync every file. For main(). */
+void tiny_in_memory(void);
+
 /* n_labels 0: the body with its pooler, architecture BertModel; else with a classifier. */
 void tiny_make(struct tiny_model *model, int n_labels, uint32_t seed);
 struct tiny_tensor *tiny_find(struct tiny_model *model, const char *name);
