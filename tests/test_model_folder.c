@@ -224,7 +224,7 @@ static void one_parameter_twice(void **state) {
     const char *folder = test_scratch();
     struct tiny_model model;
     tiny_make(&model, 2, 1);
-    tiny_add(&model, QUERY + 5, TINY_HIDDEN, TINY_HIDDEN, 0, 1);
+    tiny_add(&model, &QUERY[strlen("bert.")], TINY_HIDDEN, TINY_HIDDEN, 0, 1);
     tiny_write(&model, tiny_path(folder, "prefix"));
     expect_refused(tiny_path(folder, "prefix"), "\" are the same parameter");
     tiny_free(&model);
