@@ -1,4 +1,4 @@
-/* word[ids] + position[positions] + type[types]. */
+/* word[ids] + position[first_position + positions] + type[types]. */
 #include "autograd/node.h"
 
 struct embedding {
@@ -35,7 +35,7 @@ static int64_t table_offset(const struct hone_tape *tape, struct hone_node *node
 }
 
 hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const int32_t *ids, int32_t position,
-                          const int32_t *positions, int32_t type, const int32_t *types) {
+                          int64_t first_position, const int32_t *positions, int32_t type, const int32_t *types) {
     int64_t C = hone_tape_parameter(tape, "embedding", word, -1, -1)->shape[1];
     struct hone_node node = {.op = &embedding_op, .inputs = {-1, -1}, .saved = -1, .rows = T, .cols = C};
     struct embedding a = {.ids = ids,
@@ -44,6 +44,7 @@ hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const
                           .word = table_offset(tape, &node, word, C),
                           .position = table_offset(tape, &node, position, C),
                           .type = table_offset(tape, &node, type, C)};
+    if (position >= 0) a.position += first_position * C;
     node.output = hone_tape_add_value(tape, T, C);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;

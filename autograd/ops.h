@@ -23,9 +23,9 @@ hone_value hone_activate(struct hone_tape *tape, hone_value x, enum hone_activat
 hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_value r, int32_t gamma, int32_t beta,
                                     float eps, struct hone_dropout_site drop);
 hone_value hone_dropout_rows(struct hone_tape *tape, hone_value x, struct hone_dropout_site drop);
-/* word[ids] + position[positions] + type[types] for T tokens; position and type -1: none. */
+/* word[ids] + position[first_position + positions] + type[types] for T tokens; position and type -1: none. */
 hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const int32_t *ids, int32_t position,
-                          const int32_t *positions, int32_t type, const int32_t *types);
+                          int64_t first_position, const int32_t *positions, int32_t type, const int32_t *types);
 /* x[rows], rows distinct and ascending; device array [R]. */
 hone_value hone_gather_rows(struct hone_tape *tape, hone_value x, const int32_t *rows, int64_t R);
 /* Attention with q at column q_col of value q, k and v at columns of value kv (q and kv may be the same packed value).

@@ -4,6 +4,6 @@
 
 #include "models/model.h"
 
-extern const struct hone_model_class hone_bert_class;
+extern const struct hone_model_class hone_bert_class, hone_distilbert_class, hone_roberta_class;
 
 #endif

@@ -19,8 +19,18 @@ struct hone_model_inputs {
 };
 
 enum hone_head {
-    HONE_HEAD_NONE, /* the last layer's hidden states of the rows */
-    HONE_HEAD_SEQUENCE_CLASSIFICATION
+    HONE_HEAD_NONE,                    /* the last layer's hidden states of the rows */
+    HONE_HEAD_SEQUENCE_CLASSIFICATION, /* rows: each sequence's first token */
+    HONE_HEAD_TOKEN_CLASSIFICATION,    /* rows: the labelled tokens */
+    HONE_HEAD_MASKED_LM,               /* rows: the masked tokens */
+    HONE_HEADS
+};
+
+/* Another name of a parameter in files: weights that Transformers ties are one parameter here. Saving leaves the alias
+ * out, as Transformers does; loading takes either name, and both when their values are the same. */
+struct hone_tie {
+    const char *alias; /* literal */
+    int32_t parameter;
 };
 
 struct hone_model_class;
@@ -29,8 +39,12 @@ struct hone_model {
     const struct hone_model_class *class;
     struct hone_parameters *parameters; /* owned */
     enum hone_head head;
-    int64_t n_labels;
-    int64_t vocabulary, max_positions, n_types, n_layers, hidden;
+    int64_t n_labels; /* columns of the head's logits: labels, or the vocabulary of a masked LM */
+    struct hone_tie ties[2];
+    int n_ties;
+    int64_t vocabulary, n_layers, hidden;
+    int64_t max_positions; /* tokens of the longest sequence */
+    int64_t n_types;       /* 0: the model has no such embedding and types are not looked at */
     /* Forward's floating-point operations with pruned rows, for plans: for each token, for each row that the head
      * reads, and for each token times its sequence's length. Backward is twice as many. */
     double flops_per_token, flops_per_row, flops_per_token_length;
@@ -41,18 +55,19 @@ struct hone_model_class {
     const char *model_type;      /* as in config.json */
     const char *base_prefix;     /* "bert." of tensor names; folders may lack it */
     const char *tokenizer_class; /* tokenizer_config.json's, for a folder that lacks it: "BertTokenizer" */
-    /* Reads `config` (file name `path` for messages) and adds the parameters; head and n_labels are set before. Values
-     * that no Transformers model can have (heads that don't divide, sizes below 1), and those that are not supported,
-     * are HONE_BAD_INPUT naming the key. */
+    /* Reads `config` (file name `path` for messages) and adds the parameters; head and n_labels are set before, but
+     * n_labels of a masked LM is set here. Values that no Transformers model can have (heads that don't divide, sizes
+     * below 1), and those that are not supported, are HONE_BAD_INPUT naming the key. */
     enum hone_status (*configure)(struct hone_model *model, const json_t *config, const char *path);
     /* Records the forward pass up to the head's logits [R, n_labels], or hidden states [R, hidden], and returns them. */
     hone_value (*forward)(const struct hone_model *model, struct hone_tape *tape, const struct hone_model_inputs *in);
-    /* Architecture name for config.json: "BertForSequenceClassification". */
-    const char *(*architecture)(enum hone_head head);
+    /* Architecture names for config.json, by head: "BertForSequenceClassification". */
+    const char *architectures[HONE_HEADS];
     /* Present name for a tensor name of an old file (LayerNorm.gamma), in `text`, or the name itself; NULL for buffers
      * to be ignored (embeddings.position_ids). */
     const char *(*rename)(char text[512], const char *name);
     void (*free_details)(void *details);
+    const void *family; /* constants of a class that shares its functions with others */
 };
 
 /* Makes a model of the type that config names, parameters recorded but not allocated. An unknown type is

@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "models/classes.h"
 
-static const struct hone_model_class *const classes[] = {&hone_bert_class};
+static const struct hone_model_class *const classes[] = {&hone_bert_class, &hone_distilbert_class, &hone_roberta_class};
 enum { N_CLASSES = sizeof classes / sizeof *classes };
 
 const struct hone_model_class *hone_model_class_at(int i) { return i >= 0 && i < N_CLASSES ? classes[i] : NULL; }
@@ -50,9 +50,9 @@ static enum hone_status count_labels(int64_t *out, const json_t *config, const c
 
 enum hone_status hone_model_create(struct hone_model **out, const json_t *config, const char *path, enum hone_head head,
                                    int64_t n_labels, struct hone_device *device) {
-    const struct hone_model_class *class;
+    const struct hone_model_class *class = NULL;
     HONE_TRY(find_class(&class, config, path));
-    if (head == HONE_HEAD_NONE) {
+    if (head == HONE_HEAD_NONE || head == HONE_HEAD_MASKED_LM) {
         n_labels = 0;
     } else if (n_labels == 0) {
         HONE_TRY(count_labels(&n_labels, config, path));

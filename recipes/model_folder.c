@@ -30,12 +30,17 @@ static const char *names_text(struct names *names) {
     return names->text.bytes ? names->text.bytes : "";
 }
 
-/* Parameter that a tensor of the file belongs to: by its present name, with or without the base prefix; -1: none,
- * -2: a buffer to be ignored. */
-static int32_t parameter_of(const struct hone_model *model, const char *tensor) {
+/* Parameter that a tensor of the file belongs to: by its present name, with or without the base prefix, or by an alias;
+ * -1: none, -2: a buffer to be ignored. */
+static int32_t parameter_of(const struct hone_model *model, const char *tensor, bool *alias) {
     char renamed[512];
     const char *name = model->class->rename(renamed, tensor);
+    *alias = false;
     if (!name) return -2;
+    for (int i = 0; i < model->n_ties; i++) {
+        *alias = strcmp(name, model->ties[i].alias) == 0;
+        if (*alias) return model->ties[i].parameter;
+    }
     int32_t id = hone_parameters_find(model->parameters, name);
     if (id >= 0) return id;
     size_t prefix = strlen(model->class->base_prefix);
@@ -67,7 +72,8 @@ static char *shape_text(const int64_t *shape, int n) {
 static enum hone_status wrong_shape(const char *path, const struct hone_tensor_entry *entry,
                                     const struct hone_parameter *parameter, const struct hone_model *model) {
     char *found = shape_text(entry->shape, entry->n_dims), *expected = shape_text(parameter->shape, parameter->n_dims);
-    bool of_labels = parameter->layer > model->n_layers && parameter->shape[0] == model->n_labels;
+    bool of_labels = model->head != HONE_HEAD_MASKED_LM && parameter->layer > model->n_layers &&
+                     parameter->shape[0] == model->n_labels;
     char *why = of_labels ? hone_format("for %lld labels", (long long)model->n_labels)
                           : hone_strdup("by config.json", "message");
     enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" has shape %s, expected %s %s", path,
@@ -78,33 +84,60 @@ static enum hone_status wrong_shape(const char *path, const struct hone_tensor_e
     return status;
 }
 
-/* entry_of[id]: index of the file's tensor for each parameter, -1 for one that is new. */
-static enum hone_status match_tensors(const struct hone_model_folder *folder, int64_t *entry_of, bool report) {
+/* The file's tensors of each parameter by its id: under its own name, else under its alias, and the alias where there
+ * are both; -1: none. */
+struct match {
+    int64_t *entry, *alias;
+};
+
+static struct match match_create(const struct hone_model *model) {
+    size_t n = (size_t)hone_parameters_count(model->parameters);
+    struct match match = {.entry = hone_alloc(n, sizeof *match.entry, "tensor table"),
+                          .alias = hone_alloc(n, sizeof *match.alias, "tensor table")};
+    for (size_t i = 0; i < n; i++) match.entry[i] = match.alias[i] = -1;
+    return match;
+}
+
+static void match_free(struct match *match) {
+    hone_free(match->entry);
+    hone_free(match->alias);
+}
+
+/* Notes entry i; a second tensor for a parameter is taken only where one of the two has the alias. */
+static enum hone_status match_entry(struct match *match, const struct hone_model_folder *folder, size_t i, int32_t id,
+                                    bool alias) {
+    const struct hone_model *model = folder->model;
+    const struct hone_tensor_entry *tensors = folder->weights.tensors, *entry = &tensors[i];
+    const char *path = folder->weights.paths[entry->file];
+    int64_t *place = alias ? match->alias : match->entry;
+    if (place[id] >= 0) {
+        return hone_fail(HONE_BAD_INPUT, "%s: tensors \"%s\" and \"%s\" are the same parameter", path,
+                         tensors[place[id]].name, entry->name);
+    }
+    place[id] = (int64_t)i;
+    const struct hone_parameter *parameter = hone_parameters_get(model->parameters, id);
+    return same_shape(parameter, entry) ? HONE_OK : wrong_shape(path, entry, parameter, model);
+}
+
+static enum hone_status match_tensors(struct match *match, const struct hone_model_folder *folder, bool report) {
     const struct hone_model *model = folder->model;
     int32_t n = hone_parameters_count(model->parameters);
     struct names unused = {0}, fresh = {0}, missing = {0};
     enum hone_status status = HONE_OK;
-    for (int32_t id = 0; id < n; id++) entry_of[id] = -1;
     for (size_t i = 0; i < folder->weights.n; i++) {
-        const struct hone_tensor_entry *entry = &folder->weights.tensors[i];
-        const char *path = folder->weights.paths[entry->file];
-        int32_t id = parameter_of(model, entry->name);
-        if (id == -1) names_add(&unused, entry->name);
-        if (id < 0) continue;
-        if (entry_of[id] >= 0) {
-            status = hone_fail(HONE_BAD_INPUT, "%s: tensors \"%s\" and \"%s\" are the same parameter", path,
-                               folder->weights.tensors[entry_of[id]].name, entry->name);
-            goto done;
-        }
-        entry_of[id] = (int64_t)i;
-        if (!same_shape(hone_parameters_get(model->parameters, id), entry)) {
-            status = wrong_shape(path, entry, hone_parameters_get(model->parameters, id), model);
-            goto done;
-        }
+        bool alias;
+        int32_t id = parameter_of(model, folder->weights.tensors[i].name, &alias);
+        if (id == -1) names_add(&unused, folder->weights.tensors[i].name);
+        if (id >= 0) HONE_TRY_GOTO(match_entry(match, folder, i, id, alias));
+    }
+    for (int32_t id = 0; id < n; id++) {
+        if (match->entry[id] >= 0) continue;
+        match->entry[id] = match->alias[id];
+        match->alias[id] = -1;
     }
     for (int32_t id = 0; id < n; id++) {
         const struct hone_parameter *parameter = hone_parameters_get(model->parameters, id);
-        if (entry_of[id] >= 0) continue;
+        if (match->entry[id] >= 0 || folder->from_nothing) continue;
         names_add(parameter->layer > model->n_layers ? &fresh : &missing, parameter->name);
     }
     if (missing.n) {
@@ -129,13 +162,15 @@ done:
 static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
-    int64_t *entry_of = NULL;
+    struct match match = {0};
     if (!hone_folder_exists(out->path)) {
         HONE_TRY_GOTO(
             hone_fail(HONE_BAD_INPUT, "%s: no such folder, expected a model folder as the Hub has it", out->path));
     }
     HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
-    if (options.labels) {
+    if (options.head == HONE_HEAD_MASKED_LM) {
+        out->labels = (struct hone_labels){0};
+    } else if (options.labels) {
         hone_labels_copy(&out->labels, options.labels->names, (size_t)options.labels->n);
     } else {
         size_t n;
@@ -151,20 +186,24 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
                                 "config.json) only %lld",
                                 out->path, hone_tokenizer_size(out->tokenizer), (long long)out->model->vocabulary));
     }
-    HONE_TRY_GOTO(hone_safetensors_open(&out->weights, out->path));
-    entry_of = hone_alloc((size_t)hone_parameters_count(out->model->parameters), sizeof *entry_of, "tensor table");
-    HONE_TRY_GOTO(match_tensors(out, entry_of, false));
-    if (out->labels.n == 0) hone_labels_number(&out->labels, out->model->n_labels);
+    if (!out->from_nothing) HONE_TRY_GOTO(hone_safetensors_open(&out->weights, out->path));
+    match = match_create(out->model);
+    HONE_TRY_GOTO(match_tensors(&match, out, false));
+    if (out->labels.n == 0 && options.head != HONE_HEAD_MASKED_LM) {
+        hone_labels_number(&out->labels, out->model->n_labels);
+    }
 done:
-    hone_free(entry_of);
+    match_free(&match);
     hone_free(config_path);
     return status;
 }
 
 enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const char *path,
                                            struct hone_model_folder_options options) {
-    *out = (struct hone_model_folder){
-        .path = hone_strdup(path, "model folder"), .training = options.training, .seed = options.seed};
+    *out = (struct hone_model_folder){.path = hone_strdup(path, "model folder"),
+                                      .training = options.training,
+                                      .from_nothing = options.from_nothing,
+                                      .seed = options.seed};
     enum hone_status status = outline(out, options);
     if (status != HONE_OK) hone_model_folder_close(out);
     return status;
@@ -179,8 +218,36 @@ static void warn_non_finite(const char *path, const char *name, const float *val
     }
 }
 
+/* Fails unless the alias holds what the parameter's own tensor does: a model whose two copies have parted would lose
+ * one of them. */
+static enum hone_status check_alias(struct hone_safetensors *weights, const struct hone_tensor_entry *entry,
+                                    const struct hone_tensor_entry *alias, const float *values, int64_t n) {
+    float *others = hone_alloc((size_t)n, sizeof *others, "one tensor");
+    enum hone_status status = hone_safetensors_read_f32(weights, alias, others);
+    if (status == HONE_OK && memcmp(values, others, (size_t)n * sizeof *values) != 0) {
+        status = hone_fail(HONE_BAD_INPUT,
+                           "%s: tensors \"%s\" and \"%s\" are one parameter but hold different values; save the model "
+                           "with tied weights",
+                           weights->paths[alias->file], entry->name, alias->name);
+    }
+    hone_free(others);
+    return status;
+}
+
+static enum hone_status load_tensor(struct hone_model_folder *folder, struct hone_safetensors *weights, int32_t id,
+                                    int64_t at, int64_t alias, float *values) {
+    struct hone_parameters *parameters = folder->model->parameters;
+    if (at < 0) return hone_parameters_initialize(parameters, id, folder->seed);
+    const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
+    const struct hone_tensor_entry *entry = &weights->tensors[at];
+    HONE_TRY(hone_safetensors_read_f32(weights, entry, values));
+    if (alias >= 0) HONE_TRY(check_alias(weights, entry, &weights->tensors[alias], values, parameter->count));
+    warn_non_finite(weights->paths[entry->file], entry->name, values, parameter->count);
+    return hone_parameters_write(parameters, id, values);
+}
+
 static enum hone_status load_tensors(struct hone_model_folder *folder, struct hone_safetensors *weights,
-                                     const int64_t *entry_of) {
+                                     const struct match *match) {
     struct hone_parameters *parameters = folder->model->parameters;
     int64_t largest = 0;
     for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {
@@ -189,28 +256,18 @@ static enum hone_status load_tensors(struct hone_model_folder *folder, struct ho
     float *values = hone_alloc((size_t)largest, sizeof *values, "one tensor");
     enum hone_status status = HONE_OK;
     for (int32_t id = 0; id < hone_parameters_count(parameters) && status == HONE_OK; id++) {
-        const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
-        if (entry_of[id] < 0) {
-            status = hone_parameters_initialize(parameters, id, folder->seed);
-            continue;
-        }
-        const struct hone_tensor_entry *entry = &weights->tensors[entry_of[id]];
-        status = hone_safetensors_read_f32(weights, entry, values);
-        if (status != HONE_OK) break;
-        warn_non_finite(weights->paths[entry->file], entry->name, values, parameter->count);
-        status = hone_parameters_write(parameters, id, values);
+        status = load_tensor(folder, weights, id, match->entry[id], match->alias[id], values);
     }
     hone_free(values);
     return status;
 }
 
 enum hone_status hone_model_folder_load(struct hone_model_folder *folder) {
-    struct hone_parameters *parameters = folder->model->parameters;
-    HONE_TRY(hone_parameters_allocate(parameters, folder->training));
-    int64_t *entry_of = hone_alloc((size_t)hone_parameters_count(parameters), sizeof *entry_of, "tensor table");
-    enum hone_status status = match_tensors(folder, entry_of, true);
-    if (status == HONE_OK) status = load_tensors(folder, &folder->weights, entry_of);
-    hone_free(entry_of);
+    HONE_TRY(hone_parameters_allocate(folder->model->parameters, folder->training));
+    struct match match = match_create(folder->model);
+    enum hone_status status = match_tensors(&match, folder, true);
+    if (status == HONE_OK) status = load_tensors(folder, &folder->weights, &match);
+    match_free(&match);
     return status;
 }
 
@@ -264,9 +321,10 @@ static enum hone_status save_weights(const struct hone_model_folder *folder, con
 enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length) {
     const struct hone_model *model = folder->model;
     char *weights_path = hone_path_join(to, "model.safetensors");
-    struct hone_config_head head = {.architecture = model->class->architecture(model->head),
+    const char *problem_type = model->head == HONE_HEAD_SEQUENCE_CLASSIFICATION ? "single_label_classification" : NULL;
+    struct hone_config_head head = {.architecture = model->class->architectures[model->head],
                                     .model_type = model->class->model_type,
-                                    .problem_type = "single_label_classification",
+                                    .problem_type = problem_type,
                                     .dtype = "float32",
                                     .labels = folder->labels.names,
                                     .n_labels = (size_t)folder->labels.n};
@@ -285,21 +343,20 @@ enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, cons
     struct hone_safetensors weights;
     HONE_TRY(hone_safetensors_open(&weights, from));
     struct hone_parameters *parameters = folder->model->parameters;
-    int32_t n = hone_parameters_count(parameters);
-    int64_t *entry_of = hone_alloc((size_t)n, sizeof *entry_of, "tensor table");
+    struct match match = match_create(folder->model);
     enum hone_status status = HONE_OK;
-    for (int32_t id = 0; id < n && status == HONE_OK; id++) {
+    for (int32_t id = 0; id < hone_parameters_count(parameters) && status == HONE_OK; id++) {
         const struct hone_parameter *parameter = hone_parameters_get(parameters, id);
         const struct hone_tensor_entry *entry = hone_safetensors_find(&weights, parameter->name);
-        entry_of[id] = entry ? entry - weights.tensors : -1;
+        match.entry[id] = entry ? entry - weights.tensors : -1;
         if (!entry) {
             status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" is missing", from, parameter->name);
         } else if (!same_shape(parameter, entry)) {
             status = wrong_shape(from, entry, parameter, folder->model);
         }
     }
-    if (status == HONE_OK) status = load_tensors(folder, &weights, entry_of);
-    hone_free(entry_of);
+    if (status == HONE_OK) status = load_tensors(folder, &weights, &match);
+    match_free(&match);
     hone_safetensors_close(&weights);
     return status;
 }

@@ -12,9 +12,9 @@ struct hone_model_folder {
     json_t *config; /* owned */
     struct hone_model *model;
     struct hone_tokenizer *tokenizer;
-    struct hone_labels labels; /* id2label of config.json, or the ones given */
+    struct hone_labels labels; /* id2label of config.json, or the ones given; none for a masked LM */
     struct hone_safetensors weights;
-    bool training;
+    bool training, from_nothing;
     uint64_t seed;
 };
 
@@ -23,6 +23,7 @@ struct hone_model_folder_options {
     enum hone_head head;
     const struct hone_labels *labels; /* of the data; NULL: those of config.json */
     bool training;                    /* gradients too; a head that the folder lacks is initialised from `seed` */
+    bool from_nothing;                /* no weights are read: config.json says the sizes, `seed` the values */
     uint64_t seed;
 };
 

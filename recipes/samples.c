@@ -29,8 +29,8 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
     reserve(samples, room, encoding->n);
     int64_t begin = samples->begins[samples->n], n = (int64_t)encoding->n;
     for (int64_t i = 0; i < n; i++) {
-        int32_t type = encoding->type_ids[i];
-        if (type < 0 || type >= model->n_types || type > UINT8_MAX) {
+        int32_t type = model->n_types ? encoding->type_ids[i] : 0;
+        if (type < 0 || type > UINT8_MAX || (type > 0 && type >= model->n_types)) {
             return hone_fail(HONE_BAD_INPUT,
                              "the tokenizer gives token %lld the type %d, but the model has types 0 to %lld only "
                              "(type_vocab_size in config.json)%s",

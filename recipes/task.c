@@ -21,7 +21,7 @@ const struct hone_task_class *hone_task_of_config(const json_t *config) {
         const struct hone_model_class *model = hone_model_class_at(m);
         if (strcmp(model->model_type, type) != 0) continue;
         for (int i = 0; i < n_tasks; i++) {
-            if (strcmp(model->architecture(tasks[i]->head), architecture) == 0) return tasks[i];
+            if (strcmp(model->architectures[tasks[i]->head], architecture) == 0) return tasks[i];
         }
     }
     return NULL;

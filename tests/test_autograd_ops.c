@@ -34,7 +34,7 @@ struct test_case {
 /* A parameter as a value: row i of the table is token i. */
 static hone_value as_value(struct setting *s, int input) {
     int64_t rows = hone_parameters_get(s->rig.parameters, s->ids[input])->shape[0];
-    return hone_embedding(s->rig.tape, rows, s->ids[input], s->identity, -1, NULL, -1, NULL);
+    return hone_embedding(s->rig.tape, rows, s->ids[input], s->identity, -1, 0, NULL, -1, NULL);
 }
 
 static struct hone_dropout_site site(struct setting *s, double p, uint32_t number, bool pruned) {
@@ -81,7 +81,7 @@ static hone_value dropout(struct setting *s) {
     return hone_dropout_rows(s->rig.tape, as_value(s, 0), site(s, 0.4, 2, 0));
 }
 static hone_value embedding(struct setting *s) {
-    return hone_embedding(s->rig.tape, T, s->ids[0], s->embedding_ids, s->ids[1], s->embedding_positions, s->ids[2],
+    return hone_embedding(s->rig.tape, T, s->ids[0], s->embedding_ids, s->ids[1], 0, s->embedding_positions, s->ids[2],
                           s->embedding_types);
 }
 static hone_value gather_rows(struct setting *s) { return hone_gather_rows(s->rig.tape, as_value(s, 0), s->rows, R); }

@@ -90,7 +90,7 @@ static hone_value record_random(struct graph *g, uint64_t seed, enum hone_mode m
     g->state = seed * 77 + 5;
     hone_tape_begin(g->rig.tape, mode);
     int64_t T = 1 + choose(g, 50);
-    values[0] = hone_embedding(g->rig.tape, T, g->table, g->ids, -1, NULL, -1, NULL);
+    values[0] = hone_embedding(g->rig.tape, T, g->table, g->ids, -1, 0, NULL, -1, NULL);
     int length = 1 + (int)choose(g, 30);
     for (int i = 0; i < length; i++) {
         values[n] = random_op(g, values, n, 10 + (uint32_t)i);
@@ -268,7 +268,7 @@ static void test_inference_reuses(void **state) {
     size_t needed[2];
     for (int round = 0; round < 2; round++) {
         hone_tape_begin(g.rig.tape, HONE_INFERENCE);
-        hone_value x = hone_embedding(g.rig.tape, 32, g.table, g.ids, -1, NULL, -1, NULL);
+        hone_value x = hone_embedding(g.rig.tape, 32, g.table, g.ids, -1, 0, NULL, -1, NULL);
         for (int i = 0; i < (round ? 40 : 4); i++) x = hone_linear(g.rig.tape, x, g.w[0], g.b[0], 1);
         hone_tape_keep(g.rig.tape, x);
         needed[round] = hone_tape_measure(g.rig.tape);
@@ -285,7 +285,7 @@ static void test_in_place(void **state) {
     struct hone_tape *tape = g.rig.tape;
     for (int kept = 0; kept < 2; kept++) {
         hone_tape_begin(tape, HONE_TRAINING);
-        hone_value x = hone_embedding(tape, 9, g.table, g.ids, -1, NULL, -1, NULL);
+        hone_value x = hone_embedding(tape, 9, g.table, g.ids, -1, 0, NULL, -1, NULL);
         hone_value d = hone_dropout_rows(tape, x, site(&g, 0.5, 1));
         hone_value y = hone_linear(tape, d, g.w[0], g.b[0], 1);
         if (kept) hone_tape_keep(tape, x);
@@ -298,7 +298,7 @@ static void test_in_place(void **state) {
     }
     /* tanh's backward reads its output, so dropout may not overwrite it. */
     hone_tape_begin(tape, HONE_TRAINING);
-    hone_value x = hone_embedding(tape, 9, g.table, g.ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(tape, 9, g.table, g.ids, -1, 0, NULL, -1, NULL);
     hone_value a = hone_activate(tape, x, HONE_TANH), d = hone_dropout_rows(tape, a, site(&g, 0.5, 1));
     hone_cross_entropy(tape, d, g.labels, NULL, 1, &g.rig.step->loss);
     TEST_OK(hone_tape_layout(tape));
@@ -328,7 +328,7 @@ static void test_hook(void **state) {
     graph_open(&g, 1);
     struct hone_tape *tape = g.rig.tape;
     hone_tape_begin(tape, HONE_TRAINING);
-    hone_value x = hone_embedding(tape, 20, g.table, g.ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(tape, 20, g.table, g.ids, -1, 0, NULL, -1, NULL);
     hone_value h = hone_linear(tape, x, g.w[0], g.b[0], 1);
     hone_linear(tape, h, g.w[3], g.b[3], 1); /* nobody reads it */
     h = hone_residual_layer_norm(tape, h, x, g.gamma[1], g.beta[1], 1e-5f, site(&g, 0, 0));
@@ -381,7 +381,7 @@ static void test_no_rows(void **state) {
     graph_open(&g, 1);
     struct hone_tape *tape = g.rig.tape;
     hone_tape_begin(tape, HONE_TRAINING);
-    hone_value x = hone_embedding(tape, 0, g.table, g.ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(tape, 0, g.table, g.ids, -1, 0, NULL, -1, NULL);
     x = hone_linear(tape, x, g.w[0], g.b[0], 1);
     x = hone_residual_layer_norm(tape, x, x, g.gamma[0], g.beta[0], 1e-5f, site(&g, 0.1, 0));
     x = hone_dropout_rows(tape, hone_activate(tape, x, HONE_RELU), site(&g, 0.1, 1));
@@ -397,7 +397,7 @@ static void differentiate_oneway(void *user) {
     struct graph *g = user;
     static const struct hone_op oneway = {.name = "oneway", .backward_name = "oneway backward", .forward = nothing};
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
-    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     struct hone_node node = {.op = &oneway, .inputs = {x, -1}, .saved = -1, .rows = 4, .cols = WIDTH};
     node.output = hone_tape_add_value(g->rig.tape, 4, WIDTH);
     hone_tape_add_node(g->rig.tape, node, NULL, 0);
@@ -408,27 +408,27 @@ static void differentiate_oneway(void *user) {
 static void add_wrong_shape(void *user) {
     struct graph *g = user;
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
-    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     hone_linear(g->rig.tape, x, g->w[0], g->table, 1);
 }
 
 static void join_strangers(void *user) {
     struct graph *g = user;
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
-    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     hone_linear(g->rig.tape, x, g->w[0], -1, 2);
 }
 
 static void read_unlaid(void *user) {
     struct graph *g = user;
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
-    hone_tape_data(g->rig.tape, hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL));
+    hone_tape_data(g->rig.tape, hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL));
 }
 
 static void backward_of_inference(void *user) {
     struct graph *g = user;
     hone_tape_begin(g->rig.tape, HONE_INFERENCE);
-    hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     if (hone_tape_layout(g->rig.tape) != HONE_OK) return;
     hone_tape_backward(g->rig.tape, NULL, NULL, g->rig.stream);
 }
@@ -436,7 +436,7 @@ static void backward_of_inference(void *user) {
 static void drop_twice(void *user) {
     struct graph *g = user;
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
-    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, NULL, -1, NULL);
+    hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     x = hone_dropout_rows(g->rig.tape, x, site(g, 0.1, 8));
     hone_dropout_rows(g->rig.tape, x, site(g, 0.1, 8));
 }

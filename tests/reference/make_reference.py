@@ -10,8 +10,9 @@ import pathlib
 
 import torch
 import torch.nn.functional as F
+import transformers
 from safetensors.torch import save_file
-from transformers import BertConfig, BertForSequenceClassification, get_linear_schedule_with_warmup
+from transformers import get_linear_schedule_with_warmup
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 torch.use_deterministic_algorithms(True)
@@ -30,51 +31,83 @@ def save(tensors, path):
 
 # Whole models.
 
+BERT = dict(hidden_size=24, num_attention_heads=3, intermediate_size=52, num_hidden_layers=2, hidden_act="gelu",
+            type_vocab_size=2, layer_norm_eps=1e-12)
+ROBERTA = BERT | dict(type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=3, hidden_size=20, num_attention_heads=4)
+DISTILBERT = dict(dim=21, n_heads=3, hidden_dim=37, n_layers=2, activation="gelu")
+# Name: family, head, configuration. A masked LM's labels are ids.
 MODELS = {
-    "gelu": dict(hidden_size=24, num_attention_heads=3, intermediate_size=52, num_hidden_layers=2, hidden_act="gelu",
-                 type_vocab_size=2, layer_norm_eps=1e-12, num_labels=3),
-    "relu": dict(hidden_size=40, num_attention_heads=5, intermediate_size=52, num_hidden_layers=3, hidden_act="relu",
-                 type_vocab_size=1, layer_norm_eps=1e-5, num_labels=2),
-    "gelu_new": dict(hidden_size=21, num_attention_heads=3, intermediate_size=31, num_hidden_layers=1,
-                     hidden_act="gelu_new", type_vocab_size=2, layer_norm_eps=1e-12, num_labels=5),
+    "gelu": ("Bert", "SequenceClassification", BERT | dict(num_labels=3)),
+    "relu": ("Bert", "SequenceClassification",
+             BERT | dict(hidden_size=40, num_attention_heads=5, num_hidden_layers=3, hidden_act="relu",
+                         type_vocab_size=1, layer_norm_eps=1e-5, num_labels=2)),
+    "gelu_new": ("Bert", "SequenceClassification",
+                 BERT | dict(hidden_size=21, intermediate_size=31, num_hidden_layers=1, hidden_act="gelu_new",
+                             num_labels=5)),
+    "bert_tokens": ("Bert", "TokenClassification", BERT | dict(num_labels=7)),
+    "bert_masked": ("Bert", "MaskedLM", BERT | dict(hidden_act="relu")),
+    "roberta_sequences": ("Roberta", "SequenceClassification", ROBERTA | dict(num_labels=3)),
+    "roberta_tokens": ("Roberta", "TokenClassification", ROBERTA | dict(num_labels=5, num_hidden_layers=1)),
+    "roberta_masked": ("Roberta", "MaskedLM", ROBERTA | dict(hidden_act="relu")),
+    "distilbert_sequences": ("DistilBert", "SequenceClassification", DISTILBERT | dict(num_labels=2)),
+    "distilbert_tokens": ("DistilBert", "TokenClassification", DISTILBERT | dict(num_labels=9, activation="relu")),
+    "distilbert_masked": ("DistilBert", "MaskedLM", DISTILBERT),
 }
-VOCABULARY, POSITIONS = 61, 37
+VOCABULARY, LONGEST = 61, 37
 LENGTHS = [5, 1, 37, 2, 16, 1, 9]
 
 
-def make_model(name, settings, seed):
+def read_rows(g, head):
+    """Tokens that the head reads, of each sequence: the first, or any, none and all among them."""
+    if head == "SequenceClassification":
+        return [torch.tensor([0]) for _ in LENGTHS]
+    chosen = [torch.nonzero(torch.rand(n, generator=g) < 0.3).flatten() for n in LENGTHS]
+    return [torch.tensor([], dtype=torch.long), torch.tensor([0])] + chosen[2:-1] + [torch.arange(LENGTHS[-1])]
+
+
+def make_model(name, family, head, settings, seed):
     g = torch.Generator().manual_seed(seed)
-    config = BertConfig(vocab_size=VOCABULARY, max_position_embeddings=POSITIONS, **settings)
+    offset = settings["pad_token_id"] + 1 if family == "Roberta" else 0
+    config = getattr(transformers, f"{family}Config")(vocab_size=VOCABULARY, max_position_embeddings=LONGEST + offset,
+                                                      **settings)
     config._attn_implementation = "eager"
-    model = BertForSequenceClassification(config).double().eval()
+    model = getattr(transformers, f"{family}For{head}")(config).double().eval()
     with torch.no_grad():
         for key, p in model.named_parameters():
             # Larger than initializer_range, so that attention is far from uniform and every gradient is felt.
             scale = 0.1 if p.dim() == 1 else 0.35 if "embeddings" in key else 0.25
-            p.copy_(noise(g, *p.shape, scale=scale) + (1.0 if key.endswith("LayerNorm.weight") else 0.0))
+            norm = "norm" in key.lower() and key.endswith("weight")
+            p.copy_(noise(g, *p.shape, scale=scale) + (1.0 if norm else 0.0))
             p.copy_(p.float().double())
-    # From 1: torch gives the row of pad_token_id no gradient, and hone never feeds a pad token.
-    ids = [torch.randint(1, VOCABULARY, (n,), generator=g) for n in LENGTHS]
-    types = [(torch.arange(n) >= (n + 1) // 2).long() * (settings["type_vocab_size"] - 1) for n in LENGTHS]
-    labels = torch.randint(0, settings["num_labels"], (len(LENGTHS),), generator=g)
+    # Not pad_token_id: torch gives its row no gradient, and hone never feeds a pad token.
+    ids = [torch.randint(offset or 1, VOCABULARY, (n,), generator=g) for n in LENGTHS]
+    types = [(torch.arange(n) >= (n + 1) // 2).long() * (settings.get("type_vocab_size", 2) - 1) for n in LENGTHS]
+    rows = read_rows(g, head)
+    classes = VOCABULARY if head == "MaskedLM" else settings["num_labels"]
+    labels = torch.randint(0, classes, (sum(map(len, rows)),), generator=g)
     logits, hidden = [], []
-    for i, t in zip(ids, types):  # each alone: no padding takes part
-        hidden.append(model.bert(input_ids=i[None], token_type_ids=t[None]).last_hidden_state[0])
-        logits.append(model(input_ids=i[None], token_type_ids=t[None]).logits[0])
-    logits = torch.stack(logits)
+    for i, t, r in zip(ids, types, rows):  # each alone: no padding takes part
+        inputs = dict(input_ids=i[None]) | ({} if family == "DistilBert" else dict(token_type_ids=t[None]))
+        hidden.append(model.base_model(**inputs).last_hidden_state[0])
+        all_logits = model(**inputs).logits
+        logits.append(all_logits if head == "SequenceClassification" else all_logits[0, r])
+    logits = torch.cat(logits)
     loss = F.cross_entropy(logits, labels)
     loss.backward()
     folder = FIXTURES / "bert" / name
     folder.mkdir(parents=True, exist_ok=True)
+    model.float().save_pretrained(folder)  # leaves tied aliases out
     config.dtype = "float32"
-    config.architectures = ["BertForSequenceClassification"]
+    config.architectures = [type(model).__name__]
     fields = {k: v for k, v in config.to_dict().items() if k not in ("transformers_version", "_name_or_path")}
     (folder / "config.json").write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")
-    save({k: p.float() for k, p in model.named_parameters()}, folder / "model.safetensors")
+    (folder / "generation_config.json").unlink(missing_ok=True)
     expected = {"grad." + k: p.grad.float() for k, p in model.named_parameters()}
+    begins = torch.tensor([0] + LENGTHS).cumsum(0)
     expected |= {"ids": torch.cat(ids).int(), "types": torch.cat(types).int(), "labels": labels.int(),
-                 "lengths": torch.tensor(LENGTHS).int(), "logits": logits, "hidden": torch.cat(hidden),
-                 "loss": loss.reshape(1)}
+                 "lengths": torch.tensor(LENGTHS).int(),
+                 "rows": torch.cat([b + r for b, r in zip(begins, rows)]).int(),
+                 "logits": logits, "hidden": torch.cat(hidden), "loss": loss.reshape(1)}
     save(expected, folder / "expected.safetensors")
 
 
@@ -213,7 +246,7 @@ def make_optimizer():
 
 
 if __name__ == "__main__":
-    for number, (name, settings) in enumerate(MODELS.items()):
-        make_model(name, settings, 100 + number)
+    for number, (name, (family, head, settings)) in enumerate(MODELS.items()):
+        make_model(name, family, head, settings, 100 + number)
     make_ops()
     make_optimizer()
