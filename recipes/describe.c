@@ -18,6 +18,7 @@ void hone_recipe_help(struct hone_text *text) {
             hone_text_format(text, " (default %s)", option->otherwise);
         }
         hone_text_format(text, "\n%23s%s\n", "", option->help);
+        if (option->only) hone_text_format(text, "%23sWith %.*s.name: %s\n", "", n, option->name, option->only);
     }
 }
 
@@ -59,7 +60,7 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
     case HONE_OPTION_COLUMN:
         hone_text_format(text, "%s, {\"type\": \"integer\", \"minimum\": 0}", string);
         break;
-    case HONE_OPTION_WARMUP:
+    case HONE_OPTION_STEPS:
         hone_text_format(text, "{\"type\": \"number\", \"minimum\": 0, \"exclusiveMaximum\": 1}, ");
         break;
     case HONE_OPTION_NUMBER:
@@ -77,7 +78,7 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
         break;
     }
     bool integer = option->type == HONE_OPTION_INTEGER || option->type == HONE_OPTION_AUTO_OR_INTEGER ||
-                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_WARMUP;
+                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_STEPS;
     if (integer) {
         hone_text_format(text, "{\"type\": \"integer\"");
         schema_bounds(text, option);

@@ -104,7 +104,7 @@ static bool read_column(struct hone_column *out, const struct hone_yaml *value) 
     return read_string(&out->name, value);
 }
 
-static bool read_warmup(struct hone_warmup *out, const struct hone_option *option, const struct hone_yaml *value) {
+static bool read_steps(struct hone_steps *out, const struct hone_option *option, const struct hone_yaml *value) {
     double x;
     if (!read_number(&x, value)) return false;
     if (node_kind(value) == SCALAR_INTEGER) return read_integer(&out->steps, option, value);
@@ -223,8 +223,8 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
     case HONE_OPTION_WORD:
         *(int *)member = 0;
         break;
-    case HONE_OPTION_WARMUP:
-        *(struct hone_warmup *)member = (struct hone_warmup){0};
+    case HONE_OPTION_STEPS:
+        *(struct hone_steps *)member = (struct hone_steps){0};
         break;
     }
 }
@@ -273,8 +273,8 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     case HONE_OPTION_COLUMN:
         right = read_column(member, value);
         break;
-    case HONE_OPTION_WARMUP:
-        right = read_warmup(member, option, value);
+    case HONE_OPTION_STEPS:
+        right = read_steps(member, option, value);
         break;
     }
     if (right) return NULL;
@@ -358,7 +358,7 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
     case HONE_OPTION_COLUMN:
         hone_text_format(text, "a column's name, or its number from 0");
         break;
-    case HONE_OPTION_WARMUP:
+    case HONE_OPTION_STEPS:
         hone_text_format(text, "a whole number of steps, or a share with a decimal point from 0.0 to below 1.0");
         return;
     case HONE_OPTION_NUMBER:

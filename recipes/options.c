@@ -71,11 +71,38 @@ const struct hone_option hone_options[] = {
      .aliases = "max_grad_norm grad_clip gradient_clip_val clip",
      .help = "Longest gradient over all parameters, longer ones are scaled down; 0 for no clipping"},
 
-    {"schedule.name", HONE_OPTION_WORD, AT(schedule.name), "linear", WORDS("linear"),
+    {"schedule.name", HONE_OPTION_WORD, AT(schedule.name), "linear",
+     WORDS("linear", "cosine", "cosine_with_min_lr", "cosine_with_restarts", "polynomial", "constant",
+           "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"),
      .aliases = "lr_scheduler_type lr_scheduler scheduler",
-     .help = "Course of the learning rate after the warm-up: linear goes down to 0"},
-    {"schedule.warmup", HONE_OPTION_WARMUP, AT(schedule.warmup), "0", .low = 0, .high = 1e9,
-     .aliases = "warmup_steps warmup_ratio", .help = "Steps over which the learning rate rises, or their share of all"},
+     .help = "Course of the learning rate over the steps, each as in Transformers"},
+    {"schedule.warmup", HONE_OPTION_STEPS, AT(schedule.warmup), "0", .low = 0, .high = 1e9,
+     .aliases = "warmup_steps warmup_ratio num_warmup_steps",
+     .only = "linear cosine cosine_with_min_lr cosine_with_restarts polynomial constant_with_warmup inverse_sqrt "
+             "warmup_stable_decay",
+     .help = "Steps over which the learning rate rises, or their share of all"},
+    {"schedule.num_cycles", HONE_OPTION_NUMBER, AT(schedule.num_cycles), .low = 0, .low_open = true, .high = 1e9,
+     .only = "cosine cosine_with_min_lr cosine_with_restarts warmup_stable_decay",
+     .help = "Waves of the cosine (default 0.5: down once), or times that it starts anew (default 1)"},
+    {"schedule.power", HONE_OPTION_NUMBER, AT(schedule.power), "1", .low = 0, .low_open = true, .high = 1e3,
+     .only = "polynomial", .help = "Power of the share of steps that are left"},
+    {"schedule.lr_end", HONE_OPTION_NUMBER, AT(schedule.lr_end), "1e-7", .low = 0, .high = INFINITY,
+     .only = "polynomial", .help = "Learning rate of the last step"},
+    {"schedule.min_lr_ratio", HONE_OPTION_NUMBER, AT(schedule.min_lr_ratio), "0", .low = 0, .high = 1,
+     .aliases = "min_lr min_lr_rate", .only = "cosine_with_min_lr warmup_stable_decay",
+     .help = "Lowest learning rate as a share of the highest"},
+    {"schedule.timescale", HONE_OPTION_INTEGER, AT(schedule.timescale), .low = 1, .high = 1e9, .only = "inverse_sqrt",
+     .help = "Steps after which the rate is down by the root of 2; by default the warm-up, or 10000 without one"},
+    {"schedule.stable_steps", HONE_OPTION_INTEGER, AT(schedule.stable_steps), .low = 1, .high = 1e9,
+     .aliases = "num_stable_steps", .only = "warmup_stable_decay",
+     .help = "Steps at the highest rate; by default all that warm-up and decay leave"},
+    {"schedule.decay", HONE_OPTION_STEPS, AT(schedule.decay), "0", .low = 0, .high = 1e9,
+     .aliases = "num_decay_steps decay_steps", .only = "warmup_stable_decay",
+     .help = "Steps over which the learning rate falls at the end, or their share of all"},
+    {"schedule.warmup_type", HONE_OPTION_WORD, AT(schedule.warmup_type), "linear", WORDS("linear", "cosine", "1-sqrt"),
+     .only = "warmup_stable_decay", .help = "Curve of the warm-up"},
+    {"schedule.decay_type", HONE_OPTION_WORD, AT(schedule.decay_type), "cosine", WORDS("linear", "cosine", "1-sqrt"),
+     .only = "warmup_stable_decay", .help = "Curve of the decay"},
 
     {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32"), .aliases = "dtype torch_dtype bf16 fp16",
      .help = "Number format of weights and activations"},
@@ -121,6 +148,17 @@ const struct hone_option *hone_section_find(const char *section) {
         if (n > 0 && strncmp(hone_options[i].name, section, n) == 0 && section[n] == 0) return &hone_options[i];
     }
     return NULL;
+}
+
+bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option) {
+    if (!option->only) return true;
+    char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
+    const char *word = hone_recipe_word(name, *(const int *)((const char *)recipe + hone_option_find(name)->offset));
+    hone_free(name);
+    size_t length = strlen(word);
+    for (const char *p = option->only; p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
+        if (strcspn(p, " ") == length && strncmp(p, word, length) == 0) return true;
+    return false;
 }
 
 bool hone_options_share_section(const struct hone_option *a, const struct hone_option *b) {

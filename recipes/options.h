@@ -22,7 +22,7 @@ enum hone_option_type {                    /* member of struct hone_recipe */
                         HONE_OPTION_BOOL,            /* bool */
                         HONE_OPTION_WORD,            /* an enum: position of the word in `words` */
                         HONE_OPTION_COLUMN,          /* struct hone_column */
-                        HONE_OPTION_WARMUP,          /* struct hone_warmup */
+                        HONE_OPTION_STEPS,           /* struct hone_steps */
 };
 
 struct hone_option {
@@ -36,6 +36,7 @@ struct hone_option {
     double low, high;         /* numbers: bounds, inclusive unless open; high may be INFINITY */
     bool low_open, high_open;
     bool required;
+    const char *only; /* works with these words of "<section>.name" alone, separated by one space; NULL: with all */
 };
 
 /* Rows of one section stand together, in reading order. */
@@ -51,6 +52,9 @@ size_t hone_option_section_length(const struct hone_option *option);
 /* First row of the section called `section`; NULL when there is none. */
 const struct hone_option *hone_section_find(const char *section);
 bool hone_options_share_section(const struct hone_option *a, const struct hone_option *b);
+/* Whether the option works with the recipe's "<section>.name". One that doesn't cannot be given, and reads null in the
+ * resolved recipe. */
+bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option);
 
 /* Reads `value` (not null, but for HONE_OPTION_EVERY) into the recipe's member, which is freed first. Returns NULL, or
  * an owned sentence 'found …, expected …' with *culprit the node that it speaks of; the member is unset then. */

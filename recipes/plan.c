@@ -78,7 +78,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
     *out = (struct hone_plan){.parameters = hone_parameters_total(parameters),
                               .steps = run->steps,
                               .steps_per_epoch = run->steps_per_epoch,
-                              .warmup = run->warmup,
+                              .warmup = run->schedule.warmup,
                               .micro_batch_tokens = run->micro_batch_tokens,
                               .most_tokens = run->most_tokens,
                               .most_sequences = run->most_sequences,

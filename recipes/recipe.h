@@ -14,12 +14,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "optim/schedule.h"
 
 /* In the order of the words in the option table. */
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
 enum hone_data_format { HONE_FORMAT_TSV };
 enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW };
-enum hone_schedule_name { HONE_SCHEDULE_LINEAR };
 enum hone_precision { HONE_PRECISION_F32 };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
@@ -35,8 +35,8 @@ struct hone_column {
     int64_t number;
 };
 
-/* Warm-up as a number of optimizer steps, or as a share of all of them when steps is 0 (0 <= ratio < 1). */
-struct hone_warmup {
+/* A number of optimizer steps, or a share of all of them when steps is 0 (0 <= ratio < 1). */
+struct hone_steps {
     int64_t steps;
     double ratio;
 };
@@ -76,7 +76,12 @@ struct hone_recipe {
     } optimizer;
     struct {
         enum hone_schedule_name name;
-        struct hone_warmup warmup;
+        struct hone_steps warmup, decay;
+        int64_t stable_steps;     /* 0: not given */
+        double num_cycles, power; /* 0: not of this schedule */
+        double lr_end, min_lr_ratio;
+        int64_t timescale; /* 0: not given */
+        enum hone_curve warmup_type, decay_type;
     } schedule;
     enum hone_precision precision;
     enum hone_device_choice device;

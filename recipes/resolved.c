@@ -140,12 +140,12 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
         }
         break;
     }
-    case HONE_OPTION_WARMUP: {
-        const struct hone_warmup *warmup = member;
-        if (warmup->ratio > 0) {
-            hone_number_print(text, warmup->ratio);
+    case HONE_OPTION_STEPS: {
+        const struct hone_steps *steps = member;
+        if (steps->ratio > 0) {
+            hone_number_print(text, steps->ratio);
         } else {
-            hone_text_format(text, "%lld", (long long)warmup->steps);
+            hone_text_format(text, "%lld", (long long)steps->steps);
         }
         break;
     }
@@ -167,7 +167,11 @@ void hone_recipe_text(struct hone_text *text, const struct hone_recipe *recipe) 
         if (n > 0 && (i == 0 || !hone_options_share_section(option, option - 1)))
             hone_text_format(text, "%.*s:\n", n, option->name);
         hone_text_format(text, "%s%s: ", n > 0 ? "  " : "", hone_option_key(option));
-        hone_option_print(text, recipe, option);
+        if (hone_option_applies(recipe, option)) {
+            hone_option_print(text, recipe, option);
+        } else {
+            hone_text_format(text, "null");
+        }
         hone_text_format(text, "\n");
     }
 }

@@ -121,8 +121,41 @@ static void folders(struct hone_reader *reader) {
                          "the same folder as model.path, which would be overwritten");
 }
 
+/* Options of one optimizer or schedule that is not the one chosen. */
+static void inapplicable(struct hone_reader *reader) {
+    for (size_t i = 0; i < hone_option_count; i++) {
+        const struct hone_option *option = &hone_options[i];
+        const struct hone_given *given = &reader->given[i];
+        if (!given->given || hone_option_applies(reader->recipe, option)) continue;
+        int n = (int)hone_option_section_length(option);
+        char *name = hone_format("%.*s.name", n, option->name);
+        if (!hone_reader_given(reader, name)->excused) {
+            const struct hone_option *row = hone_option_find(name);
+            const char *word = hone_recipe_word(name, *(const int *)((const char *)reader->recipe + row->offset));
+            char *why = hone_format("%s is %s, and this works with %s only: remove it, or set it to null", name, word,
+                                    option->only);
+            hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why);
+            hone_free(why);
+        }
+        hone_free(name);
+    }
+}
+
+static void schedule(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    bool restarts = r->schedule.name == HONE_SCHEDULE_COSINE_WITH_RESTARTS;
+    if (r->schedule.num_cycles == 0) r->schedule.num_cycles = restarts ? 1 : 0.5;
+    if (r->schedule.name != HONE_SCHEDULE_POLYNOMIAL || r->schedule.lr_end < r->optimizer.lr) return;
+    const struct hone_given *end = hone_reader_given(reader, "schedule.lr_end");
+    const struct hone_given *lr = hone_reader_given(reader, "optimizer.lr");
+    if (!end->excused && !lr->excused)
+        hone_mistake_add(reader, end->given ? end->place : lr->place, "schedule.lr_end", "must be below optimizer.lr");
+}
+
 void hone_recipe_rules(struct hone_reader *reader) {
     missing(reader);
+    inapplicable(reader);
+    schedule(reader);
     training_length(reader);
     early_stopping(reader);
     columns(reader);

@@ -6,7 +6,6 @@
 
 #include "base/arith.h"
 #include "base/log.h"
-#include "optim/schedule.h"
 
 /* A share of the memory that is free now; the rest is the system's and other programs'. */
 #define MEMORY_SHARE 0.8
@@ -82,14 +81,40 @@ void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_ru
     *sequences = hone_max_i64(run->most_sequences, HONE_INFERENCE_SEQUENCES);
 }
 
+static int64_t steps_of(struct hone_steps steps, int64_t total) {
+    return steps.steps ? steps.steps : hone_schedule_steps(steps.ratio, total);
+}
+
+static enum hone_status plan_schedule(struct hone_run *run) {
+    const struct hone_recipe *r = run->recipe;
+    struct hone_schedule *s = &run->schedule;
+    *s = (struct hone_schedule){.name = r->schedule.name,
+                                .total = run->steps,
+                                .warmup = steps_of(r->schedule.warmup, run->steps),
+                                .num_cycles = r->schedule.num_cycles,
+                                .power = r->schedule.power,
+                                .end_ratio = r->schedule.lr_end / r->optimizer.lr,
+                                .min_ratio = r->schedule.min_lr_ratio,
+                                .timescale = r->schedule.timescale,
+                                .stable = r->schedule.stable_steps,
+                                .decay = steps_of(r->schedule.decay, run->steps),
+                                .warmup_curve = r->schedule.warmup_type,
+                                .decay_curve = r->schedule.decay_type};
+    if (s->name != HONE_SCHEDULE_WARMUP_STABLE_DECAY || s->stable) return HONE_OK;
+    s->stable = s->total - s->warmup - s->decay;
+    if (s->stable >= 0) return HONE_OK;
+    return hone_fail(
+        HONE_USAGE, "schedule.warmup and schedule.decay are %lld and %lld steps, but the run has only %lld: lower them",
+        (long long)s->warmup, (long long)s->decay, (long long)s->total);
+}
+
 static enum hone_status plan_steps(struct hone_run *run) {
     const struct hone_recipe *recipe = run->recipe;
     int64_t batch_size = recipe->training.batch_size;
     run->steps_per_epoch = (run->train.n + batch_size - 1) / batch_size;
     run->steps = recipe->training.max_steps ? recipe->training.max_steps
                                             : (int64_t)ceil(recipe->training.epochs * (double)run->steps_per_epoch);
-    run->warmup = recipe->schedule.warmup.steps ? recipe->schedule.warmup.steps
-                                                : hone_schedule_warmup_steps(recipe->schedule.warmup.ratio, run->steps);
+    HONE_TRY(plan_schedule(run));
     run->tokens_per_epoch = run->train.begins[run->train.n];
     run->micro_batch_tokens = recipe->training.micro_batch_tokens;
     bool chosen_here = run->micro_batch_tokens == HONE_AUTO;

@@ -3,6 +3,7 @@
 #ifndef HONE_RECIPES_RUN_H
 #define HONE_RECIPES_RUN_H
 
+#include "optim/schedule.h"
 #include "recipes/engine.h"
 #include "recipes/model_folder.h"
 #include "recipes/task.h"
@@ -16,7 +17,7 @@ struct hone_run {
     double encode_seconds;                       /* of the training samples */
 
     int64_t steps_per_epoch, steps; /* optimizer steps */
-    int64_t warmup;                 /* of them */
+    struct hone_schedule schedule;  /* of the learning rate over them */
     /* Micro-batches: the budget in tokens, and the largest that the run's order of samples really makes. */
     int64_t micro_batch_tokens, most_tokens, most_sequences;
     int64_t tokens_per_epoch;

@@ -191,7 +191,7 @@ static void fill_settings(struct settings *settings, const struct hone_run *run,
     add_setting(settings, "weight decay", "%g", recipe->optimizer.weight_decay);
     add_setting(settings, "clip norm", "%g", recipe->optimizer.clip_norm);
     add_setting(settings, "schedule", "%s, %lld warm-up steps",
-                hone_recipe_word("schedule.name", (int)recipe->schedule.name), (long long)run->warmup);
+                hone_recipe_word("schedule.name", (int)recipe->schedule.name), (long long)run->schedule.warmup);
     add_setting(settings, "batch size", "%lld", (long long)recipe->training.batch_size);
     add_setting(settings, "steps", "%lld", (long long)json_integer_value(json_object_get(results, "steps")));
     add_setting(settings, "epochs", "%.4g", json_real_value(json_object_get(results, "epoch")));

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "optim/adamw.h"
-#include "optim/schedule.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
 
@@ -43,7 +42,7 @@ enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct 
 }
 
 static double learning_rate_at(const struct hone_run *run, int64_t step) {
-    return run->recipe->optimizer.lr * hone_schedule_linear(step, run->steps, run->warmup);
+    return run->recipe->optimizer.lr * hone_schedule_factor(&run->schedule, step);
 }
 
 enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimizer *optimizer,

@@ -1,5 +1,5 @@
-/* AdamW and the schedule against torch.optim.AdamW, clip_grad_norm_ and get_linear_schedule_with_warmup
- * (tests/reference/make_reference.py), and what no reference has: skipped steps, segments, bytes. */
+/* AdamW against torch.optim.AdamW, clip_grad_norm_ and get_linear_schedule_with_warmup
+ * (tests/reference/make_optimizer_reference.py), and what no reference has: skipped steps, segments, bytes. */
 #include "optim/adamw.h"
 #include "optim/schedule.h"
 #include "tests/graph.h"
@@ -13,6 +13,8 @@ static const struct {
 
 static const struct hone_optimizer_settings settings = {
     .weight_decay = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip_norm = 1.5};
+
+static const struct hone_schedule schedule = {.name = HONE_SCHEDULE_LINEAR, .total = STEPS, .warmup = WARMUP};
 
 struct bench {
     struct rig rig;
@@ -98,7 +100,7 @@ static void test_adamw(void **state) {
     double *rates = fixture_f64(&b.fixture, "rates", NULL), *norms = fixture_f64(&b.fixture, "norms", NULL);
     int clipped = 0;
     for (int step = 0; step < STEPS; step++) {
-        double rate = 3e-3 * hone_schedule_linear(step, STEPS, WARMUP);
+        double rate = 3e-3 * hone_schedule_factor(&schedule, step);
         assert_true(fabs(rate - rates[step]) <= 1e-15);
         TEST_OK(hone_optimizer_begin(b.optimizer, 9, (uint32_t)step, rate, b.rig.stream));
         put_gradients(&b, step);
@@ -194,33 +196,12 @@ static void test_bytes(void **state) {
     bench_close(&b);
 }
 
-static void test_schedule(void **state) {
-    (void)state;
-    static const int64_t curves[][2] = {{10, 0}, {10, 3}, {10, 10}, {7, 1}, {1, 0}, {1, 1}, {3, 5}};
-    struct hone_safetensors fixture;
-    TEST_OK(hone_safetensors_open(&fixture, "tests/fixtures/optim/schedule.safetensors"));
-    for (size_t c = 0; c < sizeof curves / sizeof *curves; c++) {
-        char name[32];
-        int64_t n, total = curves[c][0], warmup = curves[c][1];
-        snprintf(name, sizeof name, "%lld.%lld", (long long)total, (long long)warmup);
-        double *want = fixture_f64(&fixture, name, &n);
-        assert_int_equal(n, total);
-        for (int64_t s = 0; s < n; s++) assert_true(fabs(hone_schedule_linear(s, total, warmup) - want[s]) < 1e-15);
-        hone_free(want);
-    }
-    hone_safetensors_close(&fixture);
-    assert_true(hone_schedule_linear(10, 10, 3) == 0);
-    assert_true(hone_schedule_linear(15, 10, 3) == 0);
-    assert_int_equal(hone_schedule_warmup_steps(0.1, 1001), 101);
-    assert_int_equal(hone_schedule_warmup_steps(0.1, 10), 1);
-    assert_int_equal(hone_schedule_warmup_steps(0, 10), 0);
-    assert_int_equal(hone_schedule_warmup_steps(1, 10), 10);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_adamw), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,27 @@ static const struct {
      "r.yaml:5:20: schedule.warmup: found \"-0.1\", expected a whole number of steps, or a share with a decimal point "
      "from 0.0 to below 1.0\n",
      NONE},
+    {ALL "schedule: {power: 2}\n",
+     "r.yaml:5:19: schedule.power: schedule.name is linear, and this works with polynomial only: remove it, or set it "
+     "to "
+     "null\n",
+     NONE},
+    {ALL "schedule: {name: cosine}\n",
+     "command line: schedule.decay=3: schedule.name is cosine, and this works with warmup_stable_decay only: remove "
+     "it, "
+     "or set it to null\n",
+     {"schedule.decay=3", NULL}},
+    {ALL "schedule: {name: constant, warmup: 0}\n",
+     "r.yaml:5:36: schedule.warmup: schedule.name is constant, and this works with linear cosine cosine_with_min_lr "
+     "cosine_with_restarts polynomial constant_with_warmup inverse_sqrt warmup_stable_decay only: remove it, or set it "
+     "to null\n",
+     NONE},
+    {ALL "schedule: {name: cosin, power: 2}\n",
+     "r.yaml:5:18: schedule.name: found \"cosin\", expected linear, cosine, cosine_with_min_lr, cosine_with_restarts, "
+     "polynomial, constant, constant_with_warmup, inverse_sqrt or warmup_stable_decay\n",
+     NONE},
+    {ALL "schedule: {name: polynomial, lr_end: 5e-5}\n", "r.yaml:5:38: schedule.lr_end: must be below optimizer.lr\n",
+     NONE},
     {ALL "schedule: {warmup: 10%}\n",
      "r.yaml:5:20: schedule.warmup: found \"10%\", expected a whole number of steps, or a share with a decimal point "
      "from 0.0 to below 1.0\n",
@@ -398,7 +419,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_BOOL:
         return kind == 't';
     case HONE_OPTION_NUMBER:
-    case HONE_OPTION_WARMUP:
+    case HONE_OPTION_STEPS:
         return kind == 'i' || kind == 'f';
     case HONE_OPTION_INTEGER:
     case HONE_OPTION_AUTO_OR_INTEGER:

@@ -1,5 +1,5 @@
-"""Writes tests/fixtures/{bert,autograd,optim}: what PyTorch and Transformers compute in float64 for small random
-models, for single ops, and for steps of AdamW. Run in the environment of requirements.txt:
+"""Writes tests/fixtures/{bert,autograd}: what PyTorch and Transformers compute in float64 for small random models and
+for single ops. Run in the environment of requirements.txt:
 
     python tests/reference/make_reference.py
 
@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 import transformers
 from safetensors.torch import save_file
-from transformers import get_linear_schedule_with_warmup
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 torch.use_deterministic_algorithms(True)
@@ -199,54 +198,7 @@ def make_ops():
     save(tensors, FIXTURES / "autograd" / "ops.safetensors")
 
 
-# AdamW with clipping and the linear schedule.
-
-STEPS, WARMUP = 5, 2
-OPTIMIZER = dict(lr=3e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
-CLIP = 1.5
-
-
-def make_optimizer():
-    g = torch.Generator().manual_seed(11)
-    shapes = {"head.weight": (3, 7), "head.bias": (3,), "norm.weight": (7,), "table.weight": (19, 7)}
-    parameters = {k: torch.nn.Parameter(noise(g, *s)) for k, s in shapes.items()}
-    decay = [p for k, p in parameters.items() if p.dim() == 2]
-    rest = [p for k, p in parameters.items() if p.dim() == 1]
-    groups = [dict(params=decay), dict(params=rest, weight_decay=0.0)]
-    optimizer = torch.optim.AdamW(groups, **OPTIMIZER)
-    schedule = get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
-    tensors = {"start." + k: p.float() for k, p in parameters.items()}
-    tensors = {k: t.clone() for k, t in tensors.items()}
-    rates, norms = [], []
-    for step in range(STEPS):
-        for k, p in parameters.items():
-            # Below and above the clip by turns.
-            p.grad = noise(g, *p.shape, scale=0.05 if step % 2 else 0.5)
-            tensors[f"grad.{step}.{k}"] = p.grad.float().clone()
-        rates.append(optimizer.param_groups[0]["lr"])
-        norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP))
-        optimizer.step()
-        schedule.step()
-        tensors |= {f"after.{step}.{k}": p.detach().clone() for k, p in parameters.items()}
-    tensors["rates"] = torch.tensor(rates, dtype=torch.float64)
-    tensors["norms"] = torch.stack(norms)
-    save(tensors, FIXTURES / "optim" / "adamw.safetensors")
-    # Factors alone, also for totals that warm-up fills or passes.
-    curves = {}
-    for total, warmup in [(10, 0), (10, 3), (10, 10), (7, 1), (1, 0), (1, 1), (3, 5)]:
-        o = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=1.0)
-        s = get_linear_schedule_with_warmup(o, warmup, total)
-        factors = []
-        for _ in range(total):
-            factors.append(o.param_groups[0]["lr"])
-            o.step()
-            s.step()
-        curves[f"{total}.{warmup}"] = torch.tensor(factors, dtype=torch.float64)
-    save(curves, FIXTURES / "optim" / "schedule.safetensors")
-
-
 if __name__ == "__main__":
     for number, (name, (family, head, settings)) in enumerate(MODELS.items()):
         make_model(name, family, head, settings, 100 + number)
     make_ops()
-    make_optimizer()
