@@ -31,13 +31,5 @@ static const struct hone_op cross_entropy_op = {.name = "cross_entropy",
 void hone_cross_entropy(struct hone_tape *tape, hone_value logits, const int32_t *labels, const float *weights,
                         float scale, float *loss) {
     struct cross_entropy a = {.labels = labels, .weights = weights, .scale = scale, .loss = loss};
-    struct hone_node node = {.op = &cross_entropy_op,
-                             .inputs = {logits, -1},
-                             .output = -1,
-                             .saved = -1,
-                             .backward_reads = HONE_READS_INPUT,
-                             .gradient = {HONE_GRADIENT_WRITES}};
-    node.rows = hone_value_rows(tape, logits);
-    node.cols = hone_value_cols(tape, logits);
-    hone_tape_add_node(tape, node, &a, sizeof a);
+    hone_tape_add_loss(tape, &cross_entropy_op, logits, &a, sizeof a);
 }

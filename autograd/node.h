@@ -123,6 +123,10 @@ hone_value hone_tape_add_saved(struct hone_tape *tape, int64_t rows, int64_t col
 /* Appends a node (copied) whose attributes are the n bytes given; inputs, output and saved are to be set, to -1 where
  * there is none. */
 void hone_tape_add_node(struct hone_tape *tape, struct hone_node node, const void *attributes, size_t n);
+/* Appends the node of a loss over the rows of a value: no output, and backward writes the value's gradient, from the
+ * value, over it unless it is kept. */
+void hone_tape_add_loss(struct hone_tape *tape, const struct hone_op *op, hone_value of, const void *attributes,
+                        size_t n);
 /* Names a parameter that the node's backward adds to; -1 is none. */
 void hone_node_add_parameter(struct hone_node *node, int32_t id);
 /* A parameter's record after checking its shape ([rows] with cols 0); rows or cols -1: any. */

@@ -36,5 +36,13 @@ hone_value hone_attend(struct hone_tape *tape, hone_value q, int64_t q_col, hone
  * backward unless kept. labels, weights: device, [R]; weights may be NULL. */
 void hone_cross_entropy(struct hone_tape *tape, hone_value logits, const int32_t *labels, const float *weights,
                         float scale, float *loss);
+/* The same with class weights, smoothed labels and focusing (kernels/ops.h, class_loss_forward). */
+void hone_class_loss(struct hone_tape *tape, hone_value logits, const int32_t *labels, struct hone_class_loss settings,
+                     float scale, float *loss);
+/* Adds scale * binary cross entropy to *loss: targets [R,V], weights [V] of the positive ones or NULL, device. */
+void hone_binary_cross_entropy(struct hone_tape *tape, hone_value logits, const float *targets, const float *weights,
+                               float focus, float scale, float *loss);
+/* Adds scale * the squared differences to targets [R,V], device. */
+void hone_squared_error(struct hone_tape *tape, hone_value y, const float *targets, float scale, float *loss);
 
 #endif

@@ -94,6 +94,19 @@ void hone_tape_add_node(struct hone_tape *tape, struct hone_node node, const voi
     tape->nodes[tape->n_nodes++] = node;
 }
 
+void hone_tape_add_loss(struct hone_tape *tape, const struct hone_op *op, hone_value of, const void *attributes,
+                        size_t n) {
+    struct hone_node node = {.op = op,
+                             .inputs = {of, -1},
+                             .output = -1,
+                             .saved = -1,
+                             .backward_reads = HONE_READS_INPUT,
+                             .gradient = {HONE_GRADIENT_WRITES}};
+    node.rows = hone_value_rows(tape, of);
+    node.cols = hone_value_cols(tape, of);
+    hone_tape_add_node(tape, node, attributes, n);
+}
+
 void hone_node_add_parameter(struct hone_node *node, int32_t id) {
     if (id < 0) return;
     int place = node->n_parameters;

@@ -148,6 +148,48 @@ def cross_entropy_backward(R, V):
     return lambda: torch.autograd.grad(loss, logits, retain_graph=True)
 
 
+def class_loss(R, V):
+    logits, labels = noise(R, V).requires_grad_(), torch.arange(R) * 7919 % V
+
+    def loss():
+        """Label smoothing and focusing with gamma 2, as hone's row."""
+        log_p = F.log_softmax(logits, 1)
+        each = -log_p * (1 - log_p.exp()) ** 2
+        return 0.9 * each.gather(1, labels[:, None]).sum() + 0.1 / V * each.sum()
+
+    return logits, loss
+
+
+def binary_cross_entropy(R, V):
+    logits, targets = noise(R, V).requires_grad_(), noise(R, V).abs()
+    return logits, lambda: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def squared_error(R, V):
+    y, targets = noise(R, V).requires_grad_(), noise(R, V).abs()
+    return y, lambda: F.mse_loss(y, targets, reduction="sum")
+
+
+def forward_of(make):
+    def forward(R, V):
+        logits, loss = make(R, V)
+        logits.requires_grad_(False)
+        return loss
+
+    forward.__name__ = f"{make.__name__}_forward"
+    return forward
+
+
+def backward_of(make):
+    def backward(R, V):
+        logits, loss = make(R, V)
+        value = loss()
+        return lambda: torch.autograd.grad(value, logits, retain_graph=True)
+
+    backward.__name__ = f"{make.__name__}_backward"
+    return backward
+
+
 def parts(n, count=100):
     return [n * (i + 1) // count - n * i // count for i in range(count)]
 
@@ -176,7 +218,8 @@ KERNELS = {f.__name__: f for f in (
     activation_backward, activation_forward, adamw, add, attention_backward, attention_forward, cross_entropy_backward,
     cross_entropy_forward, dropout, embedding_backward, embedding_forward, gather_rows, gradient_norm,
     linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
-    residual_layer_norm_forward, scatter_rows_add)}
+    residual_layer_norm_forward, scatter_rows_add,
+    *(side(make) for make in (binary_cross_entropy, class_loss, squared_error) for side in (backward_of, forward_of)))}
 HAVE_DROPOUT = {"attention_backward", "attention_forward", "dropout", "residual_layer_norm_backward",
                 "residual_layer_norm_forward"}
 

@@ -80,6 +80,12 @@ struct hone_adamw {
     float beta1, beta2, epsilon;
 };
 
+/* How a loss of classes departs from plain cross entropy. */
+struct hone_class_loss {
+    const float *weights; /* device, [V]; NULL: 1 */
+    float smoothing, focus;
+};
+
 struct hone_ops {
     /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; bias may be NULL. */
     void (*linear_forward)(void *y, const void *x, const void *w, const void *bias, int64_t T, int64_t N, int64_t K,
@@ -154,6 +160,34 @@ struct hone_ops {
     /* dlogits[r] = scale * weights[r] * (softmax(logits[r]) - onehot(labels[r])); dlogits may be logits. */
     void (*cross_entropy_backward)(void *dlogits, const void *logits, const int32_t *labels, const float *weights,
                                    float scale, int64_t R, int64_t V, enum hone_dtype dtype, struct hone_stream *s);
+
+    /* Cross entropy with class weights w, label smoothing e and focusing g: with t = (1 - e) onehot(label) + e / V,
+     * *loss += scale * sum over r, v of t[v] w[v] (1 - p[v])^g (-log p[v]), p = softmax(logits[r]). g 0 is PyTorch's
+     * CrossEntropyLoss(weight, label_smoothing) without its division; e 0 the focal loss of Lin et al. 2017, arXiv
+     * 1708.02002. Logits [R,V] and labels [R] as in cross_entropy; w [V] f32 or NULL for 1; 0 <= e <= 1, g >= 0. */
+    void (*class_loss_forward)(float *loss, const void *logits, const int32_t *labels,
+                               const struct hone_class_loss *settings, float scale, int64_t R, int64_t V,
+                               enum hone_dtype dtype, struct hone_stream *s);
+    /* dlogits may be logits. */
+    void (*class_loss_backward)(void *dlogits, const void *logits, const int32_t *labels,
+                                const struct hone_class_loss *settings, float scale, int64_t R, int64_t V,
+                                enum hone_dtype dtype, struct hone_stream *s);
+    /* Binary cross entropy of each logit x with its target y in [0, 1]:
+     * *loss += scale * sum of w[v] y (1 - p)^g (-log p) + (1 - y) p^g (-log(1 - p)), p = 1 / (1 + exp(-x)). w [V] f32 or
+     * NULL for 1 (PyTorch's pos_weight); g >= 0, 0 is BCEWithLogitsLoss. logits, targets (f32): [R,V]. */
+    void (*binary_cross_entropy_forward)(float *loss, const void *logits, const float *targets, const float *w, float g,
+                                         float scale, int64_t R, int64_t V, enum hone_dtype dtype,
+                                         struct hone_stream *s);
+    /* dlogits may be logits. */
+    void (*binary_cross_entropy_backward)(void *dlogits, const void *logits, const float *targets, const float *w,
+                                          float g, float scale, int64_t R, int64_t V, enum hone_dtype dtype,
+                                          struct hone_stream *s);
+    /* *loss += scale * sum of (y - target)^2. y, targets (f32): [R,V]. */
+    void (*squared_error_forward)(float *loss, const void *y, const float *targets, float scale, int64_t R, int64_t V,
+                                  enum hone_dtype dtype, struct hone_stream *s);
+    /* dy = 2 scale (y - target); dy may be y. */
+    void (*squared_error_backward)(void *dy, const void *y, const float *targets, float scale, int64_t R, int64_t V,
+                                   enum hone_dtype dtype, struct hone_stream *s);
 
     /* Writes gradient_norm, clip_scale and finite (of the norm and of step->loss) of a flat f32 buffer. clip_norm 0:
      * no clipping. Squares are summed in f32 within fixed chunks and the chunks in f64 in order. */

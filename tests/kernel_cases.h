@@ -36,6 +36,8 @@ void kernel_dropout_free(struct kernel_dropout *drop);
 void kernel_cases_activation(struct kernel_buffers *k);
 void kernel_cases_adamw(struct kernel_buffers *k);
 void kernel_cases_attention(struct kernel_buffers *k);
+void kernel_cases_binary_cross_entropy(struct kernel_buffers *k);
+void kernel_cases_class_loss(struct kernel_buffers *k);
 void kernel_cases_cross_entropy(struct kernel_buffers *k);
 void kernel_cases_dropout(struct kernel_buffers *k);
 void kernel_cases_embedding(struct kernel_buffers *k);
@@ -43,5 +45,6 @@ void kernel_cases_gradient_norm(struct kernel_buffers *k);
 void kernel_cases_linear(struct kernel_buffers *k);
 void kernel_cases_residual_layer_norm(struct kernel_buffers *k);
 void kernel_cases_rows(struct kernel_buffers *k);
+void kernel_cases_squared_error(struct kernel_buffers *k);
 
 #endif

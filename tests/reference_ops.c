@@ -232,6 +232,71 @@ void reference_cross_entropy_backward(double *dlogits, const double *logits, con
     }
 }
 
+/* -log(1 - p[v]) by the sum over the other classes. */
+static double log_of_others(const double *logits, int64_t v, int64_t V) {
+    double top = -INFINITY, sum = 0;
+    for (int64_t u = 0; u < V; u++) top = u == v ? top : fmax(top, logits[u]);
+    for (int64_t u = 0; u < V; u++) sum += u == v ? 0 : exp(logits[u] - top);
+    return V == 1 ? -INFINITY : top + log(sum) - log_sum(logits, V);
+}
+
+static double target_of(int64_t v, int32_t label, const double *weights, double smoothing, int64_t V) {
+    return (smoothing / (double)V + (v == label ? 1 - smoothing : 0)) * (weights ? weights[v] : 1);
+}
+
+double reference_class_loss(const double *logits, const int32_t *labels, const double *weights, double smoothing,
+                            double focus, double scale, int64_t R, int64_t V) {
+    double loss = 0;
+    for (int64_t i = 0; i < R * V; i++) {
+        const double *row = logits + i / V * V;
+        int64_t v = i % V;
+        double target = target_of(v, labels[i / V], weights, smoothing, V);
+        if (labels[i / V] == -100 || target == 0) continue;
+        double focused = focus > 0 ? exp(focus * log_of_others(row, v, V)) : 1;
+        loss += target * focused * (log_sum(row, V) - row[v]);
+    }
+    return scale * loss;
+}
+
+/* Through the probabilities: dp[v]/dx[k] = p[v] ((v == k) - p[k]). */
+void reference_class_loss_backward(double *dlogits, const double *logits, const int32_t *labels, const double *weights,
+                                   double smoothing, double focus, double scale, int64_t R, int64_t V) {
+    for (int64_t r = 0; r < R; r++) {
+        const double *row = logits + r * V;
+        double lse = log_sum(row, V);
+        for (int64_t k = 0; k < V; k++) dlogits[r * V + k] = 0;
+        for (int64_t v = 0; v < V && labels[r] != -100; v++) {
+            double p = exp(row[v] - lse), others = log_of_others(row, v, V), slope = -1;
+            if (focus > 0) slope = -exp(focus * others) - focus * exp((focus - 1) * others) * p * (lse - row[v]);
+            if (V == 1) slope = 0;
+            slope *= scale * target_of(v, labels[r], weights, smoothing, V);
+            for (int64_t k = 0; k < V; k++) dlogits[r * V + k] += slope * (k == v ? exp(others) : -exp(row[k] - lse));
+        }
+    }
+}
+
+static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
+
+double reference_binary_cross_entropy(const double *logits, const double *targets, const double *weights, double focus,
+                                      double scale, int64_t R, int64_t V) {
+    double loss = 0;
+    for (int64_t i = 0; i < R * V; i++) {
+        double x = logits[i], yes = targets[i] * (weights ? weights[i % V] : 1), no = 1 - targets[i];
+        loss += yes * exp(-focus * softplus(x)) * softplus(-x) + no * exp(-focus * softplus(-x)) * softplus(x);
+    }
+    return scale * loss;
+}
+
+void reference_binary_cross_entropy_backward(double *dlogits, const double *logits, const double *targets,
+                                             const double *weights, double focus, double scale, int64_t R, int64_t V) {
+    for (int64_t i = 0; i < R * V; i++) {
+        double x = logits[i], yes = targets[i] * (weights ? weights[i % V] : 1), no = 1 - targets[i];
+        double p = exp(-softplus(-x)), q = exp(-softplus(x));
+        dlogits[i] = scale * (no * exp(focus * -softplus(-x)) * (p + focus * q * softplus(x)) -
+                              yes * exp(focus * -softplus(x)) * (q + focus * p * softplus(-x)));
+    }
+}
+
 void reference_adamw(double *p, double *m, double *v, double g, const struct hone_segment *segment,
                      const struct hone_adamw *settings, const struct hone_step *step) {
     double beta1 = (double)settings->beta1, beta2 = (double)settings->beta2;

@@ -39,6 +39,16 @@ double reference_cross_entropy(const double *logits, const int32_t *labels, cons
 void reference_cross_entropy_backward(double *dlogits, const double *logits, const int32_t *labels,
                                       const double *weights, double scale, int64_t R, int64_t V);
 
+/* As the kernels define them; weights may be NULL. */
+double reference_class_loss(const double *logits, const int32_t *labels, const double *weights, double smoothing,
+                            double focus, double scale, int64_t R, int64_t V);
+void reference_class_loss_backward(double *dlogits, const double *logits, const int32_t *labels, const double *weights,
+                                   double smoothing, double focus, double scale, int64_t R, int64_t V);
+double reference_binary_cross_entropy(const double *logits, const double *targets, const double *weights, double focus,
+                                      double scale, int64_t R, int64_t V);
+void reference_binary_cross_entropy_backward(double *dlogits, const double *logits, const double *targets,
+                                             const double *weights, double focus, double scale, int64_t R, int64_t V);
+
 /* One element of AdamW; g is not yet scaled by clip_scale. */
 void reference_adamw(double *p, double *m, double *v, double g, const struct hone_segment *segment,
                      const struct hone_adamw *settings, const struct hone_step *step);

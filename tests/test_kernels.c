@@ -16,6 +16,8 @@ static const struct {
     {"activation", kernel_cases_activation},
     {"adamw", kernel_cases_adamw},
     {"attention", kernel_cases_attention},
+    {"binary_cross_entropy", kernel_cases_binary_cross_entropy},
+    {"class_loss", kernel_cases_class_loss},
     {"cross_entropy", kernel_cases_cross_entropy},
     {"dropout", kernel_cases_dropout},
     {"embedding", kernel_cases_embedding},
@@ -23,6 +25,7 @@ static const struct {
     {"linear", kernel_cases_linear},
     {"residual_layer_norm", kernel_cases_residual_layer_norm},
     {"rows", kernel_cases_rows},
+    {"squared_error", kernel_cases_squared_error},
 };
 
 static void run_device(struct hone_device *device) {
@@ -225,6 +228,52 @@ static void test_cross_entropy_gradient(void **state) {
     problem_free(&p);
 }
 
+static const double class_weights[XV] = {0.5, 2, 1, 3};
+
+struct class_settings {
+    const double *weights;
+    double smoothing, focus;
+};
+
+static double class_loss(const struct problem *p) {
+    const struct class_settings *s = p->user;
+    return reference_class_loss(p->inputs[0], cross_labels, s->weights, s->smoothing, s->focus, 0.3, XR, XV);
+}
+
+static double binary_loss(const struct problem *p) {
+    const struct class_settings *s = p->user;
+    return reference_binary_cross_entropy(p->inputs[0], p->inputs[1], s->weights, s->focus, 0.3, XR, XV);
+}
+
+static void test_class_loss_gradient(void **state) {
+    (void)state;
+    for (int options = 0; options < 12; options++) {
+        struct class_settings s = {options & 1 ? class_weights : NULL, options & 2 ? 0.2 : 0, 0.75 * (double)(options >> 2)};
+        struct problem p = {.loss = class_loss, .user = &s};
+        problem_input(&p, XR * XV);
+        reference_class_loss_backward(p.gradients[0], p.inputs[0], cross_labels, s.weights, s.smoothing, s.focus, 0.3,
+                                      XR, XV);
+        check_gradients("class loss", &p);
+        problem_free(&p);
+    }
+}
+
+static void test_binary_cross_entropy_gradient(void **state) {
+    (void)state;
+    for (int options = 0; options < 6; options++) {
+        struct class_settings s = {options & 1 ? class_weights : NULL, 0, 0.75 * (double)(options >> 1)};
+        struct problem p = {.loss = binary_loss, .user = &s};
+        problem_input(&p, XR * XV);
+        problem_input(&p, XR * XV);
+        p.n_inputs = 1; /* targets have no gradient */
+        reference_binary_cross_entropy_backward(p.gradients[0], p.inputs[0], p.inputs[1], s.weights, s.focus, 0.3, XR,
+                                                XV);
+        check_gradients("binary cross entropy", &p);
+        p.n_inputs = 2;
+        problem_free(&p);
+    }
+}
+
 static void test_dtypes_and_names(void **state) {
     (void)state;
     assert_int_equal(hone_dtype_size(HONE_BF16), 2);
@@ -272,6 +321,8 @@ int main(void) {
         cmocka_unit_test(test_layer_norm_gradient),
         cmocka_unit_test(test_attention_gradient),
         cmocka_unit_test(test_cross_entropy_gradient),
+        cmocka_unit_test(test_class_loss_gradient),
+        cmocka_unit_test(test_binary_cross_entropy_gradient),
         cmocka_unit_test(test_dtypes_and_names),
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_devices),

@@ -52,6 +52,7 @@ static const struct kernel_shape linears[] = {{"minilm qkv", .T = 736, .N = 1152
                                                  {"base", .T = 2048, .R = 16, .C = 768},
                                                  {0}},
                                  logits[] = {{"minilm", .R = 32, .V = 2}, {"base", .R = 512, .V = 30522}, {0}},
+                                 targets[] = {{"minilm", .R = 32, .V = 6}, {"base", .R = 512, .V = 1000}, {0}},
                                  parameters[] = {{"minilm", .n = 22713216}, {"base", .n = 109482240}, {0}};
 
 /* Sorted by name: all entries of struct hone_ops that compute. */
@@ -65,6 +66,10 @@ static const struct {
     {&kernel_add, rows},
     {&kernel_attention_backward, attentions},
     {&kernel_attention_forward, attentions},
+    {&kernel_binary_cross_entropy_backward, targets},
+    {&kernel_binary_cross_entropy_forward, targets},
+    {&kernel_class_loss_backward, logits},
+    {&kernel_class_loss_forward, logits},
     {&kernel_cross_entropy_backward, logits},
     {&kernel_cross_entropy_forward, logits},
     {&kernel_dropout, dropped},
@@ -78,6 +83,8 @@ static const struct {
     {&kernel_residual_layer_norm_backward, norms},
     {&kernel_residual_layer_norm_forward, norms},
     {&kernel_scatter_rows_add, selections},
+    {&kernel_squared_error_backward, targets},
+    {&kernel_squared_error_forward, targets},
 };
 
 /* "attention_forward minilm dropout T736 B32 …" */

@@ -43,6 +43,12 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
     X(add)                                                                                                             \
     X(cross_entropy_forward)                                                                                           \
     X(cross_entropy_backward)                                                                                          \
+    X(class_loss_forward)                                                                                              \
+    X(class_loss_backward)                                                                                             \
+    X(binary_cross_entropy_forward)                                                                                    \
+    X(binary_cross_entropy_backward)                                                                                   \
+    X(squared_error_forward)                                                                                           \
+    X(squared_error_backward)                                                                                          \
     X(gradient_norm)                                                                                                   \
     X(gradient_norm_workspace)                                                                                         \
     X(adamw)
