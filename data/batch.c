@@ -15,6 +15,9 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->types);
     hone_free(samples->labels);
     hone_free(samples->lines);
+    hone_free(samples->files);
+    for (size_t i = 0; i < samples->n_paths; i++) hone_free(samples->paths[i]);
+    hone_free(samples->paths);
     *samples = (struct hone_samples){0};
 }
 

@@ -16,7 +16,10 @@ struct hone_samples {
     int32_t *ids;
     uint8_t *types;
     int32_t *labels; /* [n], class index */
-    int64_t *lines;  /* [n], for messages */
+    int64_t *lines;  /* [n], and the file of each: for messages */
+    int32_t *files;
+    char **paths; /* [n_paths] */
+    size_t n_paths;
     int64_t longest;
     int64_t truncated; /* samples that lost tokens */
 };

@@ -41,7 +41,7 @@ enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char
     HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
     HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text, n, pair, pair_n,
                                    (size_t)predictor->max_length, true));
-    HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, line));
+    HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, 0, line));
     *full = pending->n == HONE_PREDICTOR_PENDING;
     return HONE_OK;
 }

@@ -14,11 +14,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/records.h"
 #include "optim/schedule.h"
 
 /* In the order of the words in the option table. */
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
-enum hone_data_format { HONE_FORMAT_TSV };
 enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW };
 enum hone_precision { HONE_PRECISION_F32 };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
@@ -54,9 +54,11 @@ struct hone_recipe {
         struct hone_strings labels; /* n == 0: from the training data; else n >= 2 distinct names */
     } task;
     struct {
-        struct hone_strings train;            /* n >= 1 */
+        struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other two */
         struct hone_strings validation, test; /* n == 0: none */
-        enum hone_data_format format;
+        double validation_fraction;           /* of train, held out as validation; 0: none */
+        int64_t max_samples;                  /* of train; 0: all */
+        enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */
         bool header;
         struct hone_column text, text_pair, label; /* text_pair may be absent */
         int64_t max_length;                        /* tokens, special ones included */

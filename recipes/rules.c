@@ -1,6 +1,5 @@
 /* Rules over several options of a recipe: what must be there, what excludes what, and what follows from what. */
 #include <string.h>
-#include <strings.h>
 
 #include "base/utf8.h"
 #include "recipes/reader.h"
@@ -45,8 +44,10 @@ static void early_stopping(struct hone_reader *reader) {
     const struct hone_given *patience = hone_reader_given(reader, "training.early_stopping");
     const struct hone_given *validation = hone_reader_given(reader, "data.validation");
     if (!patience->given) return;
-    if (!validation->given && !validation->excused)
-        hone_mistake_add(reader, patience->place, "training.early_stopping", "needs data.validation");
+    const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
+    if (!validation->given && !validation->excused && !fraction->given && !fraction->excused)
+        hone_mistake_add(reader, patience->place, "training.early_stopping",
+                         "needs data.validation or data.validation_fraction");
     if (reader->recipe->evaluation.every == HONE_NEVER && !hone_reader_given(reader, "evaluation.every")->excused)
         hone_mistake_add(reader, patience->place, "training.early_stopping",
                          "needs evaluations, but evaluation.every is no");
@@ -85,25 +86,47 @@ static void columns(struct hone_reader *reader) {
     if (!header->given) r->data.header = by_name;
 }
 
-/* The format follows from the files' names unless it is given. */
+/* The format follows from the files' names unless it is given, and JSONL has fields by name only. */
 static void format(struct hone_reader *reader) {
     const struct hone_recipe *r = reader->recipe;
     static const char *const names[] = {"data.train", "data.validation", "data.test"};
+    static const char *const column_names[] = {"data.text", "data.text_pair", "data.label"};
     const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test};
-    const struct hone_given *given = hone_reader_given(reader, "data.format");
-    if (given->given || given->excused) return;
+    const struct hone_column *columns[] = {&r->data.text, &r->data.text_pair, &r->data.label};
+    const char *jsonl = NULL;
+    if (hone_reader_given(reader, "data.format")->excused) return;
     for (int i = 0; i < 3; i++) {
         for (size_t j = 0; j < all[i]->n; j++) {
             const char *path = all[i]->items[j];
-            size_t n = strlen(path);
-            if (n > 4 && strcasecmp(path + n - 4, ".tsv") == 0) continue;
-            char *shown = hone_escape(path, n);
-            char *why = hone_format("the name \"%s\" does not tell the format: expected .tsv, or data.format", shown);
+            enum hone_data_format format = r->data.format;
+            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, HONE_FORMAT_AUTO);
+            if (format == HONE_FORMAT_JSONL) jsonl = path;
+            if (format != HONE_FORMAT_AUTO) continue;
+            char *shown = hone_escape(path, strlen(path));
+            char *why =
+                hone_format("the name \"%s\" does not tell the format: expected .tsv, .csv or .jsonl, each also "
+                            "with .gz or .zst behind it, or data.format",
+                            shown);
             hone_mistake_add(reader, hone_reader_given(reader, names[i])->place, names[i], why);
             hone_free(why);
             hone_free(shown);
         }
     }
+    for (int i = 0; jsonl && i < 3; i++) {
+        if (columns[i]->name || columns[i]->number < 0) continue;
+        char *shown = hone_escape(jsonl, strlen(jsonl));
+        char *why = hone_format("a number, but \"%s\" is JSONL: give the field's name", shown);
+        hone_mistake_add(reader, hone_reader_given(reader, column_names[i])->place, column_names[i], why);
+        hone_free(why);
+        hone_free(shown);
+    }
+}
+
+static void held_out(struct hone_reader *reader) {
+    const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
+    if (fraction->given && hone_reader_given(reader, "data.validation")->given)
+        hone_mistake_add(reader, fraction->place, "data.validation_fraction",
+                         "excludes data.validation, which is given too: remove one, or set it to null");
 }
 
 static size_t length_without_slashes(const char *path) {
@@ -160,5 +183,6 @@ void hone_recipe_rules(struct hone_reader *reader) {
     early_stopping(reader);
     columns(reader);
     format(reader);
+    held_out(reader);
     folders(reader);
 }

@@ -20,16 +20,16 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
         hone_labels_copy(labels, recipe->task.labels.items, recipe->task.labels.n);
         return HONE_OK;
     }
-    HONE_TRY(run->task->collect_labels(labels, recipe, &recipe->data.train));
+    HONE_TRY(run->task->collect_labels(labels, recipe));
     hone_labels_sort(labels);
     return HONE_OK;
 }
 
 static enum hone_status read_split(struct hone_samples *out, struct hone_run *run, const char *name,
-                                   const struct hone_strings *files) {
-    if (!files->n) return HONE_OK;
+                                   enum hone_split split) {
+    if (!hone_dataset_exists(run->recipe, split)) return HONE_OK;
     double begin = hone_seconds();
-    HONE_TRY(run->task->encode(out, run->recipe, files, &run->folder));
+    HONE_TRY(run->task->encode(out, run->recipe, split, &run->folder));
     double seconds = hone_seconds() - begin;
     if (out == &run->train) run->encode_seconds = seconds;
     hone_info("%s: %lld samples, %lld tokens (longest %lld, %lld truncated), read in %.2f s", name, (long long)out->n,
@@ -164,9 +164,9 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
                          (long long)recipe->data.max_length, recipe->model.path,
                          (long long)run->folder.model->max_positions);
     }
-    HONE_TRY(read_split(&run->train, run, "train", &recipe->data.train));
-    HONE_TRY(read_split(&run->validation, run, "validation", &recipe->data.validation));
-    HONE_TRY(read_split(&run->test, run, "test", &recipe->data.test));
+    HONE_TRY(read_split(&run->train, run, "train", HONE_SPLIT_TRAIN));
+    HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
+    HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
     HONE_TRY(plan_steps(run));
     return outline ? HONE_OK : hone_model_folder_load(&run->folder);
 }

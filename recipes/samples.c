@@ -9,6 +9,7 @@ static void reserve(struct hone_samples *samples, struct hone_samples_room *room
         samples->begins = hone_realloc(samples->begins, rows, sizeof *samples->begins, "samples");
         samples->labels = hone_realloc(samples->labels, rows, sizeof *samples->labels, "samples");
         samples->lines = hone_realloc(samples->lines, rows, sizeof *samples->lines, "samples");
+        samples->files = hone_realloc(samples->files, rows, sizeof *samples->files, "samples");
         samples->begins[samples->n] = (int64_t)used;
         room->rows = rows;
     }
@@ -22,7 +23,7 @@ static void reserve(struct hone_samples *samples, struct hone_samples_room *room
 
 enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_samples_room *room,
                                      const struct hone_encoding *encoding, const struct hone_model *model,
-                                     int32_t label, int64_t line) {
+                                     int32_t label, int32_t file, int64_t line) {
     if (encoding->n == 0) {
         return hone_fail(HONE_BAD_INPUT, "no tokens: the text is empty and the tokenizer adds no special ones");
     }
@@ -42,15 +43,19 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
     }
     samples->labels[samples->n] = label;
     samples->lines[samples->n] = line;
+    samples->files[samples->n] = file;
     samples->begins[++samples->n] = begin + n;
     if (n > samples->longest) samples->longest = n;
     if (encoding->untruncated > encoding->n) samples->truncated++;
     return HONE_OK;
 }
 
-int64_t hone_samples_file(const struct hone_samples *samples, int64_t sample) {
-    /* Lines rise within a file, and every file has some. */
-    int64_t file = 0;
-    for (int64_t i = 1; i <= sample; i++) file += samples->lines[i] <= samples->lines[i - 1];
-    return file;
+void hone_samples_name_files(struct hone_samples *samples, const struct hone_dataset *dataset) {
+    char *const *paths = hone_dataset_paths(&samples->n_paths, dataset);
+    samples->paths = hone_alloc(samples->n_paths, sizeof *samples->paths, "names of data files");
+    for (size_t i = 0; i < samples->n_paths; i++) samples->paths[i] = hone_strdup(paths[i], "name of a data file");
+}
+
+const char *hone_samples_path(const struct hone_samples *samples, int64_t sample) {
+    return samples->paths[samples->files[sample]];
 }

@@ -7,6 +7,7 @@
 #include "data/batch.h"
 #include "data/tokenizer.h"
 #include "models/model.h"
+#include "recipes/dataset.h"
 
 /* What the arrays of the samples have room for; starts as {0}. */
 struct hone_samples_room {
@@ -14,12 +15,13 @@ struct hone_samples_room {
 };
 
 /* Appends an encoded input; `samples` started as {0}. An input without tokens (a tokenizer that adds none to an empty
- * text), and a type id that the model has no embedding for, are HONE_BAD_INPUT. `line` is for messages. */
+ * text), and a type id that the model has no embedding for, are HONE_BAD_INPUT. `file` and `line` are for messages. */
 enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_samples_room *room,
                                      const struct hone_encoding *encoding, const struct hone_model *model,
-                                     int32_t label, int64_t line);
+                                     int32_t label, int32_t file, int64_t line);
 
-/* Which of the files that the samples were read from, one after the other, holds this one: from 0. */
-int64_t hone_samples_file(const struct hone_samples *samples, int64_t sample);
+/* Takes over the names of the files that the samples were read from; and the name of a sample's. */
+void hone_samples_name_files(struct hone_samples *samples, const struct hone_dataset *dataset);
+const char *hone_samples_path(const struct hone_samples *samples, int64_t sample);
 
 #endif

@@ -4,6 +4,7 @@
 #define HONE_RECIPES_TASK_H
 
 #include "data/batch.h"
+#include "recipes/dataset.h"
 #include "recipes/labels.h"
 #include "recipes/model_folder.h"
 #include "recipes/recipe.h"
@@ -17,14 +18,13 @@ struct hone_task_class {
     const char *pipeline_tag; /* on the Hub */
     const char *auto_class;   /* of Transformers, for the model card */
 
-    /* Adds the labels found in files to `labels` (they are sorted by the caller). One that cannot be a name is
-     * HONE_BAD_INPUT with file:line. */
-    enum hone_status (*collect_labels)(struct hone_labels *labels, const struct hone_recipe *recipe,
-                                       const struct hone_strings *files);
-    /* Reads and encodes files into samples, in file order, for the folder's tokenizer, model and labels. Everything
+    /* Adds the labels found in the training data to `labels` (they are sorted by the caller). One that cannot be a name
+     * is HONE_BAD_INPUT with file:line. */
+    enum hone_status (*collect_labels)(struct hone_labels *labels, const struct hone_recipe *recipe);
+    /* Reads and encodes a split into samples, in file order, for the folder's tokenizer, model and labels. Everything
      * wrong with a row is HONE_BAD_INPUT with file:line, found and expected. */
-    enum hone_status (*encode)(struct hone_samples *out, const struct hone_recipe *recipe,
-                               const struct hone_strings *files, const struct hone_model_folder *folder);
+    enum hone_status (*encode)(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
+                               const struct hone_model_folder *folder);
 
     /* What the summed losses of these samples are divided by: one optimizer step's global denominator. */
     double (*denominator)(const struct hone_samples *samples, const int64_t *chosen, int64_t n);

@@ -5,127 +5,99 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "data/table.h"
 #include "recipes/metrics.h"
 #include "recipes/samples.h"
 #include "recipes/task.h"
 
-/* The columns of a recipe in one table. */
-struct columns {
-    size_t text, pair, label;
-    bool has_pair;
-};
-
-static enum hone_status find_column(size_t *out, const struct hone_table *table, const struct hone_column *column) {
-    if (column->name) return hone_table_column(out, table, column->name);
-    char number[24];
-    snprintf(number, sizeof number, "%lld", (long long)column->number);
-    return hone_table_column(out, table, number);
+/* The label of an example: no class is called by nothing, or by what ends a C string. */
+static enum hone_status label_of(struct hone_field *out, const struct hone_dataset *dataset, int64_t line) {
+    HONE_TRY(hone_dataset_label(out, dataset));
+    if (out->n > 0 && !memchr(out->bytes, 0, out->n)) return HONE_OK;
+    return hone_fail(HONE_BAD_INPUT, "%s:%lld: the label %s, expected a name", hone_dataset_path(dataset),
+                     (long long)line, out->n ? "holds a NUL" : "is empty");
 }
 
-static enum hone_status open_table(struct hone_table *table, struct columns *columns, const struct hone_recipe *recipe,
-                                   const char *path) {
-    HONE_TRY(hone_table_read_tsv(table, path, recipe->data.header));
-    enum hone_status status = find_column(&columns->text, table, &recipe->data.text);
-    if (status == HONE_OK) status = find_column(&columns->label, table, &recipe->data.label);
-    columns->has_pair = recipe->data.text_pair.name || recipe->data.text_pair.number >= 0;
-    if (status == HONE_OK && columns->has_pair) status = find_column(&columns->pair, table, &recipe->data.text_pair);
-    if (status != HONE_OK) hone_table_free(table);
+/* Adds the label of each example until there are more than `limit`. */
+static enum hone_status collect_from(struct hone_labels *labels, struct hone_dataset *dataset, int64_t limit) {
+    struct hone_example example;
+    struct hone_field label;
+    bool more;
+    for (;;) {
+        HONE_TRY(hone_dataset_next(dataset, &example, &more));
+        if (!more) return HONE_OK;
+        HONE_TRY(label_of(&label, dataset, example.line));
+        hone_labels_collect(labels, label.bytes, label.n);
+        if (labels->n > limit)
+            return hone_fail(HONE_BAD_INPUT, "%s: more than %lld different labels; is data.label the right column?",
+                             hone_dataset_path(dataset), (long long)limit);
+    }
+}
+
+static enum hone_status collect_labels(struct hone_labels *labels, const struct hone_recipe *recipe) {
+    /* A column of free text taken for labels would make a class of every row. */
+    const int64_t limit = 10000;
+    struct hone_dataset *dataset;
+    HONE_TRY(hone_dataset_open(&dataset, recipe, HONE_SPLIT_TRAIN));
+    enum hone_status status = collect_from(labels, dataset, limit);
+    if (status == HONE_OK && labels->n < 2) {
+        size_t n;
+        char *list = hone_labels_list(labels);
+        status = hone_fail(HONE_BAD_INPUT,
+                           "%s: only one label (%s) in the training data, expected two or more; name all of "
+                           "them in task.labels",
+                           hone_dataset_paths(&n, dataset)[0], list);
+        hone_free(list);
+    }
+    hone_dataset_close(dataset);
     return status;
 }
 
-static struct hone_field field_of(const struct hone_table *table, size_t row, size_t column) {
-    return table->fields[row * table->n_columns + column];
-}
-
-/* Adds the label of each row until there are more than `limit`. */
-static enum hone_status collect_from(struct hone_labels *labels, const struct hone_table *table, size_t column,
-                                     int64_t limit) {
-    for (size_t row = 0; row < table->n_rows && labels->n <= limit; row++) {
-        struct hone_field label = field_of(table, row, column);
-        if (label.n == 0 || memchr(label.bytes, 0, label.n)) {
-            return hone_fail(HONE_BAD_INPUT, "%s:%lld: the label %s, expected a name", table->path,
-                             (long long)table->lines[row], label.n ? "holds a NUL" : "is empty");
-        }
-        hone_labels_collect(labels, label.bytes, label.n);
-    }
-    if (labels->n <= limit) return HONE_OK;
-    return hone_fail(HONE_BAD_INPUT, "%s: more than %lld different labels; is data.label the right column?",
-                     table->path, (long long)limit);
-}
-
-static enum hone_status collect_labels(struct hone_labels *labels, const struct hone_recipe *recipe,
-                                       const struct hone_strings *files) {
-    /* A column of free text taken for labels would make a class of every row. */
-    const int64_t limit = 10000;
-    for (size_t f = 0; f < files->n; f++) {
-        struct hone_table table;
-        struct columns columns;
-        HONE_TRY(open_table(&table, &columns, recipe, files->items[f]));
-        enum hone_status status = collect_from(labels, &table, columns.label, limit);
-        hone_table_free(&table);
-        HONE_TRY(status);
-    }
-    if (labels->n < 2) {
-        char *list = hone_labels_list(labels);
-        enum hone_status status =
-            hone_fail(HONE_BAD_INPUT,
-                      "%s: only one label (%s) in the training data, expected two or more; name all of "
-                      "them in task.labels",
-                      files->items[0], list);
-        hone_free(list);
-        return status;
-    }
-    return HONE_OK;
-}
-
-static enum hone_status unknown_label(const struct hone_table *table, size_t row, struct hone_field label,
+static enum hone_status unknown_label(const struct hone_dataset *dataset, int64_t line, struct hone_field label,
                                       const struct hone_labels *labels) {
     char *shown = hone_escape(label.bytes, label.n < 80 ? label.n : 80), *list = hone_labels_list(labels);
     enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s:%lld: unknown label \"%s\", expected one of %s",
-                                        table->path, (long long)table->lines[row], shown, list);
+                                        hone_dataset_path(dataset), (long long)line, shown, list);
     hone_free(shown);
     hone_free(list);
     return status;
 }
 
-/* Encodes one row behind the others. */
-static enum hone_status encode_row(struct hone_samples *out, struct hone_samples_room *room,
-                                   struct hone_encoding *encoding, const struct hone_recipe *recipe,
-                                   const struct hone_table *table, const struct columns *columns, size_t row,
-                                   const struct hone_model_folder *folder) {
-    struct hone_field label = field_of(table, row, columns->label), pair = {0};
-    struct hone_field text = field_of(table, row, columns->text);
-    if (columns->has_pair) pair = field_of(table, row, columns->pair);
+/* Encodes one example behind the others. */
+static enum hone_status encode_example(struct hone_samples *out, struct hone_samples_room *room,
+                                       struct hone_encoding *encoding, const struct hone_recipe *recipe,
+                                       const struct hone_dataset *dataset, const struct hone_example *example,
+                                       const struct hone_model_folder *folder) {
+    struct hone_field label;
+    HONE_TRY(hone_dataset_label(&label, dataset));
     int32_t index = hone_labels_find(&folder->labels, label.bytes, label.n);
-    if (index < 0) return unknown_label(table, row, label, &folder->labels);
-    enum hone_status status =
-        hone_tokenizer_encode(encoding, folder->tokenizer, text.bytes, text.n, columns->has_pair ? pair.bytes : NULL,
-                              pair.n, (size_t)recipe->data.max_length, true);
-    if (status == HONE_OK) {
-        status = hone_samples_append(out, room, encoding, folder->model, index, table->lines[row]);
-    }
+    if (index < 0) return unknown_label(dataset, example->line, label, &folder->labels);
+    enum hone_status status = hone_tokenizer_encode(encoding, folder->tokenizer, example->text.bytes, example->text.n,
+                                                    example->has_pair ? example->pair.bytes : NULL, example->pair.n,
+                                                    (size_t)recipe->data.max_length, true);
+    if (status == HONE_OK)
+        status = hone_samples_append(out, room, encoding, folder->model, index, example->file, example->line);
     if (status == HONE_OK) return HONE_OK;
-    return hone_fail_prefix(status, "%s:%lld", table->path, (long long)table->lines[row]);
+    return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
 }
 
-static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe,
-                               const struct hone_strings *files, const struct hone_model_folder *folder) {
+static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
+                               const struct hone_model_folder *folder) {
     *out = (struct hone_samples){0};
     struct hone_samples_room room = {0};
     struct hone_encoding encoding = {0};
-    struct hone_table table = {0};
+    struct hone_dataset *dataset = NULL;
+    struct hone_example example;
     enum hone_status status = HONE_OK;
-    for (size_t f = 0; f < files->n; f++) {
-        struct columns columns;
-        HONE_TRY_GOTO(open_table(&table, &columns, recipe, files->items[f]));
-        for (size_t row = 0; row < table.n_rows; row++) {
-            HONE_TRY_GOTO(encode_row(out, &room, &encoding, recipe, &table, &columns, row, folder));
-        }
-        hone_table_free(&table);
+    bool more;
+    HONE_TRY(hone_dataset_open(&dataset, recipe, split));
+    for (;;) {
+        HONE_TRY_GOTO(hone_dataset_next(dataset, &example, &more));
+        if (!more) break;
+        HONE_TRY_GOTO(encode_example(out, &room, &encoding, recipe, dataset, &example, folder));
     }
+    hone_samples_name_files(out, dataset);
 done:
-    hone_table_free(&table);
+    hone_dataset_close(dataset);
     hone_encoding_free(&encoding);
     if (status != HONE_OK) hone_samples_free(out);
     return status;

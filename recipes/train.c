@@ -79,8 +79,7 @@ static enum hone_status not_finite(const struct trainer *trainer, const struct h
     const struct hone_samples *samples = &trainer->run->train;
     struct hone_text lines = {0};
     for (int64_t i = 0; i < n && i < LISTED; i++) {
-        hone_text_format(&lines, "%s%s:%lld", i ? ", " : "",
-                         trainer->run->recipe->data.train.items[hone_samples_file(samples, chosen[i])],
+        hone_text_format(&lines, "%s%s:%lld", i ? ", " : "", hone_samples_path(samples, chosen[i]),
                          (long long)samples->lines[chosen[i]]);
     }
     if (n > LISTED) hone_text_format(&lines, ", … (%lld lines)", (long long)n);

@@ -89,7 +89,7 @@ static void later_worse_models_do_not_replace_the_best(void **state) {
         &saved, tiny_path(folder, "out"),
         (struct hone_model_folder_options){.device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION}));
     const struct hone_task_class *task = hone_task_find(recipe.task.type);
-    TEST_OK(task->encode(&samples, &recipe, &recipe.data.validation, &saved));
+    TEST_OK(task->encode(&samples, &recipe, HONE_SPLIT_VALIDATION, &saved));
     TEST_OK(hone_engine_create(&engine, saved.model, 1024, 64));
     double value;
     bool larger;

@@ -35,7 +35,7 @@ static void test_defaults(void **state) {
     assert_int_equal(r.data.train.n, 1);
     assert_string_equal(r.data.train.items[0], "a.tsv");
     assert_int_equal(r.data.validation.n + r.data.test.n, 0);
-    assert_int_equal(r.data.format, HONE_FORMAT_TSV);
+    assert_int_equal(r.data.format, HONE_FORMAT_AUTO);
     assert_true(r.data.header);
     assert_string_equal(r.data.text.name, "t");
     assert_string_equal(r.data.label.name, "l");

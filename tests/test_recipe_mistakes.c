@@ -218,8 +218,8 @@ static const struct {
      "r.yaml:3:49: data.header: found \"yes\", expected true or false\n", NONE},
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, header: 1}\n" OUTPUT,
      "r.yaml:3:49: data.header: found \"1\", expected true or false\n", NONE},
-    {MODEL TASK "data: {train: a.tsv, text: t, label: l, format: csv}\n" OUTPUT,
-     "r.yaml:3:49: data.format: found \"csv\", expected tsv\n", NONE},
+    {MODEL TASK "data: {train: a.tsv, text: t, label: l, format: xml}\n" OUTPUT,
+     "r.yaml:3:49: data.format: found \"xml\", expected auto, tsv, csv or jsonl\n", NONE},
     {"model: {path: 2024}\n" TASK DATA OUTPUT,
      "r.yaml:1:15: model.path: found \"2024\", expected a path (put it in quotes)\n", NONE},
     {"model: {path: \"\"}\n" TASK DATA OUTPUT, "r.yaml:1:15: model.path: found \"\", expected a path\n", NONE},
@@ -231,11 +231,29 @@ static const struct {
      "r.yaml:3:23: data.train: found \"5\", expected a path (put it in quotes)\n", NONE},
     {MODEL TASK "data: {train: {a: b}, text: t, label: l}\n" OUTPUT,
      "r.yaml:3:15: data.train: found keys and values, expected a path or a list of paths\n", NONE},
-    {MODEL TASK "data: {train: a.csv, text: t, label: l}\n" OUTPUT,
-     "r.yaml:3:15: data.train: the name \"a.csv\" does not tell the format: expected .tsv, or data.format\n", NONE},
+    {MODEL TASK "data: {train: a.txt, text: t, label: l}\n" OUTPUT,
+     "r.yaml:3:15: data.train: the name \"a.txt\" does not tell the format: expected .tsv, .csv or .jsonl, each also "
+     "with .gz or .zst behind it, or data.format\n",
+     NONE},
     {MODEL TASK "data:\n  train: [a.tsv, b]\n  test: .tsv\n  text: t\n  label: l\n" OUTPUT,
-     "r.yaml:4:10: data.train: the name \"b\" does not tell the format: expected .tsv, or data.format\n"
-     "r.yaml:5:9: data.test: the name \".tsv\" does not tell the format: expected .tsv, or data.format\n",
+     "r.yaml:4:10: data.train: the name \"b\" does not tell the format: expected .tsv, .csv or .jsonl, each also with "
+     ".gz or .zst behind it, or data.format\n"
+     "r.yaml:5:9: data.test: the name \".tsv\" does not tell the format: expected .tsv, .csv or .jsonl, each also with "
+     ".gz or .zst behind it, or data.format\n",
+     NONE},
+    {MODEL TASK "data: {train: a.txt, text: 0, label: 1, format: jsonl}\n" OUTPUT,
+     "r.yaml:3:28: data.text: a number, but \"a.txt\" is JSONL: give the field's name\n"
+     "r.yaml:3:38: data.label: a number, but \"a.txt\" is JSONL: give the field's name\n",
+     NONE},
+    {MODEL TASK "data: {train: a.jsonl.gz, validation: b.csv, text: t, text_pair: 2, label: l}\n" OUTPUT,
+     "r.yaml:3:66: data.text_pair: a number, but \"a.jsonl.gz\" is JSONL: give the field's name\n", NONE},
+    {MODEL TASK "data: {train: a.csv, validation: b.csv, validation_fraction: 0.1, text: t, label: l}\n" OUTPUT,
+     "r.yaml:3:62: data.validation_fraction: excludes data.validation, which is given too: remove one, or set it to "
+     "null\n",
+     NONE},
+    {MODEL TASK "data: {train: a.csv, validation_fraction: 1, max_samples: 0, text: t, label: l}\n" OUTPUT,
+     "r.yaml:3:43: data.validation_fraction: found \"1\", expected a number above 0 to below 1\n"
+     "r.yaml:3:59: data.max_samples: found \"0\", expected a whole number from 1 to 1000000000000000\n",
      NONE},
     {MODEL TASK "data: {train: a.tsv, text: -1, label: 1.5}\n" OUTPUT,
      "r.yaml:3:28: data.text: found \"-1\", expected a column's name, or its number from 0\n"
@@ -258,7 +276,8 @@ static const struct {
     {ALL "training: {epochs: 3, max_steps: 100}\n",
      "r.yaml:5:34: training.max_steps: excludes training.epochs, which is given too: remove one, or set it to null\n",
      NONE},
-    {ALL "training: {early_stopping: 3}\n", "r.yaml:5:28: training.early_stopping: needs data.validation\n", NONE},
+    {ALL "training: {early_stopping: 3}\n",
+     "r.yaml:5:28: training.early_stopping: needs data.validation or data.validation_fraction\n", NONE},
     {MODEL TASK "data: {train: a.tsv, validation: b.tsv, text: t, label: l}\nevaluation: {every: no}\ntraining: "
                 "{early_stopping: 3}\n" OUTPUT,
      "r.yaml:5:28: training.early_stopping: needs evaluations, but evaluation.every is no\n", NONE},

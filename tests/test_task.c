@@ -119,7 +119,7 @@ static void several_files_are_one_after_the_other(void **state) {
     static const int64_t lines[] = {2, 3, 2, 2}, in_file[] = {0, 0, 1, 2};
     for (int i = 0; i < 4; i++) {
         assert_int_equal(run.train.lines[i], lines[i]);
-        assert_int_equal(hone_samples_file(&run.train, i), in_file[i]);
+        assert_int_equal(run.train.files[i], in_file[i]);
     }
     assert_int_equal(run.folder.labels.n, 3);
     assert_string_equal(run.folder.labels.names[1], "new");

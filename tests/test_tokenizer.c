@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "data/table.h"
+#include "data/records.h"
 #include "data/tokenizer.h"
 #include "tests/support.h"
 
@@ -168,21 +168,33 @@ static void finish_hashes(struct hasher *h) {
     hone_encoding_free(&h->encoding);
 }
 
+static void hash_file(struct hasher *h, const char *path, enum hone_data_format format, bool header,
+                      const char *column) {
+    struct hone_records *records;
+    struct hone_field text;
+    bool more;
+    TEST_OK(hone_records_open(&records, path, (struct hone_records_options){format, header, &column, 1}));
+    for (;;) {
+        TEST_OK(hone_records_next(records, &more));
+        if (!more) break;
+        TEST_OK(hone_records_text(&text, records, 0));
+        hash_line(h, text.bytes, text.n);
+    }
+    hone_records_close(records);
+}
+
 static void languages(void **state) {
     (void)state;
     json_t *root, *want;
     TEST_OK(hone_json_read(&root, FIXTURES "hashes.json", HONE_JSON_CONFIG_LIMIT));
-    struct hone_table lines;
-    TEST_OK(hone_table_read_tsv(&lines, FIXTURES "languages.txt", false));
     const char *name;
     json_object_foreach(json_object_get(root, "languages"), name, want) {
         struct hone_tokenizer *tokenizer = open_fixture(name);
         struct hasher h = {.tokenizer = tokenizer, .want = want, .name = name};
-        for (size_t i = 0; i < lines.n_rows; i++) hash_line(&h, lines.fields[i].bytes, lines.fields[i].n);
+        hash_file(&h, FIXTURES "languages.txt", HONE_FORMAT_TEXT, false, "0");
         finish_hashes(&h);
         hone_tokenizer_free(tokenizer);
     }
-    hone_table_free(&lines);
     json_decref(root);
 }
 
@@ -220,18 +232,13 @@ static void real_files(void **state) {
     json_array_foreach(json_object_get(root, "real"), i, run) {
         const char *name = json_string_value(json_object_get(run, "tokenizer"));
         const char *file = json_string_value(json_object_get(run, "file"));
-        size_t column = (size_t)json_integer_value(json_object_get(run, "column"));
         struct hone_tokenizer *tokenizer = open_real(name);
         char *path = hone_path_join(DATA, file);
-        struct hone_table table;
-        TEST_OK(hone_table_read_tsv(&table, path, json_is_true(json_object_get(run, "header"))));
+        char column[8];
+        snprintf(column, sizeof column, "%lld", (long long)json_integer_value(json_object_get(run, "column")));
         struct hasher h = {.tokenizer = tokenizer, .want = json_object_get(run, "hashes"), .name = name};
-        for (size_t row = 0; row < table.n_rows; row++) {
-            struct hone_field field = table.fields[row * table.n_columns + column];
-            hash_line(&h, field.bytes, field.n);
-        }
+        hash_file(&h, path, HONE_FORMAT_TSV, json_is_true(json_object_get(run, "header")), column);
         finish_hashes(&h);
-        hone_table_free(&table);
         hone_free(path);
         hone_tokenizer_free(tokenizer);
     }

@@ -25,7 +25,7 @@ struct evaluation {
 
 /* data.max_length 0: as far as tokenizer and model allow. */
 static enum hone_status evaluate_folder(json_t *results, const char *model, struct hone_recipe *recipe,
-                                        const struct hone_strings *files, const char *prefix) {
+                                        enum hone_split split, const char *prefix) {
     struct hone_device *device;
     struct hone_model_folder folder;
     struct hone_samples samples = {0};
@@ -42,7 +42,7 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
         HONE_TRY_GOTO(hone_fail(HONE_USAGE, "data.max_length is %lld, but the model has positions for %lld tokens",
                                 (long long)recipe->data.max_length, (long long)positions));
     }
-    HONE_TRY_GOTO(task->encode(&samples, recipe, files, &folder));
+    HONE_TRY_GOTO(task->encode(&samples, recipe, split, &folder));
     HONE_TRY_GOTO(hone_engine_create(&engine, folder.model, hone_max_i64(HONE_INFERENCE_TOKENS, samples.longest),
                                      HONE_INFERENCE_SEQUENCES));
     status =
@@ -58,10 +58,11 @@ static enum hone_status evaluate_recipe(json_t *results, int n_positional, char 
     struct hone_recipe recipe;
     HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
     bool test = recipe.data.test.n > 0;
-    const struct hone_strings *files = test ? &recipe.data.test : &recipe.data.validation;
+    enum hone_split split = test ? HONE_SPLIT_TEST : HONE_SPLIT_VALIDATION;
     enum hone_status status =
-        files->n ? evaluate_folder(results, recipe.output, &recipe, files, test ? "test" : "eval")
-                 : hone_fail(HONE_USAGE, "%s: neither data.test nor data.validation is given", argv[1]);
+        hone_dataset_exists(&recipe, split)
+            ? evaluate_folder(results, recipe.output, &recipe, split, test ? "test" : "eval")
+            : hone_fail(HONE_USAGE, "%s: neither data.test nor data.validation is given", argv[1]);
     hone_recipe_free(&recipe);
     return status;
 }
@@ -81,13 +82,13 @@ static struct hone_column column_of(const char *text, const char *otherwise) {
 
 static enum hone_status evaluate_file(json_t *results, const struct evaluation *e) {
     char *path = hone_strdup(e->data, "file name");
-    struct hone_strings files = {.items = &path, .n = 1};
     struct hone_recipe recipe = {0};
+    recipe.data.test = (struct hone_strings){.items = &path, .n = 1};
     recipe.data.text = column_of(e->text, "sentence");
     recipe.data.text_pair = column_of(e->pair, NULL);
     recipe.data.label = column_of(e->label, "label");
     recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name || recipe.data.label.name;
-    enum hone_status status = evaluate_folder(results, e->model, &recipe, &files, "eval");
+    enum hone_status status = evaluate_folder(results, e->model, &recipe, HONE_SPLIT_TEST, "eval");
     hone_free(recipe.data.text.name);
     hone_free(recipe.data.text_pair.name);
     hone_free(recipe.data.label.name);

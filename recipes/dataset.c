@@ -1,0 +1,181 @@
+#include "recipes/dataset.h"
+
+#include <glob.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/memory.h"
+
+struct hone_dataset {
+    const struct hone_recipe *recipe;
+    enum hone_split split;
+    char **paths;
+    size_t *items;
+    size_t n_paths, paths_capacity;
+
+    char *columns[3]; /* text, label, pair */
+    size_t n_columns;
+    struct hone_records *records; /* of paths[file], NULL between files */
+    size_t file;
+    int64_t rows_of_file, given;
+};
+
+/* Files of the split, and those that it is taken from. */
+static const struct hone_strings *files_of(const struct hone_recipe *recipe, enum hone_split split) {
+    if (split == HONE_SPLIT_TEST) return &recipe->data.test;
+    if (split == HONE_SPLIT_TRAIN || recipe->data.validation_fraction > 0) return &recipe->data.train;
+    return &recipe->data.validation;
+}
+
+bool hone_dataset_exists(const struct hone_recipe *recipe, enum hone_split split) {
+    return files_of(recipe, split)->n > 0;
+}
+
+static void add_path(struct hone_dataset *dataset, const char *path, size_t item) {
+    size_t items = dataset->paths_capacity;
+    hone_reserve(&dataset->paths, &dataset->paths_capacity, dataset->n_paths + 1, sizeof *dataset->paths, "data files");
+    hone_reserve(&dataset->items, &items, dataset->paths_capacity, sizeof *dataset->items, "data files");
+    dataset->paths[dataset->n_paths] = hone_strdup(path, "data file");
+    dataset->items[dataset->n_paths++] = item;
+}
+
+/* A path that is there is that file, whatever is in its name. */
+static enum hone_status expand(struct hone_dataset *dataset, const char *pattern, size_t item) {
+    if (!strpbrk(pattern, "*?[") || hone_file_exists(pattern)) {
+        add_path(dataset, pattern, item);
+        return HONE_OK;
+    }
+    glob_t found;
+    int result = glob(pattern, 0, NULL, &found);
+    for (size_t i = 0; result == 0 && i < found.gl_pathc; i++) add_path(dataset, found.gl_pathv[i], item);
+    globfree(&found);
+    if (result == 0) return HONE_OK;
+    if (result == GLOB_NOMATCH) return hone_fail(HONE_BAD_INPUT, "%s: no file matches this pattern", pattern);
+    return hone_fail(HONE_DISK, "%s: looking for files that match failed", pattern);
+}
+
+static char *column_text(const struct hone_column *column) {
+    return column->name ? hone_strdup(column->name, "column") : hone_format("%lld", (long long)column->number);
+}
+
+enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_recipe *recipe, enum hone_split split) {
+    struct hone_dataset *dataset = hone_calloc(1, sizeof *dataset, "data set");
+    const struct hone_strings *files = files_of(recipe, split);
+    enum hone_status status = HONE_OK;
+    dataset->recipe = recipe;
+    dataset->split = split;
+    dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text);
+    dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label);
+    if (recipe->data.text_pair.name || recipe->data.text_pair.number >= 0)
+        dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text_pair);
+    for (size_t i = 0; i < files->n && status == HONE_OK; i++) status = expand(dataset, files->items[i], i);
+    *out = NULL;
+    if (status == HONE_OK)
+        *out = dataset;
+    else
+        hone_dataset_close(dataset);
+    return status;
+}
+
+/* The next record of all files; those without a row are faults. */
+static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
+    while (dataset->file < dataset->n_paths) {
+        const char *path = dataset->paths[dataset->file];
+        if (!dataset->records) {
+            enum hone_data_format format = dataset->recipe->data.format;
+            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, HONE_FORMAT_TSV);
+            struct hone_records_options options = {.format = format,
+                                                   .header = dataset->recipe->data.header,
+                                                   .columns = (const char *const *)dataset->columns,
+                                                   .n_columns = dataset->n_columns};
+            HONE_TRY(hone_records_open(&dataset->records, path, options));
+            dataset->rows_of_file = 0;
+        }
+        HONE_TRY(hone_records_next(dataset->records, more));
+        if (*more) {
+            dataset->rows_of_file++;
+            return HONE_OK;
+        }
+        size_t n_names;
+        if (dataset->rows_of_file == 0) {
+            return hone_fail(HONE_BAD_INPUT, "%s: %s", path,
+                             hone_records_names(&n_names, dataset->records) ? "no rows after the header"
+                                                                            : "the file is empty");
+        }
+        hone_records_close(dataset->records);
+        dataset->records = NULL;
+        dataset->file++;
+    }
+    *more = false;
+    return HONE_OK;
+}
+
+static uint64_t hash_bytes(uint64_t hash, struct hone_field field) {
+    /* FNV-1a, with the length so that no text runs into the next. */
+    for (size_t i = 0; i < field.n; i++) hash = (hash ^ (unsigned char)field.bytes[i]) * UINT64_C(0x100000001b3);
+    for (size_t n = field.n, i = 0; i < 8; i++, n >>= 8) hash = (hash ^ (n & 0xFF)) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* A number 0 … 1 that depends on the texts alone. */
+static double place_of(const struct hone_example *example) {
+    uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), example->text);
+    if (example->has_pair) hash = hash_bytes(hash, example->pair);
+    /* The finalizer of MurmurHash3: FNV's high bits change too little with the last bytes. */
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (double)((hash ^ hash >> 33) >> 11) * 0x1p-53;
+}
+
+static bool belongs(const struct hone_dataset *dataset, const struct hone_example *example) {
+    double fraction = dataset->recipe->data.validation_fraction;
+    if (dataset->split == HONE_SPLIT_TEST || fraction == 0) return true;
+    return (place_of(example) < fraction) == (dataset->split == HONE_SPLIT_VALIDATION);
+}
+
+static enum hone_status no_examples(const struct hone_dataset *dataset) {
+    return hone_fail(HONE_USAGE, "data.validation_fraction %g leaves no sample for %s; change it, or name files",
+                     dataset->recipe->data.validation_fraction,
+                     dataset->split == HONE_SPLIT_TRAIN ? "training" : "validation");
+}
+
+enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_example *example, bool *more) {
+    int64_t most = dataset->recipe->data.max_samples;
+    *more = false;
+    if (dataset->split == HONE_SPLIT_TRAIN && most && dataset->given == most) return HONE_OK;
+    do {
+        HONE_TRY(next_record(dataset, more));
+        if (!*more) return dataset->given > 0 ? HONE_OK : no_examples(dataset);
+        *example = (struct hone_example){.label = hone_records_value(dataset->records, 1),
+                                         .has_pair = dataset->n_columns == 3,
+                                         .file = (int32_t)dataset->file,
+                                         .line = hone_records_line(dataset->records)};
+        HONE_TRY(hone_records_text(&example->text, dataset->records, 0));
+        if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, 2));
+    } while (!belongs(dataset, example));
+    dataset->given++;
+    return HONE_OK;
+}
+
+enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset) {
+    return hone_records_text(out, dataset->records, 1);
+}
+
+const char *hone_dataset_path(const struct hone_dataset *dataset) { return dataset->paths[dataset->file]; }
+
+char *const *hone_dataset_paths(size_t *n, const struct hone_dataset *dataset) {
+    *n = dataset->n_paths;
+    return dataset->paths;
+}
+
+const size_t *hone_dataset_items(const struct hone_dataset *dataset) { return dataset->items; }
+
+void hone_dataset_close(struct hone_dataset *dataset) {
+    if (!dataset) return;
+    for (size_t i = 0; i < dataset->n_paths; i++) hone_free(dataset->paths[i]);
+    for (size_t i = 0; i < dataset->n_columns; i++) hone_free(dataset->columns[i]);
+    hone_records_close(dataset->records);
+    hone_free(dataset->paths);
+    hone_free(dataset->items);
+    hone_free(dataset);
+}

@@ -1,0 +1,38 @@
+/* The examples of one split of a recipe: its files one after the other, patterns expanded in byte order of the names,
+ * in the recipe's columns. A split without rows, and a file without, are HONE_BAD_INPUT. */
+#ifndef HONE_RECIPES_DATASET_H
+#define HONE_RECIPES_DATASET_H
+
+#include "data/records.h"
+#include "recipes/recipe.h"
+
+enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST };
+
+struct hone_example {
+    struct hone_field text, pair;
+    bool has_pair;
+    const struct hone_value *label; /* as the file has it: a list has several items, null and a missing key none */
+    int32_t file;                   /* which of hone_dataset_paths */
+    int64_t line;
+};
+
+struct hone_dataset;
+
+/* Whether the recipe has the split: files, or for validation a share of the training data. */
+bool hone_dataset_exists(const struct hone_recipe *recipe, enum hone_split split);
+/* Finds the files. The recipe is borrowed. On failure *out is NULL. */
+enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_recipe *recipe, enum hone_split split);
+/* The next example, borrowed until the next call; *more is false at the end. With data.validation_fraction, examples of
+ * the training files belong to one of the two splits by a hash of their texts; data.max_samples ends the training
+ * split. */
+enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_example *example, bool *more);
+/* The example's only label value; HONE_BAD_INPUT with file, line and what was found when there are none or several. */
+enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset);
+/* Path of the file that the example is from. */
+const char *hone_dataset_path(const struct hone_dataset *dataset);
+/* All files, and the item of data.train, … that each comes from. */
+char *const *hone_dataset_paths(size_t *n, const struct hone_dataset *dataset);
+const size_t *hone_dataset_items(const struct hone_dataset *dataset);
+void hone_dataset_close(struct hone_dataset *dataset); /* NULL is allowed */
+
+#endif
