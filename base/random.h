@@ -24,7 +24,7 @@ static inline void hone_philox(uint32_t out[4], const uint32_t counter[4], const
 }
 
 /* What a stream of numbers is for: the second word of the key, so that streams never meet. */
-enum hone_random_use { HONE_RANDOM_SHUFFLE = 0x73687566, HONE_RANDOM_INIT = 0x696e6974 };
+enum hone_random_use { HONE_RANDOM_SHUFFLE = 0x73687566, HONE_RANDOM_INIT = 0x696e6974, HONE_RANDOM_MASK = 0x6d61736b };
 
 /* The i-th 64-bit number of stream (seed, use, id). */
 uint64_t hone_random_u64(uint64_t seed, uint32_t use, uint32_t id, uint64_t i);

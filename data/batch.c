@@ -1,5 +1,6 @@
 #include "data/batch.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/arith.h"
@@ -18,6 +19,9 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->files);
     for (size_t i = 0; i < samples->n_paths; i++) hone_free(samples->paths[i]);
     hone_free(samples->paths);
+    hone_free(samples->marks);
+    if (samples->masking) hone_free(samples->masking->replacements);
+    hone_free(samples->masking);
     *samples = (struct hone_samples){0};
 }
 
@@ -71,10 +75,26 @@ static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
     return samples->begins[sample + 1] - samples->begins[sample];
 }
 
-void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n) {
+/* Appends the rows of the last sequence, whose tokens lie from T on. */
+static void fill_rows(struct hone_batch *batch, const struct hone_samples *samples, int64_t id, int64_t T,
+                      int64_t length, uint32_t pass) {
+    int64_t R = batch->R;
+    if (!samples->masking) {
+        batch->rows[R] = (int32_t)T;
+        batch->labels[R] = samples->labels[id];
+        batch->R++;
+        return;
+    }
+    batch->R += hone_mask(batch->ids + T, batch->rows + R, batch->labels + R, samples->masking,
+                          samples->marks + samples->begins[id], length, id, pass);
+    for (; R < batch->R; R++) batch->rows[R] += (int32_t)T;
+}
+
+void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n,
+                     uint32_t pass) {
     HONE_CHECK(n <= batch->B_capacity, "%lld sequences, room for %lld", (long long)n, (long long)batch->B_capacity);
-    batch->T = batch->max_len = 0;
-    batch->B = batch->R = n;
+    batch->T = batch->max_len = batch->R = 0;
+    batch->B = n;
     for (int64_t b = 0; b < n; b++) {
         int64_t id = sample[b];
         HONE_CHECK(id >= 0 && id < samples->n, "sample %lld of %lld", (long long)id, (long long)samples->n);
@@ -88,15 +108,33 @@ void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *sample
             batch->positions[T + t] = (int32_t)t;
             batch->row_key[T + t] = id << POSITION_BITS | t;
         }
-        batch->cu_seqlens[b] = batch->rows[b] = (int32_t)T;
-        batch->cu_rows[b] = (int32_t)b;
-        batch->labels[b] = samples->labels[id];
+        batch->cu_seqlens[b] = (int32_t)T;
+        batch->cu_rows[b] = (int32_t)batch->R;
+        fill_rows(batch, samples, id, T, length, pass);
         batch->sample_of[b] = id;
         batch->T += length;
         batch->max_len = hone_max_i64(batch->max_len, length);
     }
     batch->cu_seqlens[n] = (int32_t)batch->T;
-    batch->cu_rows[n] = (int32_t)n;
+    batch->cu_rows[n] = (int32_t)batch->R;
+}
+
+int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sample, int64_t n, uint32_t pass) {
+    if (!samples->masking) return n;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < n; i++) {
+        rows += hone_mask(NULL, NULL, NULL, samples->masking, samples->marks + samples->begins[sample[i]],
+                          length_of(samples, sample[i]), sample[i], pass);
+    }
+    return rows;
+}
+
+int64_t hone_batch_rows_worst(const struct hone_samples *samples, int64_t T, int64_t B) {
+    if (!samples->masking) return B;
+    double p = samples->masking->probability, expected = p * (double)T;
+    /* Words of two tokens double the variance. */
+    double deviation = sqrt((samples->masking->whole_words ? 2 : 1) * expected * (1 - p));
+    return hone_min_i64(T, (int64_t)ceil(expected + 6 * deviation));
 }
 
 int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch) {

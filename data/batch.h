@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/masking.h"
 
-/* Encoded samples of one split, back to back. A sample is a window of tokens with its label. */
+/* Encoded samples of one split, back to back. A sample is a window of tokens with its label, or (with `masking`) one
+ * whose tokens are masked anew in each pass. */
 struct hone_samples {
     int64_t n;
     int64_t *begins; /* [n+1] into ids and types */
@@ -21,7 +23,9 @@ struct hone_samples {
     char **paths; /* [n_paths] */
     size_t n_paths;
     int64_t longest;
-    int64_t truncated; /* samples that lost tokens */
+    int64_t truncated;            /* samples that lost tokens */
+    struct hone_masking *masking; /* owned; NULL: labels are the samples' */
+    uint8_t *marks;               /* with masking, as ids: enum hone_mark */
 };
 void hone_samples_free(struct hone_samples *samples);
 
@@ -41,9 +45,17 @@ struct hone_batch {
 size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity);
 void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity);
 
-/* Fills the batch with the given samples; rows are the first token of each sequence. Capacities must suffice; a sample
- * has 1 to 2^20 tokens. */
-void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n);
+/* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens masked in `pass`
+ * (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
+ * 2^20 tokens. */
+void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n,
+                     uint32_t pass);
+
+/* Rows that the batches of these samples have together. */
+int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sample, int64_t n, uint32_t pass);
+/* Rows of a batch of T tokens and B sequences, for plans. How many tokens get masked is left to chance: this is six
+ * standard deviations above what is expected. */
+int64_t hone_batch_rows_worst(const struct hone_samples *samples, int64_t T, int64_t B);
 
 /* Sample number at place `i` of an epoch: keyed by seed and epoch alone. */
 int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch);

@@ -13,7 +13,6 @@ enum hone_status hone_engine_create(struct hone_engine *engine, const struct hon
     hone_batch_place(&engine->batch, engine->host_memory, T, B);
     hone_batch_place(&engine->on_device, engine->device_memory, T, B);
     engine->tape = hone_tape_create(device, model->parameters);
-    engine->logits = hone_alloc((size_t)B * (size_t)model->n_labels, sizeof(float), "logits");
     return HONE_OK;
 }
 
@@ -58,8 +57,10 @@ static enum hone_status infer_batch(struct hone_engine *engine) {
     hone_tape_keep(engine->tape, logits);
     HONE_TRY(hone_tape_layout(engine->tape));
     hone_tape_forward(engine->tape, engine->stream);
-    engine->device->copy_to_host(engine->logits, hone_tape_data(engine->tape, logits),
-                                 (size_t)(engine->batch.R * model->n_labels) * sizeof(float), engine->stream);
+    size_t n = (size_t)(engine->batch.R * model->n_labels);
+    hone_reserve(&engine->logits, &engine->logits_capacity, n, sizeof *engine->logits, "logits");
+    engine->device->copy_to_host(engine->logits, hone_tape_data(engine->tape, logits), n * sizeof *engine->logits,
+                                 engine->stream);
     return engine->device->stream_synchronize(engine->stream);
 }
 
@@ -67,12 +68,14 @@ static enum hone_status infer_batch(struct hone_engine *engine) {
 static enum hone_status check_finite(const struct hone_engine *engine, const struct hone_samples *samples) {
     const struct hone_batch *batch = &engine->batch;
     int64_t n = engine->model->n_labels;
+    int64_t b = 0;
     for (int64_t i = 0; i < batch->R * n; i++) {
         if (isfinite(engine->logits[i])) continue;
+        while (batch->cu_rows[b + 1] <= i / n) b++;
         return hone_fail(HONE_NUMERIC,
                          "line %lld: the model's output is %f, not a finite number; look for such weights with hone "
                          "inspect --stats",
-                         (long long)samples->lines[batch->sample_of[i / n]], (double)engine->logits[i]);
+                         (long long)samples->lines[batch->sample_of[b]], (double)engine->logits[i]);
     }
     return HONE_OK;
 }
@@ -88,7 +91,7 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
         int64_t n = end - at < capacity ? end - at : capacity;
         for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
         n = hone_micro_batch(samples, chosen, 0, n, tokens);
-        hone_batch_fill(&engine->batch, samples, chosen, n);
+        hone_batch_fill(&engine->batch, samples, chosen, n, HONE_PASS_EVALUATION);
         status = infer_batch(engine);
         if (status == HONE_OK) status = check_finite(engine, samples);
         if (status == HONE_OK) sink(&engine->batch, engine->logits, user);
@@ -98,7 +101,8 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
     return status;
 }
 
-size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t max_len) {
+size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t R,
+                         int64_t max_len) {
     /* Pointers are never followed while measuring; distinct ones keep NULL out of ops that check for it. */
     size_t bytes = hone_batch_bytes(T, B);
     void *memory = hone_alloc(bytes, 1, "batch to measure");
@@ -106,7 +110,7 @@ size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, in
     hone_batch_place(&batch, memory, T, B);
     batch.T = T;
     batch.B = B;
-    batch.R = B;
+    batch.R = R;
     batch.max_len = max_len;
     struct hone_step step = {0};
     struct hone_model_inputs in = inputs_of(&batch, &batch, mode == HONE_TRAINING ? &step : NULL);

@@ -20,7 +20,8 @@ struct hone_engine {
     struct hone_batch on_device; /* same layout in device memory; only its pointers are used */
     void *host_memory, *device_memory;
     size_t batch_bytes;
-    float *logits; /* host: [rows of a batch, labels] of the last inference */
+    float *logits; /* host: [rows of a batch, labels] of the last inference; grows */
+    size_t logits_capacity;
 };
 
 /* Batches of at most T tokens and B sequences. The model (allocated) is borrowed. */
@@ -39,6 +40,7 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
                                    void *user);
 
 /* Bytes of arena of a training step, or of inference, at a micro-batch of these sizes; computes nothing else. */
-size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t max_len);
+size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t R,
+                         int64_t max_len);
 
 #endif

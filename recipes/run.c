@@ -37,12 +37,15 @@ static enum hone_status read_split(struct hone_samples *out, struct hone_run *ru
     return HONE_OK;
 }
 
+uint32_t hone_run_epoch(const struct hone_run *run, int64_t step) { return (uint32_t)(step / run->steps_per_epoch); }
+
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen) {
     int64_t batch_size = run->recipe->training.batch_size;
-    int64_t epoch = step / run->steps_per_epoch, begin = step % run->steps_per_epoch * batch_size;
+    uint32_t epoch = hone_run_epoch(run, step);
+    int64_t begin = step % run->steps_per_epoch * batch_size;
     int64_t n = run->train.n - begin < batch_size ? run->train.n - begin : batch_size;
     for (int64_t i = 0; i < n; i++) {
-        chosen[i] = hone_sample_at(&run->train, begin + i, (uint64_t)run->recipe->training.seed, (uint32_t)epoch);
+        chosen[i] = hone_sample_at(&run->train, begin + i, (uint64_t)run->recipe->training.seed, epoch);
     }
     return n;
 }
@@ -126,11 +129,15 @@ static enum hone_status plan_steps(struct hone_run *run) {
     size_t states = 4 * sizeof(float) * (size_t)hone_parameters_elements(run->folder.model->parameters);
     for (;;) {
         find_largest_micro_batch(run);
-        size_t inference = hone_engine_arena(run->folder.model, HONE_INFERENCE,
-                                             hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)),
-                                             HONE_INFERENCE_SEQUENCES, hone_max_i64(evaluation_longest(run), 1));
-        run->arena_bytes = hone_engine_arena(run->folder.model, HONE_TRAINING, run->most_tokens, run->most_sequences,
-                                             hone_min_i64(run->train.longest, run->most_tokens));
+        int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)), B = HONE_INFERENCE_SEQUENCES;
+        size_t inference =
+            hone_engine_arena(run->folder.model, HONE_INFERENCE, T, B, hone_batch_rows_worst(&run->train, T, B),
+                              hone_max_i64(evaluation_longest(run), 1));
+        T = run->most_tokens;
+        B = run->most_sequences;
+        run->arena_bytes =
+            hone_engine_arena(run->folder.model, HONE_TRAINING, T, B, hone_batch_rows_worst(&run->train, T, B),
+                              hone_min_i64(run->train.longest, T));
         if (inference > run->arena_bytes && evaluation_longest(run)) run->arena_bytes = inference;
         if (states + run->arena_bytes <= free_bytes) return HONE_OK;
         if (!chosen_here || run->micro_batch_tokens <= run->train.longest) break;

@@ -32,6 +32,8 @@ void hone_run_close(struct hone_run *run);
 /* What an engine must have room for in training and evaluation. */
 void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_run *run);
 
+/* The epoch, from 0, that optimizer step `step` is in: the pass over the training samples. */
+uint32_t hone_run_epoch(const struct hone_run *run, int64_t step);
 /* The samples of optimizer step `step` (from 0) in their order, into chosen[batch_size]; returns how many. */
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen);
 

@@ -26,8 +26,9 @@ struct hone_task_class {
     enum hone_status (*encode)(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                const struct hone_model_folder *folder);
 
-    /* What the summed losses of these samples are divided by: one optimizer step's global denominator. */
-    double (*denominator)(const struct hone_samples *samples, const int64_t *chosen, int64_t n);
+    /* What the summed losses of these samples are divided by in this pass over the data: one optimizer step's global
+     * denominator. */
+    double (*denominator)(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass);
     /* Records the loss of a micro-batch, times scale, added to *loss (device). labels: device, [R]. */
     void (*record_loss)(struct hone_tape *tape, hone_value logits, const int32_t *labels, float scale, float *loss);
 

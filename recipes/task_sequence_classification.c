@@ -103,9 +103,10 @@ done:
     return status;
 }
 
-static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n) {
+static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass) {
     (void)samples;
     (void)chosen;
+    (void)pass;
     return (double)n;
 }
 

@@ -50,14 +50,15 @@ enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimiz
                                  int64_t *tokens) {
     const struct hone_model *model = engine->model;
     struct hone_step *state = hone_optimizer_step_state(optimizer);
-    float scale = (float)(1.0 / run->task->denominator(&run->train, chosen, n));
+    uint32_t pass = hone_run_epoch(run, step);
+    float scale = (float)(1.0 / run->task->denominator(&run->train, chosen, n, pass));
     HONE_TRY(hone_optimizer_begin(optimizer, (uint32_t)run->recipe->training.seed, (uint32_t)step,
                                   learning_rate_at(run, step), engine->stream));
     for (int64_t begin = 0; begin < n;) {
         int64_t count = hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens);
         /* The batch that the last micro-batch reads must not change under it. */
         HONE_TRY(engine->device->stream_synchronize(engine->stream));
-        hone_batch_fill(&engine->batch, &run->train, chosen + begin, count);
+        hone_batch_fill(&engine->batch, &run->train, chosen + begin, count, pass);
         struct hone_model_inputs in = hone_engine_upload(engine, state);
         hone_tape_begin(engine->tape, HONE_TRAINING);
         hone_value logits = model->class->forward(model, engine->tape, &in);

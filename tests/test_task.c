@@ -265,7 +265,7 @@ static void measures(void **state) {
     json_decref(results);
     task->measure_free(measure);
     int64_t chosen[] = {4, 1, 3};
-    assert_true(task->denominator(NULL, chosen, 3) == 3);
+    assert_true(task->denominator(NULL, chosen, 3, 0) == 3);
     hone_labels_free(&labels);
 }
 

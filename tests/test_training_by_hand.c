@@ -25,7 +25,7 @@ static double step_by_hand(struct hone_engine *engine, struct hone_optimizer *op
     double factor = step < WARMUP ? step / (double)WARMUP : (STEPS - step) / (double)(STEPS - WARMUP);
     struct hone_step result, *state = hone_optimizer_step_state(optimizer);
     TEST_OK(hone_optimizer_begin(optimizer, SEED, (uint32_t)step, 1e-3 * factor, engine->stream));
-    hone_batch_fill(&engine->batch, samples, chosen, n);
+    hone_batch_fill(&engine->batch, samples, chosen, n, (uint32_t)epoch);
     struct hone_model_inputs in = hone_engine_upload(engine, state);
     hone_tape_begin(engine->tape, HONE_TRAINING);
     hone_value logits = engine->model->class->forward(engine->model, engine->tape, &in);
