@@ -12,6 +12,7 @@
 static const char help[] =
     "usage: hone bench WHAT [arguments] [--filter NAME] [--json]\n\n"
     "  io FOLDER                      read, verify and write the tensors of a model folder\n"
+    "  io FILE [COLUMN…]              read the records of a data file (.tsv, .csv, .jsonl, packed or not)\n"
     "  kernels                        every kernel of the CPU, checked, then timed beside the machine's own limits;\n"
     "                                 all need 2 GB; --filter NAME takes those with NAME in their row (minilm, adamw)\n"
     "  tokenizer DIR FILE             tokenize the lines of a text file\n"
