@@ -304,3 +304,20 @@ enum hone_status hone_json_string(const char **out, const json_t *object, const 
     *out = json_string_value(value);
     return HONE_OK;
 }
+
+void hone_json_append_string(struct hone_text *out, const char *bytes, size_t n) {
+    static const char letters[] = "\b\f\n\r\t\"\\", escapes[] = "bfnrt\"\\";
+    hone_text_append(out, "\"", 1);
+    for (size_t i = 0, begin = 0; i <= n; i++) {
+        unsigned char c = i < n ? (unsigned char)bytes[i] : 0;
+        if (i < n && c >= 0x20 && c != '"' && c != '\\') continue;
+        hone_text_append(out, bytes + begin, i - begin);
+        begin = i + 1;
+        const char *letter = c ? strchr(letters, c) : NULL;
+        if (letter)
+            hone_text_format(out, "\\%c", escapes[letter - letters]);
+        else if (i < n)
+            hone_text_format(out, "\\u%04X", c);
+    }
+    hone_text_append(out, "\"", 1);
+}

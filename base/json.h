@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "base/status.h"
 
 #define HONE_JSON_CONFIG_LIMIT    (64u << 20)
@@ -25,6 +26,8 @@ enum hone_status hone_json_write(const json_t *value, const char *path);
 /* One line, keys in insertion order; owned text. Both writers give reals the fewest of 15 to 17 digits that read back
  * to the same value. */
 char *hone_json_line(const json_t *value);
+/* Appends a string in quotes: `n` bytes of valid UTF-8, as they stand but for what JSON escapes. */
+void hone_json_append_string(struct hone_text *out, const char *bytes, size_t n);
 
 /* Typed access: missing or null keys give the default (where one is given); another type or a value out of bounds is
  * HONE_BAD_INPUT naming file (`path`), key, found and expected; the default is not checked. Strings are borrowed from `object`. */

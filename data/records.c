@@ -217,6 +217,27 @@ static enum hone_status find_column(size_t *out, const struct hone_records *reco
     return HONE_OK;
 }
 
+/* One more wanted column; where it stands among them. */
+static size_t add_column(struct hone_records *records, const char *name) {
+    size_t at = records->options.n_columns++, n = at + 1;
+    records->columns = hone_realloc(records->columns, n, sizeof *records->columns, "wanted columns");
+    records->column_at = hone_realloc(records->column_at, n, sizeof *records->column_at, "wanted columns");
+    records->values = hone_realloc(records->values, n, sizeof *records->values, "wanted columns");
+    records->columns[at] = hone_strdup(name, "wanted column");
+    records->column_at[at] = at;
+    records->values[at] = (struct hone_wanted_value){.value.kind = HONE_VALUE_STRING};
+    hone_value_add(&records->values[at], (struct hone_field){0}, HONE_VALUE_STRING);
+    return at;
+}
+
+/* All paths, each once, are wanted in the outermost object. */
+static void want_paths(struct hone_records *records) {
+    size_t n = records->options.n_columns;
+    records->wanted = hone_calloc(n * (HONE_JSON_DEPTH + 1), sizeof *records->wanted, "wanted columns");
+    for (size_t i = 0; i < n; i++)
+        if (records->column_at[i] == i) records->wanted[records->n_wanted++].column = i;
+}
+
 /* Keeps the header, or holds the first row for the first hone_records_next. */
 static enum hone_status find_columns(struct hone_records *records) {
     bool more;
@@ -233,6 +254,10 @@ static enum hone_status find_columns(struct hone_records *records) {
     if (!is_table(records)) records->n_columns = 1;
     for (size_t i = 0; i < records->options.n_columns; i++)
         HONE_TRY(find_column(&records->column_at[i], records, records->columns[i]));
+    for (size_t i = 0; records->options.all && records->names && i < records->n_columns; i++) {
+        size_t at = add_column(records, records->names[i].bytes);
+        records->column_at[at] = i;
+    }
     return HONE_OK;
 }
 
@@ -247,23 +272,16 @@ static enum hone_status open_parts(struct hone_records *records, const char *pat
 enum hone_status hone_records_open(struct hone_records **out, const char *path, struct hone_records_options options) {
     struct hone_records *records = hone_calloc(1, sizeof *records, "data file");
     HONE_CHECK(options.format != HONE_FORMAT_AUTO, "the format of %s is not decided", path ? path : "standard input");
-    size_t n = options.n_columns;
     records->options = options;
+    records->options.n_columns = 0;
     records->none = true;
     records->line = records->next_line = 1;
-    records->columns = hone_calloc(n, sizeof *records->columns, "wanted columns");
-    records->column_at = hone_calloc(n, sizeof *records->column_at, "wanted columns");
-    records->values = hone_calloc(n, sizeof *records->values, "wanted columns");
-    records->wanted = hone_calloc(n * (HONE_JSON_DEPTH + 1), sizeof *records->wanted, "wanted columns");
-    for (size_t i = 0; i < n; i++) {
-        records->columns[i] = hone_strdup(options.columns[i], "wanted column");
-        hone_value_add(&records->values[i], (struct hone_field){0}, HONE_VALUE_STRING);
-        records->values[i].value.kind = HONE_VALUE_STRING;
-        size_t same = 0;
+    for (size_t i = 0; i < options.n_columns; i++) {
+        size_t at = add_column(records, options.columns[i]), same = 0;
         while (strcmp(options.columns[same], options.columns[i]) != 0) same++;
-        records->column_at[i] = same;
-        if (same == i) records->wanted[records->n_wanted++].column = i;
+        records->column_at[at] = same;
     }
+    want_paths(records);
     *out = NULL;
     enum hone_status status = open_parts(records, path);
     if (status == HONE_OK)
@@ -335,3 +353,5 @@ const struct hone_field *hone_records_names(size_t *n, const struct hone_records
     *n = records->names ? records->n_columns : 0;
     return records->names;
 }
+
+int64_t hone_records_size(const struct hone_records *records) { return hone_source_size(records->source); }

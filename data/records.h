@@ -54,6 +54,7 @@ struct hone_records_options {
     /* Wanted columns: by the header's name, or by 0-based number in text; JSONL: a key, or a dotted path of them. */
     const char *const *columns;
     size_t n_columns;
+    bool all; /* all columns of a table's header are wanted besides, behind those */
 };
 
 /* Opens a file (NULL: standard input) and finds the wanted columns in its header or first row, or says which there are.
@@ -70,8 +71,9 @@ enum hone_status hone_records_text(struct hone_field *out, const struct hone_rec
 
 const char *hone_records_path(const struct hone_records *records); /* "standard input" for NULL */
 int64_t hone_records_line(const struct hone_records *records);     /* where the record begins, from 1 */
-/* Bytes read from the file so far, as it lies on the disk, for progress. */
+/* Bytes read from the file so far, as it lies on the disk, and its size (0: a pipe), for progress. */
 int64_t hone_records_bytes_read(const struct hone_records *records);
+int64_t hone_records_size(const struct hone_records *records);
 /* The record's bytes without its line end (not those of a CSV's quoted fields, which are unquoted in place), and the
  * names of all columns of a table: NULL without a header. */
 struct hone_field hone_records_raw(const struct hone_records *records);

@@ -22,8 +22,8 @@ struct hone_wanted_value {
 
 struct hone_records {
     struct hone_source *source;
-    struct hone_records_options options;
-    char **columns; /* owned copies of the wanted ones */
+    struct hone_records_options options; /* n_columns counts all wanted ones */
+    char **columns;                      /* owned copies of their names */
 
     /* The window: bytes[begin … end-1] are read and not yet passed. The record lies at its beginning, so what points
      * into it is an offset from `begin` as long as more may be read. Some bytes behind `end` may be written. */

@@ -162,3 +162,5 @@ enum hone_status hone_source_read(struct hone_source *source, void *bytes, size_
 const char *hone_source_path(const struct hone_source *source) { return source->path; }
 
 int64_t hone_source_bytes_read(const struct hone_source *source) { return source->bytes_read; }
+
+int64_t hone_source_size(const struct hone_source *source) { return hone_file_size(source->file); }

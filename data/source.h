@@ -17,6 +17,7 @@ enum hone_status hone_source_read(struct hone_source *source, void *bytes, size_
 const char *hone_source_path(const struct hone_source *source);
 /* Bytes taken from the file so far, packed as they lie there. */
 int64_t hone_source_bytes_read(const struct hone_source *source);
-void hone_source_close(struct hone_source *source); /* NULL is allowed */
+int64_t hone_source_size(const struct hone_source *source); /* 0: a pipe */
+void hone_source_close(struct hone_source *source);         /* NULL is allowed */
 
 #endif

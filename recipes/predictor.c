@@ -17,6 +17,9 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
     if (predictor->max_length == 0 || predictor->max_length > model->max_positions) {
         predictor->max_length = model->max_positions;
     }
+    predictor->kept_ends = hone_alloc(HONE_PREDICTOR_PENDING, sizeof *predictor->kept_ends, "inputs that wait");
+    predictor->prediction.scores =
+        hone_alloc((size_t)predictor->folder.labels.n, sizeof *predictor->prediction.scores, "scores");
     int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, predictor->max_length);
     return hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES);
 }
@@ -30,42 +33,54 @@ enum hone_status hone_predictor_open(struct hone_predictor *out, const char *fol
 
 void hone_predictor_close(struct hone_predictor *predictor) {
     hone_samples_free(&predictor->pending);
+    hone_text_free(&predictor->kept);
+    hone_free(predictor->kept_ends);
+    hone_free(predictor->prediction.scores);
     hone_encoding_free(&predictor->encoding);
     hone_engine_free(&predictor->engine);
     hone_model_folder_close(&predictor->folder);
 }
 
-enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
-                                    size_t pair_n, int64_t line, bool *full) {
+enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
+                                    int64_t line, bool *full) {
     struct hone_samples *pending = &predictor->pending;
     HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
-    HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text, n, pair, pair_n,
-                                   (size_t)predictor->max_length, true));
+    HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text.bytes, text.n, pair.bytes,
+                                   pair.n, (size_t)predictor->max_length, true));
+    predictor->kept_ends[pending->n] = predictor->kept.length;
     HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, 0, line));
-    *full = pending->n == HONE_PREDICTOR_PENDING;
+    *full = pending->n == HONE_PREDICTOR_PENDING || predictor->kept.length > HONE_PREDICTOR_KEPT_BYTES;
     return HONE_OK;
 }
 
 struct sink {
-    const struct hone_predictor *predictor;
+    struct hone_predictor *predictor;
     struct hone_text *out;
+    const struct hone_output *output;
+    int64_t done;
 };
 
 static void print_batch(const struct hone_batch *batch, const float *logits, void *user) {
     struct sink *sink = user;
-    const struct hone_labels *labels = &sink->predictor->folder.labels;
-    for (int64_t r = 0; r < batch->R; r++) {
-        sink->predictor->task->predict(sink->out, labels, logits + r * labels->n);
-        hone_text_append(sink->out, "\n", 1);
+    struct hone_predictor *predictor = sink->predictor;
+    const struct hone_labels *labels = &predictor->folder.labels;
+    for (int64_t r = 0; r < batch->R; r++, sink->done++) {
+        size_t begin = sink->done ? predictor->kept_ends[sink->done - 1] : 0;
+        struct hone_field kept = {predictor->kept.bytes + begin, predictor->kept_ends[sink->done] - begin};
+        if (kept.n == 0) kept.bytes = "";
+        predictor->task->predict(&predictor->prediction, labels, logits + r * labels->n);
+        hone_output_row(sink->out, sink->output, kept, &predictor->prediction);
     }
 }
 
-enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out) {
+enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out,
+                                    const struct hone_output *output) {
     struct hone_samples *pending = &predictor->pending;
-    struct sink sink = {predictor, out};
+    struct sink sink = {.predictor = predictor, .out = out, .output = output};
     HONE_TRY(hone_engine_infer(&predictor->engine, pending, 0, pending->n,
                                hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest), print_batch, &sink));
     pending->n = 0;
     pending->longest = 0;
+    predictor->kept.length = 0;
     return HONE_OK;
 }

@@ -15,21 +15,26 @@ struct hone_predictor {
     struct hone_encoding encoding;
     struct hone_samples pending; /* encoded and not yet predicted */
     struct hone_samples_room room;
+    struct hone_text kept; /* of the inputs that wait, back to back */
+    size_t *kept_ends;     /* [HONE_PREDICTOR_PENDING] */
+    struct hone_prediction prediction;
 };
 
 /* How many inputs wait at most before they are predicted together. */
-#define HONE_PREDICTOR_PENDING 1024
+#define HONE_PREDICTOR_PENDING    1024
+#define HONE_PREDICTOR_KEPT_BYTES ((size_t)16 << 20) /* and how much is kept of them */
 
 /* A folder without a task head is HONE_BAD_INPUT. max_length: tokenizer_config.json's model_max_length, at most the
  * model's positions. */
 enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder);
 void hone_predictor_close(struct hone_predictor *predictor);
 
-/* Takes one input (valid UTF-8; pair may be NULL); `line` is for messages. *full says that hone_predictor_run must be
- * called now. */
-enum hone_status hone_predictor_add(struct hone_predictor *predictor, const char *text, size_t n, const char *pair,
-                                    size_t pair_n, int64_t line, bool *full);
-/* Predicts all that wait and appends one JSON object a line to `out`, in the order of the inputs. */
-enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out);
+/* Takes one input (valid UTF-8; pair.bytes NULL: a single text); `line` is for messages. What the caller appended to
+ * predictor->kept before goes before its prediction. *full says that hone_predictor_run must be called now. */
+enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
+                                    int64_t line, bool *full);
+/* Predicts all that wait and appends a row for each to `out`, in the order of the inputs. */
+enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out,
+                                    const struct hone_output *output);
 
 #endif

@@ -7,6 +7,7 @@
 #include "recipes/dataset.h"
 #include "recipes/labels.h"
 #include "recipes/model_folder.h"
+#include "recipes/prediction.h"
 #include "recipes/recipe.h"
 
 struct hone_measure; /* what a task counts during an evaluation */
@@ -40,8 +41,8 @@ struct hone_task_class {
     double (*measure_value)(const struct hone_measure *measure, enum hone_metric metric, bool *larger);
     void (*measure_free)(struct hone_measure *measure);
 
-    /* Appends one JSON object (no newline) for one row of logits. */
-    void (*predict)(struct hone_text *out, const struct hone_labels *labels, const float *logits);
+    /* Fills a prediction from one row of logits; its scores have room for all labels. */
+    void (*predict)(struct hone_prediction *out, const struct hone_labels *labels, const float *logits);
 };
 
 extern const struct hone_task_class hone_task_sequence_classification;

@@ -166,26 +166,10 @@ static double measure_value(const struct hone_measure *measure, enum hone_metric
     return hone_confusion_accuracy(&measure->confusion);
 }
 
-static void append_json_string(struct hone_text *out, const char *text) {
-    json_t *value = json_string(text);
-    char *quoted = json_dumps(value, JSON_ENCODE_ANY);
-    hone_text_append(out, quoted, strlen(quoted));
-    hone_free(quoted);
-    json_decref(value);
-}
-
-static void predict(struct hone_text *out, const struct hone_labels *labels, const float *logits) {
+static void predict(struct hone_prediction *out, const struct hone_labels *labels, const float *logits) {
     double total = log_sum_exp(logits, labels->n);
-    int32_t best = hone_argmax(logits, (int32_t)labels->n);
-    hone_text_format(out, "{\"label\":");
-    append_json_string(out, labels->names[best]);
-    hone_text_format(out, ",\"score\":%.9g,\"scores\":{", (double)(float)exp(logits[best] - total));
-    for (int64_t i = 0; i < labels->n; i++) {
-        if (i) hone_text_append(out, ",", 1);
-        append_json_string(out, labels->names[i]);
-        hone_text_format(out, ":%.9g", (double)(float)exp(logits[i] - total));
-    }
-    hone_text_append(out, "}}", 2);
+    out->best = hone_argmax(logits, (int32_t)labels->n);
+    for (int64_t i = 0; i < labels->n; i++) out->scores[i] = (float)exp(logits[i] - total);
 }
 
 const struct hone_task_class hone_task_sequence_classification = {

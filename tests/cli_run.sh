@@ -134,11 +134,11 @@ cp out pairs
 cmp -s out all && fail "the second text makes no difference"
 expect 0 "" "$hone" predict --model run --input pairs.tsv --pair 1
 cmp out pairs || fail "pairs by number"
-expect 2 'two names, or two numbers' "$hone" predict --model run --input pairs.tsv --column x --pair 1
-expect 2 'lines of text have none' "$hone" predict --model run --input text.txt --pair 1
-expect 3 'pairs.tsv:1: 2 columns, expected at least 3' "$hone" predict --model run --input pairs.tsv --column 2
-expect 3 'no column "x" in the header "sentence\x09label"' "$hone" predict --model run --input test.tsv --column x
-expect 3 'text.jsonl:1: no string in field "id"' "$hone" predict --model run --input text.jsonl --column id
+expect 2 'lines of text have no columns' "$hone" predict --model run --input text.txt --pair 1
+expect 3 'pairs.tsv: no column "2"; without a header columns are numbers, 0 to 1' "$hone" predict --model run --input pairs.tsv --column 2
+expect 3 'no column "x"; the columns are "sentence", "label"' "$hone" predict --model run --input test.tsv --column x
+expect 3 'text.jsonl:1: no field "x"; the object has "id", "text", "second"' "$hone" predict --model run \
+    --input text.jsonl --column x
 echo '{"text": 1' >bad.jsonl
 expect 3 'bad.jsonl:1' "$hone" predict --model run --input bad.jsonl
 expect 4 'nowhere/x' "$hone" predict --model run --input text.txt --output nowhere/x

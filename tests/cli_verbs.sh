@@ -62,7 +62,7 @@ has_options bench io tokenizer train --filter --json
 has_options eval --model --data --text --pair --label
 has_options inspect --stats --diff --json
 has_options plan --json
-has_options predict --model --text --input --column --pair --output
+has_options predict --model --text --input --input-format --column --pair --keep --top --output --format
 has_options recipe check show schema micro_batch_tokens
 has_options tokenize --tokenizer --input
 has_options train early_stopping weight_decay clip_norm OMP_NUM_THREADS
@@ -93,7 +93,11 @@ expect 2 'a recipe file is needed' "$hone" bench train
 expect 2 'unknown benchmark "trian" (did you mean "train"?)' "$hone" bench trian
 expect 2 'say what to measure' "$hone" bench
 expect 2 'give a model folder' "$hone" bench io
-expect 2 'CSV is not read' "$hone" predict --model model --input x.csv
+expect 2 '--format: found "xml", expected tsv, csv or jsonl' "$hone" predict --model model --format xml --text a
+expect 2 '--input-format: found "xml", expected tsv, csv, jsonl or text' "$hone" predict --model model \
+    --input-format xml --input a
+expect 2 '--top: found "0", expected a number from 1' "$hone" predict --model model --top 0 --text a
+expect 2 'a name between commas is empty' "$hone" predict --model model --keep a,,b --input a.csv
 expect 2 'absent.yaml' "$hone" train absent.yaml
 for verb in train plan eval "bench train"; do
     # shellcheck disable=SC2086 # two words

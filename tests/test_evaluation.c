@@ -159,7 +159,8 @@ static void logits_do_not_depend_on_the_batch(void **state) {
         int label;
         bool full;
         char *text = tiny_text(&label, 11, i);
-        TEST_OK(hone_predictor_add(&predictor, text, strlen(text), NULL, 0, 1, &full));
+        TEST_OK(
+            hone_predictor_add(&predictor, (struct hone_field){text, strlen(text)}, (struct hone_field){0}, 1, &full));
         hone_free(text);
     }
     static const int64_t budgets[] = {1, 65, 100, 333, 1024};
@@ -182,15 +183,17 @@ static void logits_do_not_depend_on_the_batch(void **state) {
 /* The lines that are printed for the texts, in this order; owned. */
 static char *predict(struct hone_predictor *predictor, const uint64_t *order, int n) {
     struct hone_text out = {0};
+    struct hone_output output = {.format = HONE_FORMAT_JSONL, .labels = &predictor->folder.labels};
     for (int i = 0; i < n; i++) {
         int label;
         bool full;
         char *text = tiny_text(&label, 11, order[i]);
-        TEST_OK(hone_predictor_add(predictor, text, strlen(text), NULL, 0, i + 1, &full));
+        TEST_OK(hone_predictor_add(predictor, (struct hone_field){text, strlen(text)}, (struct hone_field){0}, i + 1,
+                                   &full));
         hone_free(text);
-        if (full) TEST_OK(hone_predictor_run(predictor, &out));
+        if (full) TEST_OK(hone_predictor_run(predictor, &out, &output));
     }
-    TEST_OK(hone_predictor_run(predictor, &out));
+    TEST_OK(hone_predictor_run(predictor, &out, &output));
     return out.bytes;
 }
 

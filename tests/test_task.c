@@ -277,7 +277,12 @@ static void predictions_are_json(void **state) {
     hone_labels_collect(&labels, "é", 2);
     struct hone_text out = {0};
     static const float logits[] = {0, 1};
-    task->predict(&out, &labels, logits);
+    float room[2];
+    struct hone_prediction prediction = {.scores = room};
+    struct hone_output output = {.format = HONE_FORMAT_JSONL, .labels = &labels};
+    const struct hone_field nothing = {"", 0};
+    task->predict(&prediction, &labels, logits);
+    hone_output_row(&out, &output, nothing, &prediction);
     json_t *object;
     TEST_OK(hone_json_parse(&object, out.bytes, out.length, "prediction"));
     const json_t *scores = json_object_get(object, "scores");
@@ -290,7 +295,8 @@ static void predictions_are_json(void **state) {
     json_decref(object);
     hone_text_free(&out);
     static const float far[] = {3e38f, -3e38f};
-    task->predict(&out, &labels, far);
+    task->predict(&prediction, &labels, far);
+    hone_output_row(&out, &output, nothing, &prediction);
     TEST_OK(hone_json_parse(&object, out.bytes, out.length, "prediction"));
     assert_true(json_number_value(json_object_get(object, "score")) == 1);
     json_decref(object);

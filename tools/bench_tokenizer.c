@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "data/records.h"
 #include "data/tokenizer.h"
 #include "tools/bench.h"
-#include "tools/lines.h"
 
 enum { REPEATS = 7 };
 
@@ -24,21 +24,23 @@ static enum hone_status encode_all(const struct hone_tokenizer *tokenizer, struc
 
 /* The whole file in memory, checked line by line, so that the clock sees the tokenizer alone. */
 static enum hone_status read_text(struct hone_text *out, const char *path) {
-    struct hone_lines lines;
-    HONE_TRY(hone_lines_open(&lines, path));
+    struct hone_records *lines;
+    const char *const column = "0";
+    struct hone_records_options options = {.format = HONE_FORMAT_TEXT, .columns = &column, .n_columns = 1};
+    HONE_TRY(hone_records_open(&lines, path, options));
     enum hone_status status;
     for (;;) {
-        const char *text;
-        size_t n;
+        struct hone_field text;
         bool more;
-        HONE_TRY_GOTO(hone_lines_next(&lines, &text, &n, &more));
+        HONE_TRY_GOTO(hone_records_next(lines, &more));
         if (!more) break;
-        hone_text_append(out, text, n);
+        HONE_TRY_GOTO(hone_records_text(&text, lines, 0));
+        hone_text_append(out, text.bytes, text.n);
         hone_text_append(out, "\n", 1);
     }
     if (!out->length) status = hone_fail(HONE_BAD_INPUT, "%s: the file is empty, expected lines of text", path);
 done:
-    hone_lines_close(&lines);
+    hone_records_close(lines);
     return status;
 }
 

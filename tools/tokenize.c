@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/records.h"
 #include "data/tokenizer.h"
-#include "tools/lines.h"
 #include "tools/tools.h"
 
 static const char help[] =
@@ -61,18 +61,20 @@ static void append_encoding(struct hone_text *out, const struct hone_tokenizer *
 static enum hone_status tokenize(const char *folder, const char *input) {
     struct hone_tokenizer *tokenizer = NULL;
     struct hone_encoding encoding = {0};
-    struct hone_lines lines = {0};
+    struct hone_records *lines = NULL;
+    const char *const column = "0";
+    struct hone_records_options options = {.format = HONE_FORMAT_TEXT, .columns = &column, .n_columns = 1};
     struct hone_text out = {0};
     enum hone_status status;
     HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, folder));
-    HONE_TRY_GOTO(hone_lines_open(&lines, input));
+    HONE_TRY_GOTO(hone_records_open(&lines, input, options));
     for (;;) {
-        const char *text;
-        size_t n;
+        struct hone_field text;
         bool more;
-        HONE_TRY_GOTO(hone_lines_next(&lines, &text, &n, &more));
+        HONE_TRY_GOTO(hone_records_next(lines, &more));
         if (!more) break;
-        HONE_TRY_GOTO(hone_tokenizer_encode(&encoding, tokenizer, text, n, NULL, 0, 0, true));
+        HONE_TRY_GOTO(hone_records_text(&text, lines, 0));
+        HONE_TRY_GOTO(hone_tokenizer_encode(&encoding, tokenizer, text.bytes, text.n, NULL, 0, 0, true));
         out.length = 0;
         append_encoding(&out, tokenizer, &encoding);
         HONE_TRY_GOTO(hone_tool_print(out.bytes, out.length));
@@ -80,7 +82,7 @@ static enum hone_status tokenize(const char *folder, const char *input) {
     status = hone_tool_flush();
 done:
     hone_text_free(&out);
-    hone_lines_close(&lines);
+    hone_records_close(lines);
     hone_encoding_free(&encoding);
     hone_tokenizer_free(tokenizer);
     return status;

@@ -1,0 +1,34 @@
+/* Predictions as rows of an output file: JSONL, CSV (RFC 4180) or TSV, each with what was kept of its input. */
+#ifndef HONE_RECIPES_PREDICTION_H
+#define HONE_RECIPES_PREDICTION_H
+
+#include "base/memory.h"
+#include "data/records.h"
+#include "recipes/labels.h"
+
+/* What a model says about one input. The task fills it. */
+struct hone_prediction {
+    int32_t best;  /* index of the label, of the highest score */
+    float *scores; /* [labels]: probabilities */
+};
+
+struct hone_output {
+    enum hone_data_format format; /* JSONL, CSV or TSV */
+    int64_t top;                  /* only so many highest scores, in their order; 0: all, in the order of the labels */
+    const struct hone_labels *labels;
+    char **kept; /* names of the input's columns to be written, "input.<name>" in a table, under "input" in JSONL */
+    size_t n_kept;
+    bool keep_all; /* JSONL from JSONL: the whole object */
+};
+
+/* Appends the first row of a table; nothing for JSONL. */
+void hone_output_header(struct hone_text *out, const struct hone_output *output);
+/* Appends what is kept of the record that was just read: its wanted columns from number `first` on. A value that TSV
+ * cannot hold is HONE_BAD_INPUT. */
+enum hone_status hone_output_keep(struct hone_text *out, const struct hone_output *output,
+                                  const struct hone_records *records, size_t first);
+/* Appends a whole row; `kept` is what hone_output_keep gave for the input. */
+void hone_output_row(struct hone_text *out, const struct hone_output *output, struct hone_field kept,
+                     const struct hone_prediction *prediction);
+
+#endif

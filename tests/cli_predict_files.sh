@@ -1,0 +1,90 @@
+# Predictions from every format of data file are the same, and come out as JSONL, CSV and TSV with what is to be kept.
+# $1 is the binary.
+set -euo pipefail
+hone=$(realpath "$1")
+fixture=$(realpath tests/fixtures/bert/gelu)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+
+fail() { echo "FAILED: $*"; [ ! -s err ] || tail -n 5 err; exit 1; }
+expect() { # code, part of stderr, command…
+    local code=0 want=$1 part=$2
+    shift 2
+    "$@" >out 2>err || code=$?
+    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
+    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
+}
+predict() { expect 0 "" "$hone" predict --model model "$@"; }
+same() { cmp "$1" "$2" || fail "$3"; }
+
+mkdir model
+cp "$fixture/config.json" "$fixture/model.safetensors" model/
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
+    tres bien . , '!' 中 ф '##ф' >model/vocab.txt
+
+printf 'id\ttext\tlabel\n1\tgood film, the "a"\tx\n2\t\ty\n3\ttrès bien\tx\n' >t.tsv
+printf 'id,text,label\r\n1,"good film, the ""a""",x\r\n2,,y\r\n3,très bien,x\r\n' >t.csv
+cat >t.jsonl <<'END'
+{"id":1,"doc":{"text":"good film, the \"a\""},"label":"x"}
+{"id":2,"label":"y","doc":{"text":""}}
+{"doc":{"other":[1],"text":"tr\u00e8s bien"},"id":3,"label":"x"}
+END
+cut -f 2 t.tsv | tail -n +2 >t.txt
+gzip -k t.csv t.jsonl
+predict --input t.txt
+cp out want
+[ "$(wc -l <want)" = 3 ] || fail "$(wc -l <want) predictions"
+predict --input t.tsv --column text; same out want "from TSV"
+predict --input t.csv --column text; same out want "from CSV"
+predict --input t.csv.gz --column text; same out want "from packed CSV"
+predict --input t.jsonl --column doc.text; same out want "from JSONL"
+predict --input t.jsonl.gz --column doc.text; same out want "from packed JSONL"
+expect 0 "" "$hone" predict --model model --input-format csv --column text <t.csv.gz
+same out want "from packed CSV on standard input"
+expect 0 "" "$hone" predict --model model --text 'good film, the "a"'
+same out <(head -n 1 want) "from the command line"
+
+# Kept columns and the three formats of the output.
+predict --input t.tsv --column text --keep all --output kept.csv
+head -n 1 kept.csv | grep -qx 'input.id,input.text,input.label,label,score,score\.[^,]*,.*' || fail "header: $(head -n 1 kept.csv)"
+sed -n 2p kept.csv | grep -q '^1,"good film, the ""a""",x,' || fail "first row: $(sed -n 2p kept.csv)"
+predict --input t.csv --column text --keep id,text,label --output kept2.csv; same kept.csv kept2.csv "names and all"
+predict --input kept.csv --column input.text; same out want "from an output"
+predict --input t.csv --column text --keep label,id --format tsv
+[ "$(cut -f 1-2 out)" = "$(printf 'input.label\tinput.id\nx\t1\ny\t2\nx\t3')" ] || fail "TSV: $(cat out)"
+predict --input t.jsonl --column doc.text --keep all
+sed 's/^{"input":.*},"label"/{"label"/' out | cmp - want || fail "JSONL with the input"
+head -n 1 out | grep -qF '{"input":{"id":1,"doc":{"text":"good film, the \"a\""},"label":"x"},"label":' || fail "$(head -n 1 out)"
+predict --input t.jsonl --column doc.text --keep id,doc.other,label
+tail -n 1 out | grep -qF '{"input":{"id":3,"doc.other":[1],"label":"x"},"label":' || fail "$(tail -n 1 out)"
+head -n 1 out | grep -qF '{"input":{"id":1,"doc.other":null,"label":"x"},"label":' || fail "$(head -n 1 out)"
+predict --input t.jsonl --column doc.text --keep id,doc.other --format csv
+sed -n 4p out | grep -q '^3,\[1\],' || fail "a list in CSV: $(sed -n 4p out)"
+
+# The highest scores, in their order.
+predict --input t.txt --top 1
+best=$(sed -n 's/^{"label":\("[^"]*"\),"score":\([^,]*\),"scores":{\(.*\)}}$/\1:\2 \3/p' out | awk '$1 == $2' | wc -l)
+[ "$best" = 3 ] || fail "--top 1: $(cat out)"
+predict --input t.txt --top 2 --format csv
+head -n 1 out | grep -qx 'label,score,label_2,score_2' || fail "--top 2: $(head -n 1 out)"
+awk -F, 'NR > 1 && !($2 >= $4 && $1 != $3) { exit 1 }' out || fail "--top 2: $(cat out)"
+predict --input t.txt --top 99
+[ "$(tr -cd : <out | wc -c)" = "$(tr -cd : <want | wc -c)" ] || fail "--top 99"
+
+# What cannot be.
+expect 2 'lines of text have no columns' "$hone" predict --model model --input t.txt --keep all
+expect 2 '--keep all of JSONL into a table' "$hone" predict --model model --input t.jsonl --keep all --format csv
+expect 3 'no column "no"; the columns are "id", "text", "label"' "$hone" predict --model model --input t.csv \
+    --column text --keep no
+expect 3 't.jsonl:1: "doc" is an object' "$hone" predict --model model --input t.jsonl --column doc.text --keep doc
+expect 3 't.jsonl:1: the field "doc" is an object, expected a value' "$hone" predict --model model --input t.jsonl \
+    --column doc
+printf 'text\n"a\tb"\n' >tab.csv
+expect 3 'tab.csv:2: "text" holds a TAB or line end, which TSV cannot' "$hone" predict --model model --input tab.csv \
+    --column text --keep text --output tab.tsv
+[ ! -e tab.tsv ] || fail "a half-written table"
+head -c 60 t.csv.gz >cut.csv.gz
+expect 3 'cut.csv.gz: the gzip data ends too early' "$hone" predict --model model --input cut.csv.gz --column text
+echo "hone predict: files as expected"
