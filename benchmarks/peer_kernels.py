@@ -15,6 +15,7 @@ import time
 import peer
 import torch
 import torch.nn.functional as F
+import transformers.optimization
 
 WARM_UP, TIMED, SAMPLE, MOST_SETS = 0.03, 0.2, 1e-4, 4096
 P = 0.1
@@ -213,12 +214,39 @@ def adamw(n):
     return run
 
 
+def sgd(n):
+    parameters = [torch.nn.Parameter(noise(size)) for size in parts(n)]
+    for p in parameters:
+        p.grad = noise(p.numel())
+    optimizer = torch.optim.SGD([{"params": parameters[1::2], "weight_decay": 0.1},
+                                 {"params": parameters[0::2], "weight_decay": 0.0}], lr=1e-5, momentum=0.9, fused=True)
+    return lambda: optimizer.step()
+
+
+def adafactor(n):
+    rows = n // 100 // 384
+    parameters = [torch.nn.Parameter(noise(rows * 384).view(rows, 384)) for _ in range(100)]
+    for p in parameters:
+        p.grad = noise(p.numel()).view(rows, 384)
+    optimizer = transformers.optimization.Adafactor(
+        [{"params": parameters[1::2], "weight_decay": 0.1}, {"params": parameters[0::2], "weight_decay": 0.0}],
+        lr=1e-5, scale_parameter=False, relative_step=False)
+    return lambda: optimizer.step()
+
+
+def clip_values(n):
+    parameters = [torch.nn.Parameter(noise(size)) for size in parts(n)]
+    for p in parameters:
+        p.grad = noise(p.numel())
+    return lambda: torch.nn.utils.clip_grad_value_(parameters, 0.5)
+
+
 # Entries of struct hone_ops by their names.
 KERNELS = {f.__name__: f for f in (
-    activation_backward, activation_forward, adamw, add, attention_backward, attention_forward, cross_entropy_backward,
-    cross_entropy_forward, dropout, embedding_backward, embedding_forward, gather_rows, gradient_norm,
+    activation_backward, activation_forward, adafactor, adamw, add, attention_backward, attention_forward, clip_values,
+    cross_entropy_backward, cross_entropy_forward, dropout, embedding_backward, embedding_forward, gather_rows, gradient_norm,
     linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
-    residual_layer_norm_forward, scatter_rows_add,
+    residual_layer_norm_forward, scatter_rows_add, sgd,
     *(side(make) for make in (binary_cross_entropy, class_loss, squared_error) for side in (backward_of, forward_of)))}
 HAVE_DROPOUT = {"attention_backward", "attention_forward", "dropout", "residual_layer_norm_backward",
                 "residual_layer_norm_forward"}

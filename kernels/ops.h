@@ -69,7 +69,7 @@ struct hone_attention {
     bool causal; /* key position <= query position */
 };
 
-/* A stretch of a flat parameter buffer that AdamW treats alike. */
+/* A stretch of a flat parameter buffer that an optimizer treats alike. */
 struct hone_segment {
     int64_t offset, count; /* elements */
     float learning_rate_scale;
@@ -84,6 +84,25 @@ struct hone_adamw {
 struct hone_class_loss {
     const float *weights; /* device, [V]; NULL: 1 */
     float smoothing, focus;
+};
+
+struct hone_sgd {
+    float momentum; /* 0: none */
+    bool nesterov;
+};
+
+/* One parameter, for Adafactor: a matrix, or a vector of cols elements with rows 0. */
+struct hone_adafactor_tensor {
+    int64_t offset, rows, cols;
+    int64_t state; /* elements from the start of the state buffer: rows and then cols of a matrix, else cols */
+    float learning_rate_scale;
+    float weight_decay;
+};
+
+struct hone_adafactor {
+    float beta1; /* 0: no first moment */
+    float epsilon, scale_epsilon, clip_threshold, decay_rate;
+    bool scale_parameter;
 };
 
 struct hone_ops {
@@ -199,6 +218,26 @@ struct hone_ops {
      * p -= lr * (weight_decay * p + mhat / (sqrt(vhat) + epsilon)), as torch.optim.AdamW. */
     void (*adamw)(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
                   const struct hone_adamw *settings, const struct hone_step *step, struct hone_stream *s);
+    /* One step of SGD as torch.optim.SGD without dampening, clip_scale, g = 0 and finite as for adamw: with
+     * d = g + weight_decay * p, m = momentum * m + d, p -= lr * m, or lr * (d + momentum * m) with nesterov. m is NULL
+     * when momentum is 0: p -= lr * d. */
+    void (*sgd)(float *p, float *m, float *g, const struct hone_segment *segments, int64_t n_segments,
+                const struct hone_sgd *settings, const struct hone_step *step, struct hone_stream *s);
+    /* One step of Adafactor (Shazeer and Stern 2018, arXiv 1804.04235) as transformers.optimization.Adafactor without
+     * relative_step, clip_scale, g = 0 and finite as for adamw. With t = step->step + 1, beta2 = 1 - t^decay_rate and
+     * q = g^2 + epsilon: a vector's v = beta2 v + (1 - beta2) q and u = g / sqrt(v); a matrix keeps the means r of q's
+     * rows and c of its columns in the same way, and u = g / sqrt(r c / mean(r)). Then u is divided by
+     * max(1, rms(u) / clip_threshold) and multiplied by lr, which is that of the step, with scale_parameter times
+     * max(scale_epsilon, rms(p)); with beta1, m = beta1 m + (1 - beta1) u takes u's place; and
+     * p -= lr * weight_decay * p + u. m may be NULL when beta1 is 0. Sums over a tensor are taken in blocks of fixed
+     * size, f32 within a row of a block and f64 between blocks. */
+    void (*adafactor)(float *p, float *m, float *state, float *g, const struct hone_adafactor_tensor *tensors,
+                      int64_t n_tensors, const struct hone_adafactor *settings, const struct hone_step *step,
+                      void *workspace, struct hone_stream *s);
+    /* Tensors in host memory. */
+    size_t (*adafactor_workspace)(const struct hone_adafactor_tensor *tensors, int64_t n_tensors);
+    /* g = min(max(g, -bound), bound), n elements; NaN stays. */
+    void (*clip_values)(float *g, int64_t n, float bound, struct hone_stream *s);
 };
 
 #endif

@@ -91,4 +91,9 @@ double hone_schedule_factor(const struct hone_schedule *s, int64_t step) {
     return factor > 0 ? factor : 0;
 }
 
+double hone_schedule_relative_step(int64_t step, bool warmup) {
+    double t = (double)step + 1;
+    return fmin(warmup ? 1e-6 * t : 1e-2, 1 / sqrt(t));
+}
+
 int64_t hone_schedule_steps(double ratio, int64_t total) { return (int64_t)ceil(ratio * (double)total); }

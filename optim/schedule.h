@@ -3,6 +3,7 @@
 #ifndef HONE_OPTIM_SCHEDULE_H
 #define HONE_OPTIM_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* In the order of the words in the option table. */
@@ -36,6 +37,10 @@ struct hone_schedule {
 /* The factor at step 0, 1, …; never below 0. All but constant and warmup_stable_decay begin with step / max(1, warmup)
  * while step < warmup. */
 double hone_schedule_factor(const struct hone_schedule *schedule, int64_t step);
+
+/* Not a factor but the rate itself: Adafactor's relative step, min(0.01, 1 / sqrt(step + 1)), with warm-up
+ * min(1e-6 (step + 1), …). */
+double hone_schedule_relative_step(int64_t step, bool warmup);
 
 /* Steps of a ratio of all steps: ceil(ratio * total), as Trainer has for the warm-up. */
 int64_t hone_schedule_steps(double ratio, int64_t total);

@@ -91,7 +91,7 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
 static void schema_default(struct hone_text *text, const struct hone_option *option) {
     if (!option->otherwise) return;
     hone_text_format(text, ", \"default\": ");
-    if (strchr("0123456789", option->otherwise[0])) {
+    if (option->type == HONE_OPTION_BOOL || strchr("-0123456789", option->otherwise[0])) {
         hone_text_format(text, "%s", option->otherwise);
     } else {
         hone_text_format(text, "\"%s\"", option->otherwise);

@@ -8,6 +8,9 @@
 #define WORDS(...)                                                                                                     \
     .words = (const char *const[]) { __VA_ARGS__, NULL }
 
+/* Adafactor's own learning rate stands in place of lr and schedule. */
+#define RELATIVE_STEP "optimizer.relative_step"
+
 const struct hone_option hone_options[] = {
     {"model.path", HONE_OPTION_PATH, AT(model.path), .required = true, .aliases = "model_name_or_path model_name",
      .help =
@@ -61,54 +64,79 @@ const struct hone_option hone_options[] = {
      .aliases = "patience early_stopping_patience",
      .help = "Evaluations without improvement after which training stops"},
 
-    {"optimizer.name", HONE_OPTION_WORD, AT(optimizer.name), "adamw", WORDS("adamw"), .aliases = "optim",
-     .help = "AdamW with decoupled weight decay and bias correction; biases and norms are not decayed"},
+    {"optimizer.name", HONE_OPTION_WORD, AT(optimizer.name), "adamw", WORDS("adamw", "sgd", "adafactor"),
+     .aliases = "optim",
+     .help = "AdamW and SGD as in PyTorch, Adafactor as in Transformers; no decay of biases and norms"},
     {"optimizer.lr", HONE_OPTION_NUMBER, AT(optimizer.lr), "5e-5", .low = 0, .low_open = true, .high = INFINITY,
-     .aliases = "learning_rate", .help = "Highest learning rate, reached after the warm-up"},
+     .aliases = "learning_rate", .unless = RELATIVE_STEP, .help = "Highest learning rate, reached after the warm-up"},
     {"optimizer.weight_decay", HONE_OPTION_NUMBER, AT(optimizer.weight_decay), "0.01", .low = 0, .high = INFINITY,
-     .aliases = "decay wd l2", .help = "Weight decay"},
-    {"optimizer.beta1", HONE_OPTION_NUMBER, AT(optimizer.beta1), "0.9", .low = 0, .high = 1, .high_open = true,
-     .aliases = "adam_beta1", .help = "Decay of the first moment"},
+     .aliases = "decay wd l2",
+     .help = "Weight decay: apart from the gradient (decoupled), with sgd added to it as in PyTorch"},
+    {"optimizer.beta1", HONE_OPTION_NUMBER, AT(optimizer.beta1), .low = 0, .high = 1, .high_open = true,
+     .aliases = "adam_beta1", .only = "adamw adafactor",
+     .help = "Decay of the first moment: 0.9 with adamw, 0 (none) with adafactor"},
     {"optimizer.beta2", HONE_OPTION_NUMBER, AT(optimizer.beta2), "0.999", .low = 0, .high = 1, .high_open = true,
-     .aliases = "adam_beta2", .help = "Decay of the second moment"},
-    {"optimizer.epsilon", HONE_OPTION_NUMBER, AT(optimizer.epsilon), "1e-8", .low = 0, .low_open = true,
-     .high = INFINITY, .aliases = "adam_epsilon eps", .help = "Added to the root of the second moment"},
+     .aliases = "adam_beta2", .only = "adamw", .help = "Decay of the second moment"},
+    {"optimizer.epsilon", HONE_OPTION_NUMBER, AT(optimizer.epsilon), .low = 0, .low_open = true, .high = INFINITY,
+     .aliases = "adam_epsilon eps", .only = "adamw adafactor",
+     .help =
+         "Added to the root of the second moment (1e-8 with adamw), or to squared gradients (1e-30 with adafactor)"},
+    {"optimizer.momentum", HONE_OPTION_NUMBER, AT(optimizer.momentum), "0.9", .low = 0, .high = 1, .high_open = true,
+     .only = "sgd", .help = "Momentum, without dampening; 0 for none"},
+    {"optimizer.nesterov", HONE_OPTION_BOOL, AT(optimizer.nesterov), "false", .only = "sgd",
+     .help = "Whether momentum looks ahead"},
+    {"optimizer.decay_rate", HONE_OPTION_NUMBER, AT(optimizer.decay_rate), "-0.8", .low = -10, .high = 0,
+     .only = "adafactor", .help = "Second moments decay by 1 - step^decay_rate"},
+    {"optimizer.clip_threshold", HONE_OPTION_NUMBER, AT(optimizer.clip_threshold), "1", .low = 0, .low_open = true,
+     .high = INFINITY, .only = "adafactor", .help = "Largest root mean square of an update, before the learning rate"},
+    {"optimizer.scale_parameter", HONE_OPTION_BOOL, AT(optimizer.scale_parameter), "false", .only = "adafactor",
+     .help = "Whether the learning rate is relative to the root mean square of each parameter"},
+    {"optimizer.scale_epsilon", HONE_OPTION_NUMBER, AT(optimizer.scale_epsilon), "1e-3", .low = 0, .low_open = true,
+     .high = INFINITY, .only = "adafactor", .help = "Least root mean square for scale_parameter"},
+    {"optimizer.relative_step", HONE_OPTION_BOOL, AT(optimizer.relative_step), "false", .only = "adafactor",
+     .help = "Learning rate from the step alone, min(0.01, 1 / sqrt(step)), in place of lr and schedule"},
+    {"optimizer.warmup_init", HONE_OPTION_BOOL, AT(optimizer.warmup_init), "false", .only = "adafactor",
+     .help = "With relative_step: min(1e-6 * step, 1 / sqrt(step))"},
     {"optimizer.clip_norm", HONE_OPTION_NUMBER, AT(optimizer.clip_norm), "1.0", .low = 0, .high = INFINITY,
      .aliases = "max_grad_norm grad_clip gradient_clip_val clip",
      .help = "Longest gradient over all parameters, longer ones are scaled down; 0 for no clipping"},
+    {"optimizer.clip_value", HONE_OPTION_NUMBER, AT(optimizer.clip_value), .low = 0, .low_open = true, .high = INFINITY,
+     .aliases = "clip_grad_value gradient_clip_value",
+     .help = "Largest element of a gradient, larger ones are cut to it, in place of clip_norm"},
 
     {"schedule.name", HONE_OPTION_WORD, AT(schedule.name), "linear",
      WORDS("linear", "cosine", "cosine_with_min_lr", "cosine_with_restarts", "polynomial", "constant",
            "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"),
-     .aliases = "lr_scheduler_type lr_scheduler scheduler",
+     .aliases = "lr_scheduler_type lr_scheduler scheduler", .unless = RELATIVE_STEP,
      .help = "Course of the learning rate over the steps, each as in Transformers"},
     {"schedule.warmup", HONE_OPTION_STEPS, AT(schedule.warmup), "0", .low = 0, .high = 1e9,
      .aliases = "warmup_steps warmup_ratio num_warmup_steps",
      .only = "linear cosine cosine_with_min_lr cosine_with_restarts polynomial constant_with_warmup inverse_sqrt "
              "warmup_stable_decay",
-     .help = "Steps over which the learning rate rises, or their share of all"},
+     .unless = RELATIVE_STEP, .help = "Steps over which the learning rate rises, or their share of all"},
     {"schedule.num_cycles", HONE_OPTION_NUMBER, AT(schedule.num_cycles), .low = 0, .low_open = true, .high = 1e9,
-     .only = "cosine cosine_with_min_lr cosine_with_restarts warmup_stable_decay",
+     .only = "cosine cosine_with_min_lr cosine_with_restarts warmup_stable_decay", .unless = RELATIVE_STEP,
      .help = "Waves of the cosine (default 0.5: down once), or times that it starts anew (default 1)"},
     {"schedule.power", HONE_OPTION_NUMBER, AT(schedule.power), "1", .low = 0, .low_open = true, .high = 1e3,
-     .only = "polynomial", .help = "Power of the share of steps that are left"},
+     .only = "polynomial", .unless = RELATIVE_STEP, .help = "Power of the share of steps that are left"},
     {"schedule.lr_end", HONE_OPTION_NUMBER, AT(schedule.lr_end), "1e-7", .low = 0, .high = INFINITY,
-     .only = "polynomial", .help = "Learning rate of the last step"},
+     .only = "polynomial", .unless = RELATIVE_STEP, .help = "Learning rate of the last step"},
     {"schedule.min_lr_ratio", HONE_OPTION_NUMBER, AT(schedule.min_lr_ratio), "0", .low = 0, .high = 1,
-     .aliases = "min_lr min_lr_rate", .only = "cosine_with_min_lr warmup_stable_decay",
+     .aliases = "min_lr min_lr_rate", .only = "cosine_with_min_lr warmup_stable_decay", .unless = RELATIVE_STEP,
      .help = "Lowest learning rate as a share of the highest"},
     {"schedule.timescale", HONE_OPTION_INTEGER, AT(schedule.timescale), .low = 1, .high = 1e9, .only = "inverse_sqrt",
+     .unless = RELATIVE_STEP,
      .help = "Steps after which the rate is down by the root of 2; by default the warm-up, or 10000 without one"},
     {"schedule.stable_steps", HONE_OPTION_INTEGER, AT(schedule.stable_steps), .low = 1, .high = 1e9,
-     .aliases = "num_stable_steps", .only = "warmup_stable_decay",
+     .aliases = "num_stable_steps", .only = "warmup_stable_decay", .unless = RELATIVE_STEP,
      .help = "Steps at the highest rate; by default all that warm-up and decay leave"},
     {"schedule.decay", HONE_OPTION_STEPS, AT(schedule.decay), "0", .low = 0, .high = 1e9,
-     .aliases = "num_decay_steps decay_steps", .only = "warmup_stable_decay",
+     .aliases = "num_decay_steps decay_steps", .only = "warmup_stable_decay", .unless = RELATIVE_STEP,
      .help = "Steps over which the learning rate falls at the end, or their share of all"},
     {"schedule.warmup_type", HONE_OPTION_WORD, AT(schedule.warmup_type), "linear", WORDS("linear", "cosine", "1-sqrt"),
-     .only = "warmup_stable_decay", .help = "Curve of the warm-up"},
+     .only = "warmup_stable_decay", .unless = RELATIVE_STEP, .help = "Curve of the warm-up"},
     {"schedule.decay_type", HONE_OPTION_WORD, AT(schedule.decay_type), "cosine", WORDS("linear", "cosine", "1-sqrt"),
-     .only = "warmup_stable_decay", .help = "Curve of the decay"},
+     .only = "warmup_stable_decay", .unless = RELATIVE_STEP, .help = "Curve of the decay"},
 
     {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32"), .aliases = "dtype torch_dtype bf16 fp16",
      .help = "Number format of weights and activations"},
@@ -157,6 +185,8 @@ const struct hone_option *hone_section_find(const char *section) {
 }
 
 bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option) {
+    if (option->unless && *(const bool *)((const char *)recipe + hone_option_find(option->unless)->offset))
+        return false;
     if (!option->only) return true;
     char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
     const char *word = hone_recipe_word(name, *(const int *)((const char *)recipe + hone_option_find(name)->offset));

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "hub/safetensors.h"
-#include "optim/adamw.h"
 
 /* oneDNN's own pages, and the code that it makes for each GEMM shape: about this much for a model of any size, since
  * rows come in four block sizes (measured on AVX-512 with hidden sizes of 24 and 384). */
@@ -84,7 +83,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .most_sequences = run->most_sequences,
                               .weights_bytes = elements * sizeof(float),
                               .gradients_bytes = elements * sizeof(float),
-                              .moments_bytes = hone_optimizer_bytes(parameters),
+                              .moments_bytes = hone_optimizer_bytes(parameters, &run->optimizer),
                               .arena_bytes = run->arena_bytes,
                               .batch_bytes = 2 * hone_batch_bytes(tokens, sequences),
                               .program_bytes = hone_resident_bytes(),

@@ -15,11 +15,11 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/records.h"
+#include "optim/optimizer.h"
 #include "optim/schedule.h"
 
 /* In the order of the words in the option table. */
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
-enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW };
 enum hone_precision { HONE_PRECISION_F32 };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
@@ -74,7 +74,11 @@ struct hone_recipe {
     struct {
         enum hone_optimizer_name name;
         double lr, weight_decay, beta1, beta2, epsilon;
-        double clip_norm; /* 0: no clipping */
+        double momentum;
+        bool nesterov;
+        double decay_rate, clip_threshold, scale_epsilon;
+        bool scale_parameter, relative_step, warmup_init;
+        double clip_norm, clip_value; /* 0: no clipping */
     } optimizer;
     struct {
         enum hone_schedule_name name;

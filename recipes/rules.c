@@ -144,24 +144,62 @@ static void folders(struct hone_reader *reader) {
                          "the same folder as model.path, which would be overwritten");
 }
 
-/* Options of one optimizer or schedule that is not the one chosen. */
+static void add_inapplicable(struct hone_reader *reader, const struct hone_option *option,
+                             const struct hone_given *given) {
+    const struct hone_recipe *r = reader->recipe;
+    struct hone_text why = {0};
+    if (option->unless && *(const bool *)((const char *)r + hone_option_find(option->unless)->offset)) {
+        hone_text_format(&why, "excluded by %s, which is true", option->unless);
+    } else {
+        char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
+        const struct hone_option *row = hone_option_find(name);
+        hone_text_format(&why, "%s is %s, and this works with %s only", name,
+                         hone_recipe_word(name, *(const int *)((const char *)r + row->offset)), option->only);
+        hone_free(name);
+    }
+    hone_text_format(&why, ": remove it, or set it to null");
+    hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why.bytes);
+    hone_text_free(&why);
+}
+
+/* Options of an optimizer or schedule that is not the one chosen. */
 static void inapplicable(struct hone_reader *reader) {
     for (size_t i = 0; i < hone_option_count; i++) {
         const struct hone_option *option = &hone_options[i];
         const struct hone_given *given = &reader->given[i];
         if (!given->given || hone_option_applies(reader->recipe, option)) continue;
-        int n = (int)hone_option_section_length(option);
-        char *name = hone_format("%.*s.name", n, option->name);
-        if (!hone_reader_given(reader, name)->excused) {
-            const struct hone_option *row = hone_option_find(name);
-            const char *word = hone_recipe_word(name, *(const int *)((const char *)reader->recipe + row->offset));
-            char *why = hone_format("%s is %s, and this works with %s only: remove it, or set it to null", name, word,
-                                    option->only);
-            hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why);
-            hone_free(why);
-        }
+        char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
+        bool unknown = option->only && hone_reader_given(reader, name)->excused;
         hone_free(name);
+        if (!unknown) add_inapplicable(reader, option, given);
     }
+}
+
+static void optimizer(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    bool adafactor = r->optimizer.name == HONE_OPTIMIZER_ADAFACTOR;
+    const struct hone_given *beta1 = hone_reader_given(reader, "optimizer.beta1");
+    if (!beta1->given) r->optimizer.beta1 = adafactor ? 0 : 0.9;
+    if (r->optimizer.epsilon == 0) r->optimizer.epsilon = adafactor ? 1e-30 : 1e-8;
+    const struct hone_given *nesterov = hone_reader_given(reader, "optimizer.nesterov");
+    if (nesterov->given && r->optimizer.nesterov && r->optimizer.momentum == 0 &&
+        r->optimizer.name == HONE_OPTIMIZER_SGD)
+        hone_mistake_add(reader, nesterov->place, "optimizer.nesterov", "needs optimizer.momentum above 0");
+    const struct hone_given *init = hone_reader_given(reader, "optimizer.warmup_init");
+    if (init->given && r->optimizer.warmup_init && !r->optimizer.relative_step && adafactor)
+        hone_mistake_add(reader, init->place, "optimizer.warmup_init", "needs optimizer.relative_step");
+}
+
+/* A bound for the elements takes the place of the one for the length unless both are given. */
+static void clipping(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    const struct hone_given *value = hone_reader_given(reader, "optimizer.clip_value");
+    const struct hone_given *norm = hone_reader_given(reader, "optimizer.clip_norm");
+    if (!value->given) return;
+    if (norm->given && r->optimizer.clip_norm > 0)
+        hone_mistake_add(reader, value->place, "optimizer.clip_value",
+                         "excludes optimizer.clip_norm, which is given too: set that to 0, or this to null");
+    r->optimizer.clip_norm = 0;
 }
 
 static void schedule(struct hone_reader *reader) {
@@ -178,6 +216,8 @@ static void schedule(struct hone_reader *reader) {
 void hone_recipe_rules(struct hone_reader *reader) {
     missing(reader);
     inapplicable(reader);
+    optimizer(reader);
+    clipping(reader);
     schedule(reader);
     training_length(reader);
     early_stopping(reader);

@@ -84,6 +84,22 @@ void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_ru
     *sequences = hone_max_i64(run->most_sequences, HONE_INFERENCE_SEQUENCES);
 }
 
+static struct hone_optimizer_settings optimizer_settings(const struct hone_recipe *r) {
+    return (struct hone_optimizer_settings){.name = r->optimizer.name,
+                                            .weight_decay = r->optimizer.weight_decay,
+                                            .beta1 = r->optimizer.beta1,
+                                            .beta2 = r->optimizer.beta2,
+                                            .epsilon = r->optimizer.epsilon,
+                                            .momentum = r->optimizer.momentum,
+                                            .nesterov = r->optimizer.nesterov,
+                                            .decay_rate = r->optimizer.decay_rate,
+                                            .clip_threshold = r->optimizer.clip_threshold,
+                                            .scale_epsilon = r->optimizer.scale_epsilon,
+                                            .scale_parameter = r->optimizer.scale_parameter,
+                                            .clip_norm = r->optimizer.clip_norm,
+                                            .clip_value = r->optimizer.clip_value};
+}
+
 static int64_t steps_of(struct hone_steps steps, int64_t total) {
     return steps.steps ? steps.steps : hone_schedule_steps(steps.ratio, total);
 }
@@ -126,7 +142,10 @@ static enum hone_status plan_steps(struct hone_run *run) {
             hone_min_i64(CPU_MICRO_BATCH_TOKENS, hone_max_i64(batch_size * run->train.longest, 1));
     }
     size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes());
-    size_t states = 4 * sizeof(float) * (size_t)hone_parameters_elements(run->folder.model->parameters);
+    const struct hone_parameters *parameters = run->folder.model->parameters;
+    run->optimizer = optimizer_settings(recipe);
+    size_t states = 2 * sizeof(float) * (size_t)hone_parameters_elements(parameters) +
+                    hone_optimizer_bytes(parameters, &run->optimizer);
     for (;;) {
         find_largest_micro_batch(run);
         int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, evaluation_longest(run)), B = HONE_INFERENCE_SEQUENCES;

@@ -3,6 +3,7 @@
 #ifndef HONE_RECIPES_RUN_H
 #define HONE_RECIPES_RUN_H
 
+#include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "recipes/engine.h"
 #include "recipes/model_folder.h"
@@ -18,6 +19,7 @@ struct hone_run {
 
     int64_t steps_per_epoch, steps; /* optimizer steps */
     struct hone_schedule schedule;  /* of the learning rate over them */
+    struct hone_optimizer_settings optimizer;
     /* Micro-batches: the budget in tokens, and the largest that the run's order of samples really makes. */
     int64_t micro_batch_tokens, most_tokens, most_sequences;
     int64_t tokens_per_epoch;

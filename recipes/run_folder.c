@@ -183,15 +183,39 @@ __attribute__((format(printf, 3, 4))) static void add_setting(struct settings *s
     settings->n++;
 }
 
+static void add_optimizer(struct settings *settings, const struct hone_recipe *recipe) {
+    const char *title = hone_optimizer_title(recipe->optimizer.name);
+    switch (recipe->optimizer.name) {
+    case HONE_OPTIMIZER_ADAMW:
+        add_setting(settings, "optimizer", "%s (beta1 %g, beta2 %g, epsilon %g)", title, recipe->optimizer.beta1,
+                    recipe->optimizer.beta2, recipe->optimizer.epsilon);
+        break;
+    case HONE_OPTIMIZER_SGD:
+        add_setting(settings, "optimizer", "%s (momentum %g%s)", title, recipe->optimizer.momentum,
+                    recipe->optimizer.nesterov ? ", Nesterov" : "");
+        break;
+    case HONE_OPTIMIZER_ADAFACTOR:
+        add_setting(settings, "optimizer", "%s (decay rate %g%s%s)", title, recipe->optimizer.decay_rate,
+                    recipe->optimizer.scale_parameter ? ", parameters' scale" : "",
+                    recipe->optimizer.relative_step ? ", relative step" : "");
+        break;
+    }
+}
+
 static void fill_settings(struct settings *settings, const struct hone_run *run, const json_t *results) {
     const struct hone_recipe *recipe = run->recipe;
-    add_setting(settings, "optimizer", "AdamW (beta1 %g, beta2 %g, epsilon %g)", recipe->optimizer.beta1,
-                recipe->optimizer.beta2, recipe->optimizer.epsilon);
-    add_setting(settings, "learning rate", "%g", recipe->optimizer.lr);
+    add_optimizer(settings, recipe);
+    if (!recipe->optimizer.relative_step) {
+        add_setting(settings, "learning rate", "%g", recipe->optimizer.lr);
+        add_setting(settings, "schedule", "%s, %lld warm-up steps",
+                    hone_recipe_word("schedule.name", (int)recipe->schedule.name), (long long)run->schedule.warmup);
+    }
     add_setting(settings, "weight decay", "%g", recipe->optimizer.weight_decay);
-    add_setting(settings, "clip norm", "%g", recipe->optimizer.clip_norm);
-    add_setting(settings, "schedule", "%s, %lld warm-up steps",
-                hone_recipe_word("schedule.name", (int)recipe->schedule.name), (long long)run->schedule.warmup);
+    if (recipe->optimizer.clip_value > 0) {
+        add_setting(settings, "clip value", "%g", recipe->optimizer.clip_value);
+    } else {
+        add_setting(settings, "clip norm", "%g", recipe->optimizer.clip_norm);
+    }
     add_setting(settings, "batch size", "%lld", (long long)recipe->training.batch_size);
     add_setting(settings, "steps", "%lld", (long long)json_integer_value(json_object_get(results, "steps")));
     add_setting(settings, "epochs", "%.4g", json_real_value(json_object_get(results, "epoch")));

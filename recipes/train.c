@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "optim/adamw.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
 
@@ -32,17 +31,13 @@ struct trainer {
 };
 
 enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct hone_run *run) {
-    const struct hone_recipe *recipe = run->recipe;
-    struct hone_optimizer_settings settings = {.weight_decay = recipe->optimizer.weight_decay,
-                                               .beta1 = recipe->optimizer.beta1,
-                                               .beta2 = recipe->optimizer.beta2,
-                                               .epsilon = recipe->optimizer.epsilon,
-                                               .clip_norm = recipe->optimizer.clip_norm};
-    return hone_optimizer_create(out, run->folder.model->parameters, settings);
+    return hone_optimizer_create(out, run->folder.model->parameters, run->optimizer);
 }
 
 static double learning_rate_at(const struct hone_run *run, int64_t step) {
-    return run->recipe->optimizer.lr * hone_schedule_factor(&run->schedule, step);
+    const struct hone_recipe *recipe = run->recipe;
+    if (recipe->optimizer.relative_step) return hone_schedule_relative_step(step, recipe->optimizer.warmup_init);
+    return recipe->optimizer.lr * hone_schedule_factor(&run->schedule, step);
 }
 
 enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimizer *optimizer,

@@ -34,10 +34,12 @@ void kernel_dropout_make(struct kernel_dropout *drop, struct kernel_buffers *k, 
 void kernel_dropout_free(struct kernel_dropout *drop);
 
 void kernel_cases_activation(struct kernel_buffers *k);
+void kernel_cases_adafactor(struct kernel_buffers *k);
 void kernel_cases_adamw(struct kernel_buffers *k);
 void kernel_cases_attention(struct kernel_buffers *k);
 void kernel_cases_binary_cross_entropy(struct kernel_buffers *k);
 void kernel_cases_class_loss(struct kernel_buffers *k);
+void kernel_cases_clip_values(struct kernel_buffers *k);
 void kernel_cases_cross_entropy(struct kernel_buffers *k);
 void kernel_cases_dropout(struct kernel_buffers *k);
 void kernel_cases_embedding(struct kernel_buffers *k);
@@ -46,5 +48,6 @@ void kernel_cases_linear(struct kernel_buffers *k);
 void kernel_cases_residual_layer_norm(struct kernel_buffers *k);
 void kernel_cases_rows(struct kernel_buffers *k);
 void kernel_cases_squared_error(struct kernel_buffers *k);
+void kernel_cases_sgd(struct kernel_buffers *k);
 
 #endif

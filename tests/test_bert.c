@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "models/model.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "tests/graph.h"
 
 static const struct fixture {

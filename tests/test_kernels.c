@@ -14,10 +14,12 @@ static const struct {
     void (*run)(struct kernel_buffers *k);
 } cases[] = {
     {"activation", kernel_cases_activation},
+    {"adafactor", kernel_cases_adafactor},
     {"adamw", kernel_cases_adamw},
     {"attention", kernel_cases_attention},
     {"binary_cross_entropy", kernel_cases_binary_cross_entropy},
     {"class_loss", kernel_cases_class_loss},
+    {"clip_values", kernel_cases_clip_values},
     {"cross_entropy", kernel_cases_cross_entropy},
     {"dropout", kernel_cases_dropout},
     {"embedding", kernel_cases_embedding},
@@ -26,6 +28,7 @@ static const struct {
     {"residual_layer_norm", kernel_cases_residual_layer_norm},
     {"rows", kernel_cases_rows},
     {"squared_error", kernel_cases_squared_error},
+    {"sgd", kernel_cases_sgd},
 };
 
 static void run_device(struct hone_device *device) {
@@ -248,7 +251,8 @@ static double binary_loss(const struct problem *p) {
 static void test_class_loss_gradient(void **state) {
     (void)state;
     for (int options = 0; options < 12; options++) {
-        struct class_settings s = {options & 1 ? class_weights : NULL, options & 2 ? 0.2 : 0, 0.75 * (double)(options >> 2)};
+        struct class_settings s = {options & 1 ? class_weights : NULL, options & 2 ? 0.2 : 0,
+                                   0.75 * (double)(options >> 2)};
         struct problem p = {.loss = class_loss, .user = &s};
         problem_input(&p, XR * XV);
         reference_class_loss_backward(p.gradients[0], p.inputs[0], cross_labels, s.weights, s.smoothing, s.focus, 0.3,

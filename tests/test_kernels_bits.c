@@ -215,6 +215,23 @@ static void optimizer_all(void *out, const void *user) {
     hone_free(scratch);
 }
 
+/* A matrix of T rows and a vector of the same elements. */
+static void adafactor_all(void *out, const void *user) {
+    const struct batch *b = user;
+    int64_t n = b->T * b->C;
+    const struct hone_adafactor settings = {0, 1e-30f, 1e-3f, 1, -0.8f, true};
+    struct hone_step step = {.learning_rate = 1e-2f, .clip_scale = 0.5f, .finite = 1};
+    for (int i = 0; i < 2; i++) {
+        struct hone_adafactor_tensor tensor = {0, i ? b->T : 0, i ? b->C : n, 0, 1, 0.1f};
+        float *p = (float *)out + 3 * n * i, *g = p + n, *state = g + n;
+        void *scratch = hone_alloc(ops->adafactor_workspace(&tensor, 1), 1, "test workspace");
+        memcpy(p, b->x, (size_t)n * F4), memcpy(g, b->dy, (size_t)n * F4);
+        memset(state, 0, (size_t)n * F4);
+        ops->adafactor(p, NULL, state, g, &tensor, 1, &settings, &step, scratch, stream);
+        hone_free(scratch);
+    }
+}
+
 static void loss_all(void *out, const void *user) {
     const struct batch *b = user;
     float *loss = out, *dlogits = loss + 1;
@@ -233,6 +250,7 @@ static void test_threads(void **state) {
         same_for_threads("residual_layer_norm", norm_all, &b, (size_t)(3 * n + 2 * C + 2 * T) * F4);
         same_for_threads("rows", rows_all, &b, (size_t)(3 * n + 11 * C) * F4);
         same_for_threads("optimizer", optimizer_all, &b, (size_t)(4 * n) * F4 + sizeof(struct hone_step));
+        same_for_threads("adafactor", adafactor_all, &b, (size_t)(6 * n) * F4);
         same_for_threads("cross_entropy", loss_all, &b, (size_t)(1 + n) * F4);
         batch_free(&b);
     }

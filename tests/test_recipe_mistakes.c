@@ -188,6 +188,26 @@ static const struct {
      NONE},
     {ALL "schedule: {name: polynomial, lr_end: 5e-5}\n", "r.yaml:5:38: schedule.lr_end: must be below optimizer.lr\n",
      NONE},
+    {ALL "optimizer: {momentum: 0.5}\n",
+     "r.yaml:5:23: optimizer.momentum: optimizer.name is adamw, and this works with sgd only: remove it, or set it to "
+     "null\n",
+     NONE},
+    {ALL "optimizer: {name: sgd, beta1: 0.9, momentum: 0, nesterov: true}\n",
+     "r.yaml:5:31: optimizer.beta1: optimizer.name is sgd, and this works with adamw adafactor only: remove it, or set "
+     "it "
+     "to null\n"
+     "r.yaml:5:59: optimizer.nesterov: needs optimizer.momentum above 0\n",
+     NONE},
+    {ALL "optimizer: {name: adafactor, relative_step: true, lr: 1e-3}\nschedule: {name: cosine}\n",
+     "r.yaml:5:55: optimizer.lr: excluded by optimizer.relative_step, which is true: remove it, or set it to null\n"
+     "r.yaml:6:18: schedule.name: excluded by optimizer.relative_step, which is true: remove it, or set it to null\n",
+     NONE},
+    {ALL "optimizer: {name: adafactor, warmup_init: true}\n",
+     "r.yaml:5:43: optimizer.warmup_init: needs optimizer.relative_step\n", NONE},
+    {ALL "optimizer: {clip_norm: 1, clip_value: 0.5}\n",
+     "r.yaml:5:39: optimizer.clip_value: excludes optimizer.clip_norm, which is given too: set that to 0, or this to "
+     "null\n",
+     NONE},
     {ALL "schedule: {warmup: 10%}\n",
      "r.yaml:5:20: schedule.warmup: found \"10%\", expected a whole number of steps, or a share with a decimal point "
      "from 0.0 to below 1.0\n",
@@ -199,7 +219,8 @@ static const struct {
     {ALL "device: cuda\n", "r.yaml:5:9: device: found \"cuda\", expected auto or cpu\n", NONE},
     {ALL "precision: bf16\n", "r.yaml:5:12: precision: found \"bf16\", expected f32\n", NONE},
     {ALL "precision: 32\n", "r.yaml:5:12: precision: found \"32\", expected f32\n", NONE},
-    {ALL "optimizer: {name: AdamW}\n", "r.yaml:5:19: optimizer.name: found \"AdamW\", expected adamw\n", NONE},
+    {ALL "optimizer: {name: AdamW}\n",
+     "r.yaml:5:19: optimizer.name: found \"AdamW\", expected adamw, sgd or adafactor\n", NONE},
     {ALL "evaluation: {every: epochs}\n",
      "r.yaml:5:21: evaluation.every: found \"epochs\", expected epoch, no, or a whole number of steps from 1 to "
      "1000000000\n",

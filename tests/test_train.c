@@ -274,6 +274,43 @@ static void clipping(void **state) {
     assert_true(norm[2][0] == norm[0][0]);
 }
 
+static void every_optimizer_learns(void **state) {
+    (void)state;
+    static const char *const recipes[][4] = {
+        {"optimizer.name=sgd", "optimizer.lr=0.05", "schedule.name=cosine", "optimizer.clip_value=0.5"},
+        {"optimizer.name=sgd", "optimizer.lr=0.2", "optimizer.momentum=0", "schedule.name=constant"},
+        {"optimizer.name=adafactor", "optimizer.lr=5e-3", "schedule.warmup=0.1", "optimizer.beta1=0.5"},
+        {"optimizer.name=adafactor", "optimizer.lr=null", "optimizer.relative_step=true",
+         "optimizer.scale_parameter=true"}};
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
+        const char *folder = new_folder(60);
+        TEST_OK(tiny_train(NULL, folder,
+                           TINY_OVERRIDES(recipes[i][0], recipes[i][1], recipes[i][2], recipes[i][3],
+                                          "training.epochs=8", "data.validation=null")));
+        double loss[512], lr[512], first = 0, last = 0;
+        size_t n = values_of(loss, folder, "loss");
+        assert_int_equal(n, 64);
+        assert_int_equal(values_of(lr, folder, "lr"), n);
+        for (int k = 0; k < 8; k++) first += loss[k], last += loss[n - 8 + (size_t)k];
+        if (!(last < 0.6 * first)) fail_msg("%s: loss from %g to %g", recipes[i][0], first / 8, last / 8);
+        if (i == 3) assert_true(lr[0] == 0.01 && lr[63] == 0.01);
+    }
+}
+
+/* A bound that no element reaches changes no bit. */
+static void clipping_by_value(void **state) {
+    (void)state;
+    static const char *const bounds[] = {"optimizer.clip_norm=0", "optimizer.clip_value=1e9",
+                                         "optimizer.clip_value=1e-3"};
+    const char *folders[3];
+    for (int i = 0; i < 3; i++) {
+        folders[i] = new_folder(24);
+        TEST_OK(tiny_train(NULL, folders[i], TINY_OVERRIDES(bounds[i])));
+    }
+    expect_same_model("no clipping and a bound out of reach", folders[0], folders[1]);
+    assert_false(same_model(folders[0], folders[2]));
+}
+
 /* logging.every gathers steps: losses and tokens are means over them, and the last line holds the rest. */
 static void logging_gathers_steps(void **state) {
     (void)state;
@@ -321,6 +358,8 @@ int main(void) {
         cmocka_unit_test(warmup_shows_in_the_learning_rate),
         cmocka_unit_test(the_rate_that_is_logged_is_the_one_used),
         cmocka_unit_test(clipping),
+        cmocka_unit_test(clipping_by_value),
+        cmocka_unit_test(every_optimizer_learns),
         cmocka_unit_test(logging_gathers_steps),
         cmocka_unit_test(nothing_is_kept_after_a_run),
     };

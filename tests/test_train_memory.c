@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/memory.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "recipes/run_folder.h"
 #include "recipes/train.h"
 #include "tests/support.h"

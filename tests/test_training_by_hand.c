@@ -6,7 +6,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "recipes/train.h"
 #include "tests/support.h"
 #include "tests/tiny.h"

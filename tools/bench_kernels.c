@@ -62,6 +62,7 @@ static const struct {
 } table[] = {
     {&kernel_activation_backward, inner},
     {&kernel_activation_forward, inner},
+    {&kernel_adafactor, parameters},
     {&kernel_adamw, parameters},
     {&kernel_add, rows},
     {&kernel_attention_backward, attentions},
@@ -70,6 +71,7 @@ static const struct {
     {&kernel_binary_cross_entropy_forward, targets},
     {&kernel_class_loss_backward, logits},
     {&kernel_class_loss_forward, logits},
+    {&kernel_clip_values, parameters},
     {&kernel_cross_entropy_backward, logits},
     {&kernel_cross_entropy_forward, logits},
     {&kernel_dropout, dropped},
@@ -85,6 +87,7 @@ static const struct {
     {&kernel_scatter_rows_add, selections},
     {&kernel_squared_error_backward, targets},
     {&kernel_squared_error_forward, targets},
+    {&kernel_sgd, parameters},
 };
 
 /* "attention_forward minilm dropout T736 B32 …" */

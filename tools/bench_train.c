@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "kernels/profile.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "recipes/train.h"
 #include "tools/bench.h"
 #include "tools/recipe_option.h"

@@ -1,12 +1,6 @@
-/* AdamW over the flat buffers in one pass: four streams read, four written, nothing else, since memory is its limit.
- * Segments are cut into chunks at fixed places; threads take stretches of chunks. */
-#include <omp.h>
-
-#include "base/arith.h"
-#include "kernels/cpu/cpu.h"
+/* AdamW over the flat buffers in one pass: four streams read, four written, nothing else, since memory is its limit. */
+#include "kernels/cpu/segments.h"
 #include "kernels/cpu/vector.h"
-
-enum { CHUNK = 16384 };
 
 /* The numbers that are the same for a whole segment. */
 struct update {
@@ -33,37 +27,29 @@ HONE_CLONES static void update_chunk(float *restrict p, float *restrict m, float
     }
 }
 
-static struct update segment_update(const struct hone_segment *segment, const struct hone_adamw *settings,
-                                    const struct hone_step *step) {
+struct buffers {
+    float *p, *m, *v, *g;
+    const struct hone_adamw *settings;
+    const struct hone_step *step;
+};
+
+static void visit(const struct hone_segment *segment, int64_t at, int64_t n, void *user) {
+    const struct buffers *b = user;
+    const struct hone_step *step = b->step;
     float rate = step->learning_rate * segment->learning_rate_scale;
-    return (struct update){settings->beta1,
-                           settings->beta2,
-                           settings->epsilon,
-                           step->clip_scale,
-                           rate * segment->weight_decay,
-                           rate / step->bias_correction1,
-                           1.0f / sqrtf(step->bias_correction2)};
+    struct update update = {b->settings->beta1,
+                            b->settings->beta2,
+                            b->settings->epsilon,
+                            step->clip_scale,
+                            rate * segment->weight_decay,
+                            rate / step->bias_correction1,
+                            1.0f / sqrtf(step->bias_correction2)};
+    update_chunk(b->p + at, b->m + at, b->v + at, b->g + at, n, &update);
 }
 
 void hone_cpu_adamw(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
                     const struct hone_adamw *settings, const struct hone_step *step, struct hone_stream *s) {
     (void)s;
-    int64_t chunks = 0;
-    for (int64_t i = 0; i < n_segments; i++) chunks += (segments[i].count + CHUNK - 1) / CHUNK;
-#pragma omp parallel if (chunks > 1)
-    {
-        int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        int64_t from = chunks * thread / threads, to = chunks * (thread + 1) / threads, chunk = 0;
-        for (int64_t i = 0; i < n_segments && chunk < to; i++) {
-            struct update update = segment_update(&segments[i], settings, step);
-            for (int64_t done = 0; done < segments[i].count; done += CHUNK, chunk++) {
-                if (chunk < from || chunk >= to) continue;
-                int64_t at = segments[i].offset + done, n = hone_min_i64(segments[i].count - done, CHUNK);
-                if (step->finite)
-                    update_chunk(p + at, m + at, v + at, g + at, n, &update);
-                else
-                    memset(g + at, 0, (size_t)n * sizeof(float));
-            }
-        }
-    }
+    struct buffers buffers = {p, m, v, g, settings, step};
+    hone_cpu_segments(g, segments, n_segments, step, visit, &buffers);
 }

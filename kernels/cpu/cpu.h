@@ -51,7 +51,11 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
     X(squared_error_backward)                                                                                          \
     X(gradient_norm)                                                                                                   \
     X(gradient_norm_workspace)                                                                                         \
-    X(adamw)
+    X(adamw)                                                                                                           \
+    X(sgd)                                                                                                             \
+    X(adafactor)                                                                                                       \
+    X(adafactor_workspace)                                                                                             \
+    X(clip_values)
 
 #define HONE_CPU_DECLARE(name) __typeof__(*((struct hone_ops *)0)->name) hone_cpu_##name;
 HONE_CPU_OPS(HONE_CPU_DECLARE)

@@ -16,38 +16,56 @@ from make_reference import noise, save
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "optim"
 
 
-# AdamW with clipping and the linear schedule.
+# Optimizers with clipping, each over the same steps of the same parameters.
 
-STEPS, WARMUP = 5, 2
-OPTIMIZER = dict(lr=3e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
-CLIP = 1.5
+STEPS, WARMUP, CLIP_NORM, CLIP_VALUE = 5, 2, 1.5, 0.4
+SHAPES = {"head.weight": (3, 7), "head.bias": (3,), "norm.weight": (7,), "table.weight": (19, 7)}
+OPTIMIZERS = {
+    "adamw": lambda groups: torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.999), eps=1e-8),
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=0.05),
+    "sgd_momentum": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
+    "sgd_nesterov": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.8, nesterov=True),
+    "adafactor": lambda groups: Adafactor(groups, lr=0.02, scale_parameter=False, relative_step=False),
+    "adafactor_scaled": lambda groups: Adafactor(groups, lr=0.1, scale_parameter=True, relative_step=False, beta1=0.9,
+                                                 clip_threshold=0.7, decay_rate=-0.6, eps=(1e-12, 0.5)),
+    "adafactor_relative": lambda groups: Adafactor(groups, scale_parameter=True, relative_step=True),
+    "adafactor_warmup": lambda groups: Adafactor(groups, scale_parameter=False, relative_step=True, warmup_init=True),
+}
+# What is clipped by value; the others by norm.
+BY_VALUE = {"sgd", "adafactor_scaled"}
 
 
-def make_adamw():
-    g = torch.Generator().manual_seed(11)
-    shapes = {"head.weight": (3, 7), "head.bias": (3,), "norm.weight": (7,), "table.weight": (19, 7)}
-    parameters = {k: torch.nn.Parameter(noise(g, *s)) for k, s in shapes.items()}
-    decay = [p for k, p in parameters.items() if p.dim() == 2]
-    rest = [p for k, p in parameters.items() if p.dim() == 1]
-    groups = [dict(params=decay), dict(params=rest, weight_decay=0.0)]
-    optimizer = torch.optim.AdamW(groups, **OPTIMIZER)
-    schedule = get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
-    tensors = {"start." + k: p.float() for k, p in parameters.items()}
-    tensors = {k: t.clone() for k, t in tensors.items()}
-    rates, norms = [], []
-    for step in range(STEPS):
-        for k, p in parameters.items():
-            # Below and above the clip by turns.
-            p.grad = noise(g, *p.shape, scale=0.05 if step % 2 else 0.5)
-            tensors[f"grad.{step}.{k}"] = p.grad.float().clone()
-        rates.append(optimizer.param_groups[0]["lr"])
-        norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP))
-        optimizer.step()
-        schedule.step()
-        tensors |= {f"after.{step}.{k}": p.detach().clone() for k, p in parameters.items()}
-    tensors["rates"] = torch.tensor(rates, dtype=torch.float64)
-    tensors["norms"] = torch.stack(norms)
-    save(tensors, FIXTURES / "adamw.safetensors")
+def make_optimizers():
+    tensors = {}
+    for name, make in OPTIMIZERS.items():
+        g = torch.Generator().manual_seed(11)
+        parameters = {k: torch.nn.Parameter(noise(g, *s)) for k, s in SHAPES.items()}
+        groups = [dict(params=[p for p in parameters.values() if p.dim() == 2], weight_decay=0.1),
+                  dict(params=[p for p in parameters.values() if p.dim() == 1], weight_decay=0.0)]
+        optimizer = make(groups)
+        relative = optimizer.param_groups[0].get("relative_step")
+        schedule = None if relative else get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
+        tensors |= {"start." + k: p.detach().float().clone() for k, p in parameters.items()}
+        rates, norms = [], []
+        for step in range(STEPS):
+            for k, p in parameters.items():
+                # Below and above the clip by turns.
+                p.grad = noise(g, *p.shape, scale=0.05 if step % 2 else 0.5)
+                tensors[f"grad.{step}.{k}"] = p.grad.float().clone()
+            norms.append(torch.nn.utils.get_total_norm([p.grad for p in parameters.values()]))
+            if name in BY_VALUE:
+                torch.nn.utils.clip_grad_value_(parameters.values(), CLIP_VALUE)
+            else:
+                torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP_NORM)
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if schedule:
+                schedule.step()
+            tensors |= {f"{name}.{step}.{k}": p.detach().clone() for k, p in parameters.items()}
+        tensors["norms"] = torch.stack(norms)
+        if not relative:
+            tensors[f"{name}.rates"] = torch.tensor(rates, dtype=torch.float64)
+    save(tensors, FIXTURES / "optimizers.safetensors")
 
 
 # Schedules. Options by Transformers' names, then (total, warmup) also where warm-up fills or passes the total.
@@ -86,5 +104,5 @@ def make_schedules():
 
 
 if __name__ == "__main__":
-    make_adamw()
+    make_optimizers()
     make_schedules()

@@ -1,0 +1,55 @@
+/* What the optimizers have in common and what each brings; for the files of this room. */
+#ifndef HONE_OPTIM_CLASSES_H
+#define HONE_OPTIM_CLASSES_H
+
+#include "optim/optimizer.h"
+
+#define HONE_OPTIMIZER_BUFFERS 2
+
+struct hone_optimizer_buffer {
+    const char *name; /* NULL: not used */
+    int64_t elements;
+    float *data; /* device, zero at first */
+};
+
+struct hone_optimizer_class;
+
+struct hone_optimizer {
+    const struct hone_optimizer_class *class;
+    struct hone_device *device;
+    struct hone_parameters *parameters;
+    struct hone_optimizer_settings settings;
+    struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS];
+    void *segments; /* device: n_segments of the class's kind */
+    int64_t n_segments;
+    struct hone_step *step;   /* device */
+    struct hone_step *upload; /* pinned: must stay as it is until the stream has read it */
+    void *norm_workspace, *workspace;
+};
+
+struct hone_optimizer_class {
+    const char *title;
+    /* Names and sizes of the buffers; data is left alone. */
+    void (*describe)(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS],
+                     const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings);
+    size_t segment_size;
+    /* Fills `segments`, host memory with room for one per parameter, and returns their number. */
+    int64_t (*find_segments)(void *segments, const struct hone_parameters *parameters,
+                             const struct hone_optimizer_settings *settings);
+    /* Bytes for the kernel; NULL: none. */
+    size_t (*workspace)(const void *segments, int64_t n, const struct hone_device *device);
+    /* Fills what the kernel reads of the step besides its number and rate; NULL: nothing. */
+    void (*begin)(struct hone_step *step, const struct hone_optimizer_settings *settings);
+    void (*apply)(struct hone_optimizer *optimizer, struct hone_stream *stream);
+};
+
+extern const struct hone_optimizer_class hone_adamw_class, hone_sgd_class, hone_adafactor_class;
+
+/* find_segments for kernels that treat elements alike: struct hone_segment, neighbours with the same rate and decay in
+ * one. They cover the buffer, padding included: its gradient, weight and moments are 0, so an update leaves it 0. */
+int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameters *parameters,
+                                     const struct hone_optimizer_settings *settings);
+/* A parameter's weight decay. */
+float hone_optimizer_decay(const struct hone_parameter *parameter, const struct hone_optimizer_settings *settings);
+
+#endif

@@ -1,0 +1,171 @@
+/* What all optimizers share: buffers, segments, the step's state, clipping. */
+#include "optim/optimizer.h"
+
+#include "base/memory.h"
+#include "kernels/profile.h"
+#include "optim/classes.h"
+
+/* By enum hone_optimizer_name. */
+static const struct hone_optimizer_class *const classes[] = {&hone_adamw_class, &hone_sgd_class, &hone_adafactor_class};
+
+const char *hone_optimizer_title(enum hone_optimizer_name name) { return classes[name]->title; }
+
+float hone_optimizer_decay(const struct hone_parameter *parameter, const struct hone_optimizer_settings *settings) {
+    return parameter->decay ? (float)settings->weight_decay : 0;
+}
+
+int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameters *parameters,
+                                     const struct hone_optimizer_settings *settings) {
+    struct hone_segment *all = segments;
+    int32_t n = hone_parameters_count(parameters);
+    int64_t count = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        int64_t end = i + 1 < n ? hone_parameters_get(parameters, i + 1)->offset : hone_parameters_elements(parameters);
+        float weight_decay = hone_optimizer_decay(p, settings);
+        if (count > 0 && all[count - 1].weight_decay == weight_decay) {
+            all[count - 1].count = end - all[count - 1].offset;
+        } else {
+            all[count] = (struct hone_segment){
+                .offset = p->offset, .count = end - p->offset, .learning_rate_scale = 1, .weight_decay = weight_decay};
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Host memory of the class's segments, the caller's to free. */
+static void *make_segments(int64_t *n, const struct hone_optimizer_class *class,
+                           const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
+    void *segments =
+        hone_alloc((size_t)hone_parameters_count(parameters) + 1, class->segment_size, "optimizer segments");
+    *n = class->find_segments(segments, parameters, settings);
+    return segments;
+}
+
+static enum hone_status upload_segments(struct hone_optimizer *o, const void *segments) {
+    struct hone_device *device = o->device;
+    struct hone_stream *stream = NULL;
+    enum hone_status status;
+    HONE_TRY_GOTO(device->stream_create(device, &stream));
+    for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++) {
+        struct hone_optimizer_buffer *buffer = &o->buffers[i];
+        if (buffer->name) device->zero(buffer->data, (size_t)buffer->elements * sizeof(float), stream);
+    }
+    device->zero(o->step, sizeof *o->step, stream);
+    device->copy_to_device(o->segments, segments, (size_t)o->n_segments * o->class->segment_size, stream);
+    status = device->stream_synchronize(stream);
+done:
+    if (stream) device->stream_destroy(stream);
+    return status;
+}
+
+static enum hone_status allocate(struct hone_optimizer *o, const void *segments) {
+    struct hone_device *device = o->device;
+    for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++) {
+        struct hone_optimizer_buffer *buffer = &o->buffers[i];
+        if (!buffer->name) continue;
+        size_t bytes = (size_t)buffer->elements * sizeof(float);
+        HONE_TRY(device->allocate(device, (void **)&buffer->data, bytes, buffer->name));
+    }
+    size_t bytes = (size_t)o->n_segments * o->class->segment_size;
+    HONE_TRY(device->allocate(device, &o->segments, bytes, "optimizer segments"));
+    HONE_TRY(device->allocate(device, (void **)&o->step, sizeof *o->step, "step state"));
+    HONE_TRY(device->allocate_pinned(device, (void **)&o->upload, sizeof *o->upload, "step state"));
+    bytes = device->ops->gradient_norm_workspace(hone_parameters_elements(o->parameters));
+    HONE_TRY(device->allocate(device, &o->norm_workspace, bytes, "workspace of the gradient norm"));
+    if (!o->class->workspace) return HONE_OK;
+    bytes = o->class->workspace(segments, o->n_segments, device);
+    return device->allocate(device, &o->workspace, bytes, "workspace of the optimizer");
+}
+
+enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_parameters *parameters,
+                                       struct hone_optimizer_settings settings) {
+    HONE_CHECK(hone_parameters_gradients(parameters), "an optimizer needs parameters allocated for training");
+    struct hone_optimizer *o = hone_calloc(1, sizeof *o, "optimizer");
+    o->class = classes[settings.name];
+    o->device = hone_parameters_device(parameters);
+    o->parameters = parameters;
+    o->settings = settings;
+    o->class->describe(o->buffers, parameters, &settings);
+    void *segments = make_segments(&o->n_segments, o->class, parameters, &settings);
+    enum hone_status status = allocate(o, segments);
+    if (status == HONE_OK) status = upload_segments(o, segments);
+    hone_free(segments);
+    if (status == HONE_OK) {
+        *out = o;
+    } else {
+        hone_optimizer_free(o);
+    }
+    return status;
+}
+
+void hone_optimizer_free(struct hone_optimizer *o) {
+    if (!o) return;
+    void *memory[] = {o->segments, o->step, o->norm_workspace, o->workspace};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
+        if (memory[i]) o->device->release(o->device, memory[i]);
+    }
+    for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++) {
+        if (o->buffers[i].data) o->device->release(o->device, o->buffers[i].data);
+    }
+    if (o->upload) o->device->release_pinned(o->device, o->upload);
+    hone_free(o);
+}
+
+struct hone_step *hone_optimizer_step_state(struct hone_optimizer *o) {
+    return o->step;
+}
+
+float *hone_optimizer_buffer(const struct hone_optimizer *o, int i, const char **name, int64_t *elements) {
+    for (int k = 0; k < HONE_OPTIMIZER_BUFFERS; k++) {
+        if (!o->buffers[k].name || i-- > 0) continue;
+        *name = o->buffers[k].name;
+        *elements = o->buffers[k].elements;
+        return o->buffers[k].data;
+    }
+    return NULL;
+}
+
+enum hone_status hone_optimizer_begin(struct hone_optimizer *o, uint32_t seed, uint32_t step, double learning_rate,
+                                      struct hone_stream *stream) {
+    HONE_TRY(o->device->stream_synchronize(stream));
+    *o->upload = (struct hone_step){
+        .seed = seed, .step = step, .learning_rate = (float)learning_rate, .clip_scale = 1, .finite = 1};
+    if (o->class->begin) o->class->begin(o->upload, &o->settings);
+    o->device->copy_to_device(o->step, o->upload, sizeof *o->step, stream);
+    return HONE_OK;
+}
+
+void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
+    const struct hone_ops *ops = o->device->ops;
+    float *gradients = hone_parameters_gradients(o->parameters);
+    int64_t elements = hone_parameters_elements(o->parameters);
+    double start = hone_profile_start();
+    ops->gradient_norm(o->step, gradients, elements, (float)o->settings.clip_norm, o->norm_workspace, stream);
+    if (o->settings.clip_value > 0) ops->clip_values(gradients, elements, (float)o->settings.clip_value, stream);
+    hone_profile_add("gradient norm", start);
+    start = hone_profile_start();
+    o->class->apply(o, stream);
+    hone_profile_add(o->class->title, start);
+}
+
+enum hone_status hone_optimizer_result(struct hone_optimizer *o, struct hone_step *out, struct hone_stream *stream) {
+    o->device->copy_to_host(out, o->step, sizeof *out, stream);
+    return o->device->stream_synchronize(stream);
+}
+
+size_t hone_optimizer_bytes(const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
+    const struct hone_optimizer_class *class = classes[settings->name];
+    const struct hone_device *device = hone_parameters_device(parameters);
+    struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS] = {0};
+    class->describe(buffers, parameters, settings);
+    int64_t n;
+    void *segments = make_segments(&n, class, parameters, settings);
+    size_t bytes = (size_t)n * class->segment_size + sizeof(struct hone_step) +
+                   device->ops->gradient_norm_workspace(hone_parameters_elements(parameters));
+    for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++) bytes += (size_t)buffers[i].elements * sizeof(float);
+    if (class->workspace) bytes += class->workspace(segments, n, device);
+    hone_free(segments);
+    return bytes;
+}

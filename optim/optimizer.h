@@ -1,0 +1,64 @@
+/* The optimizer over a model's flat buffers: what it remembers from step to step, the device's segments of parameters
+ * that are treated alike, and the struct hone_step that dropout, loss and the optimizer itself read from device memory.
+ *
+ *     hone_optimizer_begin(o, seed, step, rate, s);      once a step, before its first micro-batch
+ *     … forward and backward of every micro-batch, loss at &hone_optimizer_step_state(o)->loss …
+ *     hone_optimizer_apply(o, s);
+ *     HONE_TRY(hone_optimizer_result(o, &result, s));    loss, gradient norm, finite
+ *
+ * A new optimizer is one file that fills a struct hone_optimizer_class (optim/classes.h), one row of the registry in
+ * optimizer.c, its word in the option table. */
+#ifndef HONE_OPTIM_OPTIMIZER_H
+#define HONE_OPTIM_OPTIMIZER_H
+
+#include "autograd/parameters.h"
+
+/* In the order of the words in the option table. */
+enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW, HONE_OPTIMIZER_SGD, HONE_OPTIMIZER_ADAFACTOR };
+
+struct hone_optimizer_settings {
+    enum hone_optimizer_name name;
+    double weight_decay; /* of parameters with `decay`; decoupled for AdamW and Adafactor, coupled for SGD */
+    double beta1;        /* AdamW; Adafactor: of its first moment, 0: none */
+    double beta2;        /* AdamW */
+    double epsilon;      /* AdamW: added to the root; Adafactor: to squared gradients */
+    double momentum;     /* SGD; 0: none */
+    bool nesterov;       /* SGD */
+    double decay_rate;   /* Adafactor: beta2 of step t from 1 is 1 - t^decay_rate */
+    double clip_threshold, scale_epsilon; /* Adafactor: largest root mean square of an update; least scale */
+    bool scale_parameter;                 /* Adafactor: rates are relative to a parameter's root mean square */
+    double clip_norm;                     /* longest gradient; 0: no clipping */
+    double clip_value;                    /* largest element of a gradient; 0: no clipping */
+};
+
+struct hone_optimizer;
+
+/* Allocates what it remembers (zero) and the rest on the parameters' device; they must have been allocated with
+ * gradients. They are borrowed. */
+enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_parameters *parameters,
+                                       struct hone_optimizer_settings settings);
+void hone_optimizer_free(struct hone_optimizer *optimizer);
+
+/* Device address. */
+struct hone_step *hone_optimizer_step_state(struct hone_optimizer *optimizer);
+/* All that an optimizer remembers from step to step, besides their number: flat buffers on the device, i from 0, with a
+ * name and a number of elements each ("first_moment"); NULL past the end. */
+float *hone_optimizer_buffer(const struct hone_optimizer *optimizer, int i, const char **name, int64_t *elements);
+
+/* Uploads dropout's seed, the step (from 0), its learning rate and what depends on the step, and zeroes the loss. Waits
+ * for what the stream still had to do. */
+enum hone_status hone_optimizer_begin(struct hone_optimizer *optimizer, uint32_t seed, uint32_t step,
+                                      double learning_rate, struct hone_stream *stream);
+/* Gradient norm, clip scale and finite flag, then the update, which also zeroes the gradients. */
+void hone_optimizer_apply(struct hone_optimizer *optimizer, struct hone_stream *stream);
+/* Waits for the stream and copies the step's state to the host. */
+enum hone_status hone_optimizer_result(struct hone_optimizer *optimizer, struct hone_step *out,
+                                       struct hone_stream *stream);
+
+/* Bytes of device memory that create allocates. */
+size_t hone_optimizer_bytes(const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings);
+
+/* Name for people: "AdamW". */
+const char *hone_optimizer_title(enum hone_optimizer_name name);
+
+#endif
