@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "hub/cache.h"
 #include "hub/model_files.h"
 
 /* How many names a message lists before it only counts. */
@@ -163,10 +164,6 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
     struct match match = {0};
-    if (!hone_folder_exists(out->path)) {
-        HONE_TRY_GOTO(
-            hone_fail(HONE_BAD_INPUT, "%s: no such folder, expected a model folder as the Hub has it", out->path));
-    }
     HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
     if (options.head == HONE_HEAD_MASKED_LM) {
         out->labels = (struct hone_labels){0};
@@ -200,10 +197,11 @@ done:
 
 enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const char *path,
                                            struct hone_model_folder_options options) {
-    *out = (struct hone_model_folder){.path = hone_strdup(path, "model folder"),
-                                      .training = options.training,
-                                      .from_nothing = options.from_nothing,
-                                      .seed = options.seed};
+    char *found;
+    *out = (struct hone_model_folder){0};
+    HONE_TRY(hone_hub_find(&found, path));
+    *out = (struct hone_model_folder){
+        .path = found, .training = options.training, .from_nothing = options.from_nothing, .seed = options.seed};
     enum hone_status status = outline(out, options);
     if (status != HONE_OK) hone_model_folder_close(out);
     return status;

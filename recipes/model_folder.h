@@ -27,7 +27,7 @@ struct hone_model_folder_options {
     uint64_t seed;
 };
 
-/* Opens the folder: config, tokenizer, the model with its parameters recorded. Every tensor's name and shape in the
+/* Opens the folder, given by its path or its name on the Hub (hub/cache.h): config, tokenizer, the model with its parameters recorded. Every tensor's name and shape in the
  * files is checked, no weight is read and nothing allocated: a wrong shape, a body tensor that is missing, two tensors
  * for one parameter, a tokenizer larger than the vocabulary are HONE_BAD_INPUT with the tensor's name, found and
  * expected. Without `training` a missing head is HONE_BAD_INPUT too. */

@@ -13,8 +13,7 @@
 
 const struct hone_option hone_options[] = {
     {"model.path", HONE_OPTION_PATH, AT(model.path), .required = true, .aliases = "model_name_or_path model_name",
-     .help =
-         "Folder of the model to start from: config.json, model.safetensors and tokenizer files, as the Hub has it"},
+     .help = "Model to start from: a folder as the Hub has it, or org/name[@revision] from the Hub cache"},
 
     {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true, WORDS("sequence_classification"),
      .aliases = "task_name", .help = "What the model learns to do"},
@@ -27,8 +26,8 @@ const struct hone_option hone_options[] = {
      .help = "Data that picks the best model during training"},
     {"data.validation_fraction", HONE_OPTION_NUMBER, AT(data.validation_fraction), .low = 0, .low_open = true,
      .high = 1, .high_open = true, .aliases = "validation_split val_size test_size split",
-     .help = "Share of the training data held out as validation, picked by a fixed hash of the texts; equal texts stay "
-             "together"},
+     .help =
+         "Share of the training data held out as validation, picked by a hash of the texts: equal ones stay together"},
     {"data.test", HONE_OPTION_PATHS, AT(data.test), .aliases = "test_file",
      .help = "Data evaluated once at the end, with the best model"},
     {"data.max_samples", HONE_OPTION_INTEGER, AT(data.max_samples), .low = 1, .high = 1e15,
@@ -38,7 +37,7 @@ const struct hone_option hone_options[] = {
     {"data.header", HONE_OPTION_BOOL, AT(data.header),
      .help = "Whether the first row of TSV and CSV names the columns; by default true when a column is given by name"},
     {"data.text", HONE_OPTION_COLUMN, AT(data.text), .required = true, .aliases = "text_column sentence_column",
-     .help = "Column of the text: a name of the header or a number from 0; JSONL: a key or a dotted path of keys"},
+     .help = "Column of the text: a name in the header, or a number from 0; in JSONL a key, or a dotted path of keys"},
     {"data.text_pair", HONE_OPTION_COLUMN, AT(data.text_pair), .aliases = "pair text_b text2",
      .help = "Column of the second text, for tasks on pairs"},
     {"data.label", HONE_OPTION_COLUMN, AT(data.label), .required = true, .aliases = "label_column label_column_name",

@@ -28,7 +28,7 @@ expect 2 'r.yaml: 2 mistakes' "$hone" recipe check r.yaml seed=1 device=tpu
 [ ! -s out ]
 grep -qF 'command line: seed=1: unknown key "seed" (did you mean "training.seed"?)' err
 expect 3 'data.test: no file "b.tsv"' "$hone" recipe check r.yaml data.test=b.tsv
-expect 3 'model.path: no folder "nowhere"' "$hone" recipe check r.yaml model.path=nowhere
+expect 3 'model.path: nowhere: no such folder' "$hone" recipe check r.yaml model.path=nowhere
 expect 2 'absent.yaml' "$hone" recipe check absent.yaml
 expect 2 'hone recipe --help' "$hone" recipe
 expect 2 'hone recipe --help' "$hone" recipe check

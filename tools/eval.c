@@ -13,8 +13,8 @@ static const char help[] =
     "Prints a model's metrics on a labelled file as JSON. With a recipe: the model in its output folder, on "
     "data.test,\n"
     "or on data.validation without one.\n\n"
-    "  --model DIR  model folder with a task head\n"
-    "  --data FILE  a .tsv with labels; columns by name (the first line is a header) or by 0-based number\n"
+    "  --model DIR  model folder with a task head, or org/name[@revision] from the Hub cache\n"
+    "  --data FILE  .tsv, .csv or .jsonl with labels, packed or not; columns by name (of a header, of a field) or 0-based\n"
     "  --text C     column of the text, default sentence\n"
     "  --pair C     column of the second text of a pair\n"
     "  --label C    column of the label, default label\n";

@@ -2,17 +2,20 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "hub/cache.h"
 #include "tools/inspect_report.h"
 #include "tools/tools.h"
 
 static const char help[] =
     "usage: hone inspect PATH [--stats] [--diff PATH] [--json]\n"
     "\n"
-    "PATH is a safetensors file or a model folder as the Hub has it. Prints a table of its tensors (name, dtype,\n"
+    "PATH is a safetensors file, a model folder as the Hub has it, or org/name[@revision] from the Hub cache. Prints a "
+    "table of its tensors (name, dtype,\n"
     "shape, bytes), totals, what config.json says, and the SHA-256 of each file.\n"
     "\n"
     "  --stats       also reads every tensor: smallest, largest, mean and root mean square of the finite values,\n"
@@ -173,6 +176,16 @@ static void print_difference(struct hone_text *text, const json_t *report) {
     hone_text_format(text, "%zu of %zu common tensors are equal\n", equal, json_array_size(common));
 }
 
+/* A file, a folder, or a name on the Hub. */
+static enum hone_status find(char **out, const char *path) {
+    size_t n = strlen(path);
+    if (hone_file_exists(path) || (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)) {
+        *out = hone_strdup(path, "safetensors file");
+        return HONE_OK;
+    }
+    return hone_hub_find(out, path);
+}
+
 int hone_tool_inspect(int argc, char **argv) {
     const char *other = NULL;
     bool stats = false, json = false, helped;
@@ -189,7 +202,13 @@ int hone_tool_inspect(int argc, char **argv) {
     }
     json_t *report = json_object();
     struct hone_text text = {0};
-    status = other ? inspect_compare(report, argv[1], other) : inspect_describe(report, argv[1], stats);
+    char *path = NULL, *other_path = NULL;
+    status = find(&path, argv[1]);
+    if (status == HONE_OK && other) status = find(&other_path, other);
+    if (status == HONE_OK)
+        status = other ? inspect_compare(report, path, other_path) : inspect_describe(report, path, stats);
+    hone_free(path);
+    hone_free(other_path);
     if (status == HONE_OK) {
         if (json) {
             char *line = hone_json_line(report);

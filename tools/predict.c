@@ -15,7 +15,7 @@ static const char help[] =
     "                    [--keep C,C…] [--top K]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
     "  {\"label\":…,\"score\":…,\"scores\":{…}}\n\n"
-    "  --model DIR    model folder with a task head, such as the output folder of hone train\n"
+    "  --model DIR    model folder with a task head, such as the output folder of hone train, or org/name[@revision]\n"
     "  --text TEXT    predict this one text\n"
     "  --input FILE   .tsv, .csv: a column of each row; .jsonl: a field of each object; each also packed with gzip or\n"
     "                 zstd; anything else: UTF-8 text, one input a line. Without --text and --input: standard input\n"

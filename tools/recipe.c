@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "hub/cache.h"
 #include "tools/recipe_option.h"
 #include "tools/tools.h"
 
@@ -29,7 +30,12 @@ static enum hone_status check_paths(const struct hone_recipe *recipe, const char
     const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test};
     struct hone_text text = {0};
     size_t n = 0;
-    if (!hone_folder_exists(recipe->model.path)) missing(&text, &n, path, "model.path", "folder", recipe->model.path);
+    char *model;
+    if (hone_hub_find(&model, recipe->model.path) != HONE_OK) {
+        hone_text_format(&text, "%s: model.path: %s\n", path, hone_error_message());
+        n++;
+    }
+    hone_free(model);
     for (int i = 0; i < 3; i++)
         for (size_t j = 0; j < files[i]->n; j++)
             if (!hone_file_exists(files[i]->items[j])) missing(&text, &n, path, names[i], "file", files[i]->items[j]);

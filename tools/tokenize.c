@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "data/records.h"
 #include "data/tokenizer.h"
+#include "hub/cache.h"
 #include "tools/tools.h"
 
 static const char help[] =
@@ -59,6 +60,7 @@ static void append_encoding(struct hone_text *out, const struct hone_tokenizer *
 }
 
 static enum hone_status tokenize(const char *folder, const char *input) {
+    char *found = NULL;
     struct hone_tokenizer *tokenizer = NULL;
     struct hone_encoding encoding = {0};
     struct hone_records *lines = NULL;
@@ -66,7 +68,8 @@ static enum hone_status tokenize(const char *folder, const char *input) {
     struct hone_records_options options = {.format = HONE_FORMAT_TEXT, .columns = &column, .n_columns = 1};
     struct hone_text out = {0};
     enum hone_status status;
-    HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, folder));
+    HONE_TRY_GOTO(hone_hub_find(&found, folder));
+    HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, found));
     HONE_TRY_GOTO(hone_records_open(&lines, input, options));
     for (;;) {
         struct hone_field text;
@@ -85,6 +88,7 @@ done:
     hone_records_close(lines);
     hone_encoding_free(&encoding);
     hone_tokenizer_free(tokenizer);
+    hone_free(found);
     return status;
 }
 
