@@ -117,14 +117,18 @@ static uint64_t hash_bytes(uint64_t hash, struct hone_field field) {
     return hash;
 }
 
-/* A number 0 … 1 that depends on the texts alone. */
-static double place_of(const struct hone_example *example) {
+uint64_t hone_example_hash(const struct hone_example *example) {
     uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), example->text);
     if (example->has_pair) hash = hash_bytes(hash, example->pair);
     /* The finalizer of MurmurHash3: FNV's high bits change too little with the last bytes. */
     hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
     hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return (double)((hash ^ hash >> 33) >> 11) * 0x1p-53;
+    return hash ^ hash >> 33;
+}
+
+/* A number 0 … 1 that depends on the texts alone. */
+static double place_of(const struct hone_example *example) {
+    return (double)(hone_example_hash(example) >> 11) * 0x1p-53;
 }
 
 static bool belongs(const struct hone_dataset *dataset, const struct hone_example *example) {

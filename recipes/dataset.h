@@ -26,6 +26,8 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
  * the training files belong to one of the two splits by a hash of their texts; data.max_samples ends the training
  * split. */
 enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_example *example, bool *more);
+/* A number that depends on the texts alone, the same in every build: equal texts have equal ones. */
+uint64_t hone_example_hash(const struct hone_example *example);
 /* The example's only label value; HONE_BAD_INPUT with file, line and what was found when there are none or several. */
 enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset);
 /* Path of the file that the example is from. */

@@ -1,0 +1,246 @@
+#include "recipes/data_report.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+#include "data/tokenizer.h"
+#include "hub/cache.h"
+#include "recipes/dataset.h"
+#include "recipes/labels.h"
+
+/* Different labels that are counted by name; a column of free text has more. */
+#define LABELS_COUNTED 10000
+
+static const char *const split_names[] = {"train", "validation", "test"};
+
+/* First row that has these texts. */
+struct seen {
+    uint64_t hash, label; /* of texts, of the label; hash 0: a free place */
+    int64_t line;
+    int32_t file;
+    int32_t split;
+};
+
+struct report {
+    const struct hone_recipe *recipe;
+    struct hone_tokenizer *tokenizer;
+    struct hone_encoding encoding;
+    struct seen *seen; /* open addressing, at most half full */
+    size_t n_seen, capacity;
+    char **paths[3]; /* of each split's files, for "like" */
+    size_t n_paths[3];
+    json_t *findings;
+
+    /* Of the split that is being read. */
+    enum hone_split split;
+    struct hone_dataset *dataset;
+    json_t *labels;
+    int64_t samples, tokens, longest, truncated, empty, other_labels;
+};
+
+static void find(struct report *report, const char *kind, const struct hone_example *example, const char *what,
+                 const struct seen *like) {
+    json_t *entry = json_object_get(report->findings, kind);
+    if (!entry) {
+        entry = json_pack("{s:i, s:[]}", "count", 0, "examples");
+        json_object_set_new(report->findings, kind, entry);
+    }
+    json_int_t count = json_integer_value(json_object_get(entry, "count"));
+    json_object_set_new(entry, "count", json_integer(count + 1));
+    if (count >= HONE_REPORT_LISTED) return;
+    char *file = hone_escape(hone_dataset_path(report->dataset), strlen(hone_dataset_path(report->dataset)));
+    json_t *found = json_pack("{s:s, s:s, s:I}", "split", split_names[report->split], "file", file, "line",
+                              (json_int_t)example->line);
+    hone_free(file);
+    if (what) json_object_set_new(found, "what", json_string(what));
+    if (like) {
+        char *place = hone_format("%s:%lld", report->paths[like->split][like->file], (long long)like->line);
+        char *shown = hone_escape(place, strlen(place));
+        json_object_set_new(found, "like", json_string(shown));
+        hone_free(shown);
+        hone_free(place);
+    }
+    json_array_append_new(json_object_get(entry, "examples"), found);
+}
+
+static struct seen *place_for(struct report *report, uint64_t hash) {
+    size_t at = (size_t)hash & (report->capacity - 1);
+    while (report->seen[at].hash && report->seen[at].hash != hash) at = (at + 1) & (report->capacity - 1);
+    return &report->seen[at];
+}
+
+static void make_room(struct report *report) {
+    if (2 * (report->n_seen + 1) <= report->capacity) return;
+    struct seen *old = report->seen;
+    size_t n = report->capacity;
+    report->capacity = n ? 2 * n : 1024;
+    report->seen = hone_calloc(report->capacity, sizeof *report->seen, "texts of a data set");
+    for (size_t i = 0; i < n; i++)
+        if (old[i].hash) *place_for(report, old[i].hash) = old[i];
+    hone_free(old);
+}
+
+static void compare_with_earlier(struct report *report, const struct hone_example *example, uint64_t label) {
+    uint64_t hash = hone_example_hash(example) | 1;
+    make_room(report);
+    struct seen *seen = place_for(report, hash);
+    if (!seen->hash) {
+        *seen = (struct seen){hash, label, example->line, example->file, (int32_t)report->split};
+        report->n_seen++;
+        return;
+    }
+    if (seen->label != label)
+        find(report, "contradiction", example, NULL, seen);
+    else if (seen->split == (int32_t)report->split)
+        find(report, "duplicate", example, NULL, seen);
+    if (seen->split != (int32_t)report->split) find(report, "leak", example, NULL, seen);
+}
+
+static bool is_blank(struct hone_field text) {
+    for (size_t i = 0; i < text.n; i++)
+        if (!strchr(" \t\r\n\f\v", text.bytes[i]) || !text.bytes[i]) return false;
+    return true;
+}
+
+/* The first of each kind of suspicious character. "Ã" or "Â" before U+0080 … U+00BF is what UTF-8 of two bytes looks
+ * like when it was read as Latin-1; "â" before "€" or U+0080 the same of three bytes in Windows' code page or Latin-1. */
+static void look_at_characters(struct report *report, const struct hone_example *example, struct hone_field text) {
+    bool mojibake = false, replacement = false, mark = false, control = false;
+    char what[32];
+    int32_t before = 0;
+    for (size_t i = 0; i < text.n;) {
+        if ((unsigned char)text.bytes[i] >= 0x20 && (unsigned char)text.bytes[i] < 0x7F) {
+            before = text.bytes[i++];
+            continue;
+        }
+        int32_t code = hone_utf8_next(text.bytes, &i);
+        snprintf(what, sizeof what, "U+%04X", (unsigned)code);
+        bool two = (before == 0xC3 || before == 0xC2) && code >= 0x80 && code <= 0xBF;
+        bool three = before == 0xE2 && (code == 0x20AC || code == 0x80);
+        if ((two || three) && !mojibake) find(report, "mojibake", example, what, NULL);
+        mojibake = mojibake || two || three;
+        if (code == 0xFFFD && !replacement) find(report, "replacement", example, NULL, NULL);
+        replacement = replacement || code == 0xFFFD;
+        if (code == 0xFEFF && !mark) find(report, "byte_order_mark", example, NULL, NULL);
+        mark = mark || code == 0xFEFF;
+        bool odd = (code < 0x20 && code != '\t' && code != '\n' && code != '\r') || (code >= 0x7F && code < 0xA0);
+        if (odd && !two && !control) find(report, "control", example, what, NULL);
+        control = control || (odd && !two);
+        before = code;
+    }
+}
+
+/* Counts the label's values; a hash of them. */
+static uint64_t take_label(struct report *report, const struct hone_example *example) {
+    const struct hone_strings *names = &report->recipe->task.labels;
+    struct hone_labels known = {names->items, (int64_t)names->n};
+    uint64_t hash = example->label->kind;
+    for (size_t i = 0; i < example->label->n; i++) {
+        struct hone_field item = example->label->items[i];
+        struct hone_example as_text = {.text = item};
+        hash = hash * UINT64_C(0x9E3779B97F4A7C15) + hone_example_hash(&as_text);
+        char *name = hone_escape(item.bytes, item.n < 200 ? item.n : 200);
+        const json_t *count = json_object_get(report->labels, name);
+        if (count || json_object_size(report->labels) < LABELS_COUNTED)
+            json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
+        else
+            report->other_labels++;
+        if (known.n && hone_labels_find(&known, item.bytes, item.n) < 0)
+            find(report, "unknown_label", example, name, NULL);
+        hone_free(name);
+    }
+    if (example->label->kind == HONE_VALUE_MISSING || example->label->kind == HONE_VALUE_NULL)
+        find(report, "unknown_label", example, "none", NULL);
+    return hash;
+}
+
+static enum hone_status take_example(struct report *report, const struct hone_example *example) {
+    bool empty = is_blank(example->text) || (example->has_pair && is_blank(example->pair));
+    HONE_TRY(hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
+                                   example->has_pair ? example->pair.bytes : NULL, example->pair.n, 0, true));
+    int64_t n = (int64_t)report->encoding.n;
+    report->samples++;
+    report->tokens += n;
+    if (n > report->longest) report->longest = n;
+    if (empty) {
+        report->empty++;
+        find(report, "empty", example, NULL, NULL);
+    }
+    if (n > report->recipe->data.max_length) {
+        char what[48];
+        snprintf(what, sizeof what, "%lld tokens", (long long)n);
+        report->truncated++;
+        find(report, "truncated", example, what, NULL);
+    }
+    look_at_characters(report, example, example->text);
+    if (example->has_pair) look_at_characters(report, example, example->pair);
+    compare_with_earlier(report, example, take_label(report, example));
+    return HONE_OK;
+}
+
+static void keep_paths(struct report *report) {
+    size_t n;
+    char *const *paths = hone_dataset_paths(&n, report->dataset);
+    report->paths[report->split] = hone_alloc(n, sizeof *paths, "names of data files");
+    for (size_t i = 0; i < n; i++) report->paths[report->split][i] = hone_strdup(paths[i], "name of a data file");
+    report->n_paths[report->split] = n;
+}
+
+static enum hone_status read_split(struct report *report) {
+    struct hone_example example;
+    bool more;
+    HONE_TRY(hone_dataset_open(&report->dataset, report->recipe, report->split));
+    keep_paths(report);
+    enum hone_status status;
+    for (;;) {
+        status = hone_dataset_next(report->dataset, &example, &more);
+        if (status != HONE_OK || !more) break;
+        status = take_example(report, &example);
+        if (status != HONE_OK) {
+            status = hone_fail_prefix(status, "%s:%lld", hone_dataset_path(report->dataset), (long long)example.line);
+            break;
+        }
+    }
+    hone_dataset_close(report->dataset);
+    return status;
+}
+
+static enum hone_status report_splits(struct report *report, json_t *splits) {
+    for (int split = 0; split < 3; split++) {
+        if (!hone_dataset_exists(report->recipe, (enum hone_split)split)) continue;
+        report->split = (enum hone_split)split;
+        report->samples = report->tokens = report->longest = report->truncated = report->empty = 0;
+        report->other_labels = 0;
+        report->labels = json_object();
+        enum hone_status status = read_split(report);
+        if (report->other_labels) json_object_set_new(report->labels, "…", json_integer(report->other_labels));
+        double mean = report->samples ? (double)report->tokens / (double)report->samples : 0;
+        json_array_append_new(splits, json_pack("{s:s, s:I, s:o, s:I, s:I, s:f, s:I, s:I}", "name", split_names[split],
+                                                "samples", (json_int_t)report->samples, "labels", report->labels,
+                                                "tokens", (json_int_t)report->tokens, "longest",
+                                                (json_int_t)report->longest, "mean", mean, "truncated",
+                                                (json_int_t)report->truncated, "empty", (json_int_t)report->empty));
+        HONE_TRY(status);
+    }
+    return HONE_OK;
+}
+
+enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe) {
+    struct report report = {.recipe = recipe, .findings = json_object()};
+    json_t *splits = json_array();
+    char *folder = NULL;
+    enum hone_status status = hone_hub_find(&folder, recipe->model.path);
+    if (status == HONE_OK) status = hone_tokenizer_open(&report.tokenizer, folder);
+    if (status == HONE_OK) status = report_splits(&report, splits);
+    json_object_set_new(out, "splits", splits);
+    json_object_set_new(out, "findings", report.findings);
+    for (int split = 0; split < 3; split++) {
+        for (size_t i = 0; i < report.n_paths[split]; i++) hone_free(report.paths[split][i]);
+        hone_free(report.paths[split]);
+    }
+    hone_free(report.seen);
+    hone_encoding_free(&report.encoding);
+    hone_tokenizer_free(report.tokenizer);
+    hone_free(folder);
+    return status;
+}

@@ -1,0 +1,79 @@
+# hone recipe check --data: each kind of finding with its file and line. $1 is the binary.
+set -euo pipefail
+hone=$(realpath "$1")
+fixture=$(realpath tests/fixtures/bert/gelu)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() { echo "FAILED: $*"; cat out err; exit 1; }
+expect() { # code, part of stderr, command…
+    local code=0 want=$1 part=$2
+    shift 2
+    "$@" >out 2>err || code=$?
+    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
+    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
+}
+# Without the blanks between members.
+has() { sed 's/": /":/g; s/, "/,"/g; s/}, {/},{/g' out | grep -qF -- "$1" || grep -qF -- "$1" out || fail "no $1"; }
+hasnt() { ! grep -qF -- "$1" out || fail "there is $1"; }
+
+mkdir model
+cp "$fixture/config.json" "$fixture/model.safetensors" model/
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was >model/vocab.txt
+cat >r.yaml <<'END'
+model: {path: model}
+task: {type: sequence_classification, labels: [neg, pos]}
+data: {train: 'tr*.csv', validation: va.jsonl, test: te.tsv, text: text, label: label, max_length: 6}
+output: run
+END
+printf 'text,label\ngood film,pos\nbad film,neg\n"good\nfilm",pos\ngood film,pos\nbad film,pos\n \t,neg\n' >tr1.csv
+printf 'text,label\nthe a was the a,neg\ngood film,neutral\n' >tr2.csv
+printf '%s\n' '{"text":"Ã©tÃ©","label":"pos"}' '{"text":"a\ufeffb\u0007","label":"pos"}' \
+    '{"text":"good film","label":"pos"}' '{"text":"\ufffd","label":null}' '{"text":"â€™","label":1}' >va.jsonl
+printf 'text\tlabel\nfilm\tpos\nété was\tneg\n' >te.tsv
+
+expect 0 "" "$hone" recipe check r.yaml
+[ "$(cat out)" = "r.yaml: no mistakes" ] || fail "without --data"
+expect 0 "" "$hone" recipe check r.yaml --data --json
+has '{"name":"train","samples":8,"labels":{"pos":4,"neg":3,"neutral":1},"tokens":'
+has '"longest":7,"mean":4.125,"truncated":1,"empty":1}'
+has '{"name":"validation","samples":5,"labels":{"pos":3,"1":1},'
+has '{"name":"test","samples":2,"labels":{"pos":1,"neg":1},'
+has '"duplicate":{"count":1,"examples":[{"split":"train","file":"tr1.csv","line":6,"like":"tr1.csv:2"}]}'
+has '"contradiction":{"count":2,"examples":[{"split":"train","file":"tr1.csv","line":7,"like":"tr1.csv:3"},{"split":"train","file":"tr2.csv","line":3,"like":"tr1.csv:2"}]}'
+has '"empty":{"count":1,"examples":[{"split":"train","file":"tr1.csv","line":8}]}'
+has '"truncated":{"count":1,"examples":[{"split":"train","file":"tr2.csv","line":2,"what":"7 tokens"}]}'
+has '"unknown_label":{"count":2,"examples":[{"split":"train","file":"tr2.csv","line":3,"what":"neutral"},{"split":"validation","file":"va.jsonl","line":4,"what":"none"}]}'
+has '"leak":{"count":1,"examples":[{"split":"validation","file":"va.jsonl","line":3,"like":"tr1.csv:2"}]}'
+has '"mojibake":{"count":2,"examples":[{"split":"validation","file":"va.jsonl","line":1,"what":"U+00A9"},{"split":"validation","file":"va.jsonl","line":5,"what":"U+20AC"}]}'
+has '"byte_order_mark":{"count":1,"examples":[{"split":"validation","file":"va.jsonl","line":2}]}'
+has '"control":{"count":1,"examples":[{"split":"validation","file":"va.jsonl","line":2,"what":"U+0007"}]}'
+has '"replacement":{"count":1,"examples":[{"split":"validation","file":"va.jsonl","line":4}]}'
+expect 0 "" "$hone" recipe check --data r.yaml
+has 'train                 8'
+has 'train       pos 4 (50.0 %), neg 3 (37.5 %), neutral 1 (12.5 %)'
+has 'tr1.csv:7  like tr1.csv:3'
+expect 0 "" "$hone" recipe check --data r.yaml 'data.train=te.tsv' data.validation=null data.test=null
+has 'nothing looks wrong'
+hasnt 'validation'
+
+# Held out: every row is in one of the two, equal texts together.
+awk 'BEGIN { print "text\tlabel"; for (i = 0; i < 400; i++) print "film " int(i / 2) "\t" (i % 2 ? "pos" : "pos") }' >many.tsv
+expect 0 "" "$hone" recipe check --data --json r.yaml data.train=many.tsv data.validation=null data.test=null \
+    data.validation_fraction=0.25
+hasnt '"leak"'
+train=$(sed 's/.*"train", "samples": \([0-9]*\).*/\1/' out) validation=$(sed 's/.*"validation", "samples": \([0-9]*\).*/\1/' out)
+[ $((train + validation)) = 400 ] && [ "$validation" -gt 60 ] && [ "$validation" -lt 140 ] ||
+    fail "$train + $validation of 400 rows"
+expect 0 "" "$hone" recipe check --data --json r.yaml data.train=many.tsv data.max_samples=7
+has '"train","samples":7,'
+expect 2 'data.validation_fraction 1e-09 leaves no sample for validation' "$hone" recipe check --data r.yaml \
+    data.train=many.tsv data.validation=null data.validation_fraction=1.0e-9
+
+expect 3 'no*.csv: no file matches this pattern' "$hone" recipe check --data r.yaml 'data.train=no*.csv'
+printf 'text,label\n"x,pos\n' >open.csv
+expect 3 'open.csv:2: byte 1: this quote is never closed' "$hone" recipe check --data r.yaml data.train=open.csv
+expect 2 '--data is for recipe check' "$hone" recipe show r.yaml --data
+expect 2 '--json is for recipe check --data' "$hone" recipe check r.yaml --json
+echo "hone recipe check --data: as expected"
