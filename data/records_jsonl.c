@@ -19,8 +19,9 @@ static enum hone_status fail(const struct scan *scan, const char *at, const char
         return hone_records_fail_at(records, offset, "the line ends here, expected %s", expected);
     size_t end = offset + 1;
     while (end < records->length && ((unsigned char)scan->base[end] & 0xC0) == 0x80) end++;
+    if (*at == '"') return hone_records_fail_at(records, offset, "found a quote, expected %s", expected);
     char *found = hone_escape(at, end - offset);
-    enum hone_status status = hone_records_fail_at(records, offset, "found %s, expected %s", found, expected);
+    enum hone_status status = hone_records_fail_at(records, offset, "found \"%s\", expected %s", found, expected);
     hone_free(found);
     return status;
 }
@@ -272,7 +273,8 @@ static enum hone_status read_member(struct scan *scan, const char *key_at, struc
         if (path[key.n] == '.') next[inside++] = (struct hone_wanted){wanted[i].column, wanted[i].at + key.n + 1};
         if (path[key.n] != 0) continue;
         struct hone_wanted_value *this = &records->values[wanted[i].column];
-        if (this->value.kind != HONE_VALUE_MISSING) return fail(scan, key_at, "no second value for a key");
+        if (this->value.kind != HONE_VALUE_MISSING)
+            return hone_records_fail_at(records, (size_t)(key_at - scan->base), "this key is there twice");
         value = this;
         value->value.kind = HONE_VALUE_NULL;
     }

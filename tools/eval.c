@@ -14,7 +14,7 @@ static const char help[] =
     "data.test,\n"
     "or on data.validation without one.\n\n"
     "  --model DIR  model folder with a task head, or org/name[@revision] from the Hub cache\n"
-    "  --data FILE  .tsv, .csv or .jsonl with labels, packed or not; columns by name (of a header, of a field) or 0-based\n"
+    "  --data FILE  .tsv, .csv or .jsonl with labels, packed or not; columns by name, or by 0-based number\n"
     "  --text C     column of the text, default sentence\n"
     "  --pair C     column of the second text of a pair\n"
     "  --label C    column of the label, default label\n";
