@@ -19,6 +19,7 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->files);
     for (size_t i = 0; i < samples->n_paths; i++) hone_free(samples->paths[i]);
     hone_free(samples->paths);
+    hone_free(samples->sources);
     hone_free(samples->marks);
     if (samples->masking) hone_free(samples->masking->replacements);
     hone_free(samples->masking);

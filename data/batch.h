@@ -20,7 +20,8 @@ struct hone_samples {
     int32_t *labels; /* [n], class index */
     int64_t *lines;  /* [n], and the file of each: for messages */
     int32_t *files;
-    char **paths; /* [n_paths] */
+    char **paths;     /* [n_paths] */
+    int32_t *sources; /* [n_paths]: item of the recipe's list that names the file */
     size_t n_paths;
     int64_t longest;
     int64_t truncated;            /* samples that lost tokens */

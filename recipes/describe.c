@@ -48,6 +48,11 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
         hone_text_format(text, "{\"type\": \"array\", \"items\": {\"type\": [\"string\", \"number\", \"boolean\"]}, "
                                "\"minItems\": 2, \"uniqueItems\": true}");
         break;
+    case HONE_OPTION_NUMBERS:
+        hone_text_format(text, "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"type\": \"number\"");
+        schema_bounds(text, option);
+        hone_text_format(text, "}}");
+        break;
     case HONE_OPTION_AUTO_OR_INTEGER:
         hone_text_format(text, "{\"const\": \"auto\"}, ");
         break;

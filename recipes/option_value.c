@@ -153,6 +153,17 @@ static char *read_names(struct hone_strings *out, const struct hone_yaml *value,
     return NULL;
 }
 
+static bool read_numbers(struct hone_numbers *out, const struct hone_option *option, const struct hone_yaml *value,
+                         const struct hone_yaml **culprit) {
+    if (value->kind != HONE_YAML_LIST || value->n == 0) return false;
+    out->items = hone_alloc(value->n, sizeof *out->items, "numbers of a recipe");
+    for (size_t i = 0; i < value->n; i++, out->n++) {
+        *culprit = value->items[i];
+        if (!read_number(&out->items[i], value->items[i]) || !within(option, out->items[i])) return false;
+    }
+    return true;
+}
+
 static bool read_every(int64_t *out, const struct hone_option *option, const struct hone_yaml *value) {
     if (value->kind != HONE_YAML_SCALAR) return false;
     if (hone_yaml_is_null(value) || strcmp(value->text, "no") == 0) {
@@ -205,6 +216,10 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
         *list = (struct hone_strings){0};
         break;
     }
+    case HONE_OPTION_NUMBERS:
+        hone_free(((struct hone_numbers *)member)->items);
+        *(struct hone_numbers *)member = (struct hone_numbers){0};
+        break;
     case HONE_OPTION_COLUMN:
         hone_free(((struct hone_column *)member)->name);
         *(struct hone_column *)member = (struct hone_column){.number = -1};
@@ -247,6 +262,13 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
         sentence = read_names(member, value, culprit);
         right = !sentence;
         break;
+    case HONE_OPTION_NUMBERS:
+        right = read_numbers(member, option, value, culprit);
+        if (!right) {
+            hone_free(((struct hone_numbers *)member)->items);
+            *(struct hone_numbers *)member = (struct hone_numbers){0};
+        }
+        break;
     case HONE_OPTION_INTEGER:
         right = read_integer(member, option, value);
         break;
@@ -287,7 +309,9 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     if (*culprit == value) {
         hone_option_expected(&why, option);
     } else {
-        hone_text_format(&why, option->type == HONE_OPTION_PATHS ? "a path" : "a name");
+        hone_text_format(&why, option->type == HONE_OPTION_PATHS     ? "a path"
+                               : option->type == HONE_OPTION_NUMBERS ? "a number above 0"
+                                                                     : "a name");
     }
     add_advice(&why, option, *culprit);
     return why.bytes;
@@ -348,6 +372,9 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
         break;
     case HONE_OPTION_NAMES:
         hone_text_format(text, "a list of at least two names");
+        break;
+    case HONE_OPTION_NUMBERS:
+        hone_text_format(text, "a list of numbers");
         break;
     case HONE_OPTION_EVERY:
         hone_text_format(text, "epoch, no, or a whole number of steps");

@@ -22,6 +22,9 @@ const struct hone_option hone_options[] = {
 
     {"data.train", HONE_OPTION_PATHS, AT(data.train), .required = true, .aliases = "train_file train_files",
      .help = "Training data: files, or patterns such as data/*.csv.gz; packed with gzip or zstd or not"},
+    {"data.weights", HONE_OPTION_NUMBERS, AT(data.weights), .low = 0, .low_open = true, .high = 1e9,
+     .aliases = "probabilities mixing interleave_probabilities",
+     .help = "Share of each item of data.train in an epoch; by default their sizes"},
     {"data.validation", HONE_OPTION_PATHS, AT(data.validation), .aliases = "validation_file eval_file dev valid",
      .help = "Data that picks the best model during training"},
     {"data.validation_fraction", HONE_OPTION_NUMBER, AT(data.validation_fraction), .low = 0, .low_open = true,

@@ -57,9 +57,9 @@ static void count(struct hone_plan *plan, const struct hone_run *run, const int6
     }
 }
 
-/* Whole epochs take every sample once; the steps of the last one are walked through. */
+/* Whole epochs take every sample once, unless sources are mixed; other steps are walked through. */
 static void count_all(struct hone_plan *plan, const struct hone_run *run) {
-    int64_t epochs = run->steps / run->steps_per_epoch;
+    int64_t epochs = run->mix.n_sources ? 0 : run->steps / run->steps_per_epoch;
     int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
     count(plan, run, NULL, run->train.n, epochs);
     for (int64_t step = epochs * run->steps_per_epoch; step < run->steps; step++) {

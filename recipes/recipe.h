@@ -29,6 +29,11 @@ struct hone_strings {
     size_t n;
 };
 
+struct hone_numbers {
+    double *items;
+    size_t n;
+};
+
 /* A column by name, or by 0-based number when name is NULL; not given: name NULL and number -1. */
 struct hone_column {
     char *name;
@@ -56,6 +61,7 @@ struct hone_recipe {
     struct {
         struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other two */
         struct hone_strings validation, test; /* n == 0: none */
+        struct hone_numbers weights;          /* of each item of train, in an epoch; n == 0: by their sizes */
         double validation_fraction;           /* of train, held out as validation; 0: none */
         int64_t max_samples;                  /* of train; 0: all */
         enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */

@@ -101,6 +101,15 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
     case HONE_OPTION_NAMES:
         print_strings(text, member);
         break;
+    case HONE_OPTION_NUMBERS: {
+        const struct hone_numbers *list = member;
+        for (size_t i = 0; i < list->n; i++) {
+            hone_text_format(text, i ? ", " : "[");
+            hone_number_print(text, list->items[i]);
+        }
+        hone_text_format(text, list->n ? "]" : "null");
+        break;
+    }
     case HONE_OPTION_INTEGER:
     case HONE_OPTION_AUTO_OR_INTEGER:
     case HONE_OPTION_EVERY: {

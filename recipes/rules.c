@@ -122,6 +122,16 @@ static void format(struct hone_reader *reader) {
     }
 }
 
+static void weights(struct hone_reader *reader) {
+    const struct hone_given *given = hone_reader_given(reader, "data.weights");
+    const struct hone_given *train = hone_reader_given(reader, "data.train");
+    size_t n = reader->recipe->data.weights.n, expected = reader->recipe->data.train.n;
+    if (!given->given || train->excused || n == expected) return;
+    char *why = hone_format("%zu number%s, expected %zu as in data.train", n, n == 1 ? "" : "s", expected);
+    hone_mistake_add(reader, given->place, "data.weights", why);
+    hone_free(why);
+}
+
 static void held_out(struct hone_reader *reader) {
     const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
     if (fraction->given && hone_reader_given(reader, "data.validation")->given)
@@ -224,5 +234,6 @@ void hone_recipe_rules(struct hone_reader *reader) {
     columns(reader);
     format(reader);
     held_out(reader);
+    weights(reader);
     folders(reader);
 }

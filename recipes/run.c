@@ -37,6 +37,22 @@ static enum hone_status read_split(struct hone_samples *out, struct hone_run *ru
     return HONE_OK;
 }
 
+/* Each item of data.train is a range of samples, since its files follow each other. */
+static enum hone_status make_mix(struct hone_run *run) {
+    const struct hone_numbers *weights = &run->recipe->data.weights;
+    if (!weights->n) return HONE_OK;
+    int64_t *sizes = hone_calloc(weights->n, sizeof *sizes, "sizes of data sets");
+    enum hone_status status = HONE_OK;
+    for (int64_t i = 0; i < run->train.n; i++) sizes[run->train.sources[run->train.files[i]]]++;
+    for (size_t s = 0; s < weights->n && status == HONE_OK; s++)
+        if (sizes[s] == 0)
+            status = hone_fail(HONE_USAGE, "%s: has a weight in data.weights, but no sample is taken from it",
+                               run->recipe->data.train.items[s]);
+    if (status == HONE_OK) hone_mix_create(&run->mix, sizes, weights->items, weights->n);
+    hone_free(sizes);
+    return status;
+}
+
 uint32_t hone_run_epoch(const struct hone_run *run, int64_t step) { return (uint32_t)(step / run->steps_per_epoch); }
 
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen) {
@@ -45,7 +61,9 @@ int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t 
     int64_t begin = step % run->steps_per_epoch * batch_size;
     int64_t n = run->train.n - begin < batch_size ? run->train.n - begin : batch_size;
     for (int64_t i = 0; i < n; i++) {
-        chosen[i] = hone_sample_at(&run->train, begin + i, (uint64_t)run->recipe->training.seed, epoch);
+        uint64_t seed = (uint64_t)run->recipe->training.seed;
+        chosen[i] = run->mix.n_sources ? hone_mix_at(&run->mix, begin + i, seed, epoch)
+                                       : hone_sample_at(&run->train, begin + i, seed, epoch);
     }
     return n;
 }
@@ -191,6 +209,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
                          (long long)run->folder.model->max_positions);
     }
     HONE_TRY(read_split(&run->train, run, "train", HONE_SPLIT_TRAIN));
+    HONE_TRY(make_mix(run));
     HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
     HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
     HONE_TRY(plan_steps(run));
@@ -206,6 +225,7 @@ enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *r
 
 void hone_run_close(struct hone_run *run) {
     hone_samples_free(&run->train);
+    hone_mix_free(&run->mix);
     hone_samples_free(&run->validation);
     hone_samples_free(&run->test);
     hone_model_folder_close(&run->folder);

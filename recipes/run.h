@@ -3,6 +3,7 @@
 #ifndef HONE_RECIPES_RUN_H
 #define HONE_RECIPES_RUN_H
 
+#include "data/mix.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "recipes/engine.h"
@@ -15,6 +16,7 @@ struct hone_run {
     struct hone_device *device;
     struct hone_model_folder folder;
     struct hone_samples train, validation, test; /* n == 0: none */
+    struct hone_mix mix;                         /* of the training samples, with data.weights */
     double encode_seconds;                       /* of the training samples */
 
     int64_t steps_per_epoch, steps; /* optimizer steps */

@@ -53,6 +53,8 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
 void hone_samples_name_files(struct hone_samples *samples, const struct hone_dataset *dataset) {
     char *const *paths = hone_dataset_paths(&samples->n_paths, dataset);
     samples->paths = hone_alloc(samples->n_paths, sizeof *samples->paths, "names of data files");
+    samples->sources = hone_alloc(samples->n_paths, sizeof *samples->sources, "names of data files");
+    for (size_t i = 0; i < samples->n_paths; i++) samples->sources[i] = (int32_t)hone_dataset_items(dataset)[i];
     for (size_t i = 0; i < samples->n_paths; i++) samples->paths[i] = hone_strdup(paths[i], "name of a data file");
 }
 

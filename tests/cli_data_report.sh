@@ -71,6 +71,20 @@ has '"train","samples":7,'
 expect 2 'data.validation_fraction 1e-09 leaves no sample for validation' "$hone" recipe check --data r.yaml \
     data.train=many.tsv data.validation=null data.validation_fraction=1.0e-9
 
+# Mixed by weights: the plan counts the tokens of the order that training takes.
+head -n 11 many.tsv >few.tsv
+cut -f 1 few.tsv | sed 's/$/ good bad/; 1s/.*/text/' | paste - <(cut -f 2 few.tsv) >long.tsv
+mixed=(r.yaml 'data.train=[few.tsv, long.tsv]' 'data.weights=[1, 4]' 'task.labels=[neg, pos, other]'
+    data.validation=null data.test=null training.epochs=5 training.batch_size=4)
+expect 0 "" "$hone" plan "${mixed[@]}" --json
+grep -q '"tokens": 560,' out || fail "5 epochs of 4 samples of 4 tokens and 16 of 6"
+expect 0 "" "$hone" train "${mixed[@]}"
+grep -q '"tokens": 560,' out || fail "trained on other tokens than planned"
+expect 2 'data.weights=[1]: 1 number, expected 2 as in data.train' "$hone" recipe check r.yaml \
+    'data.train=[few.tsv, long.tsv]' 'data.weights=[1]'
+expect 2 'long.tsv: has a weight in data.weights, but no sample is taken from it' "$hone" plan "${mixed[@]}" \
+    data.max_samples=3
+
 expect 3 'no*.csv: no file matches this pattern' "$hone" recipe check --data r.yaml 'data.train=no*.csv'
 printf 'text,label\n"x,pos\n' >open.csv
 expect 3 'open.csv:2: byte 1: this quote is never closed' "$hone" recipe check --data r.yaml data.train=open.csv

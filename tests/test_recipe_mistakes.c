@@ -268,6 +268,10 @@ static const struct {
      NONE},
     {MODEL TASK "data: {train: a.jsonl.gz, validation: b.csv, text: t, text_pair: 2, label: l}\n" OUTPUT,
      "r.yaml:3:66: data.text_pair: a number, but \"a.jsonl.gz\" is JSONL: give the field's name\n", NONE},
+    {MODEL TASK "data: {train: [a.csv, b.csv], weights: [1, 0], text: t, label: l}\n" OUTPUT,
+     "r.yaml:3:44: data.weights: found \"0\", expected a number above 0\n", NONE},
+    {MODEL TASK "data: {train: [a.csv, b.csv], weights: [1], text: t, label: l}\n" OUTPUT,
+     "r.yaml:3:40: data.weights: 1 number, expected 2 as in data.train\n", NONE},
     {MODEL TASK "data: {train: a.csv, validation: b.csv, validation_fraction: 0.1, text: t, label: l}\n" OUTPUT,
      "r.yaml:3:62: data.validation_fraction: excludes data.validation, which is given too: remove one, or set it to "
      "null\n",
@@ -466,6 +470,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_EVERY:
         return kind == 'i';
     case HONE_OPTION_NAMES:
+    case HONE_OPTION_NUMBERS:
     case HONE_OPTION_WORD:
         return false;
     }
