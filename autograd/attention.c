@@ -23,10 +23,10 @@ static int kv_input(const struct hone_node *node) { return node->inputs[1] < 0 ?
 static void forward(const struct hone_call *call) {
     const struct attention *a = (const void *)call->node->attributes;
     const void *q = call->inputs[0], *kv = call->inputs[kv_input(call->node)];
-    call->ops->attention_forward(call->output, call->saved, column(q, a->q_col, call->dtype), a->q_stride,
-                                 column(kv, a->k_col, call->dtype), a->kv_stride, column(kv, a->v_col, call->dtype),
-                                 a->kv_stride, &a->shape, a->drops ? &a->drop : NULL, call->dtype, call->workspace,
-                                 call->stream);
+    call->ops->attention_forward(call->output, call->saved, column(q, a->q_col, call->node->dtype), a->q_stride,
+                                 column(kv, a->k_col, call->node->dtype), a->kv_stride,
+                                 column(kv, a->v_col, call->node->dtype), a->kv_stride, &a->shape,
+                                 a->drops ? &a->drop : NULL, call->node->dtype, call->workspace, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
@@ -34,12 +34,12 @@ static void backward(const struct hone_call *call) {
     int k = kv_input(call->node);
     const void *q = call->inputs[0], *kv = call->inputs[k];
     void *dq = call->dinputs[0], *dkv = call->dinputs[k];
-    call->ops->attention_backward(gradient_column(dq, a->q_col, call->dtype),
-                                  gradient_column(dkv, a->k_col, call->dtype),
-                                  gradient_column(dkv, a->v_col, call->dtype), call->doutput, call->output, call->saved,
-                                  column(q, a->q_col, call->dtype), a->q_stride, column(kv, a->k_col, call->dtype),
-                                  a->kv_stride, column(kv, a->v_col, call->dtype), a->kv_stride, &a->shape,
-                                  a->drops ? &a->drop : NULL, call->dtype, call->workspace, call->stream);
+    call->ops->attention_backward(
+        gradient_column(dq, a->q_col, call->node->dtype), gradient_column(dkv, a->k_col, call->node->dtype),
+        gradient_column(dkv, a->v_col, call->node->dtype), call->doutput, call->saved,
+        column(q, a->q_col, call->node->dtype), a->q_stride, column(kv, a->k_col, call->node->dtype), a->kv_stride,
+        column(kv, a->v_col, call->node->dtype), a->kv_stride, &a->shape, a->drops ? &a->drop : NULL, call->node->dtype,
+        call->workspace, call->stream);
 }
 
 static const struct hone_op attention_op = {
@@ -71,14 +71,17 @@ hone_value hone_attend(struct hone_tape *tape, hone_value q, int64_t q_col, hone
     bool q_whole = packed ? q_cols == 3 * C : q_cols == C, kv_whole = kv_cols == 2 * C;
     struct hone_node node = {.op = &attention_op,
                              .inputs = {q, packed ? -1 : kv},
-                             .backward_reads = HONE_READS_BOTH | HONE_READS_OUTPUT | HONE_READS_SAVED,
+                             .backward_reads = HONE_READS_BOTH | HONE_READS_SAVED,
                              .gradient = {q_whole ? HONE_GRADIENT_WRITES : HONE_GRADIENT_COLUMNS,
                                           kv_whole ? HONE_GRADIENT_WRITES : HONE_GRADIENT_COLUMNS},
                              .rows = shape.R,
                              .cols = C};
-    node.forward_workspace = node.backward_workspace = tape->device->ops->attention_workspace(&shape, tape->dtype);
-    node.output = hone_tape_add_value(tape, shape.R, C);
-    node.saved = hone_tape_add_saved(tape, shape.R, shape.H);
+    node.dtype = hone_value_dtype(tape, q);
+    HONE_CHECK(node.dtype == hone_value_dtype(tape, kv), "attention: q in %s, k and v in %s",
+               hone_dtype_name(node.dtype), hone_dtype_name(hone_value_dtype(tape, kv)));
+    node.forward_workspace = node.backward_workspace = tape->device->ops->attention_workspace(&shape, node.dtype);
+    node.output = hone_tape_add_value(tape, shape.R, C, node.dtype);
+    node.saved = hone_tape_add_value(tape, shape.R, shape.H, HONE_F32);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -12,14 +12,14 @@ static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct binary_cross_entropy *a = (const void *)n->attributes;
     call->ops->binary_cross_entropy_forward(a->loss, call->inputs[0], a->targets, a->weights, a->focus, a->scale,
-                                            n->rows, n->cols, call->dtype, call->stream);
+                                            n->rows, n->cols, n->dtype, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct binary_cross_entropy *a = (const void *)n->attributes;
     call->ops->binary_cross_entropy_backward(call->dinputs[0], call->inputs[0], a->targets, a->weights, a->focus,
-                                             a->scale, n->rows, n->cols, call->dtype, call->stream);
+                                             a->scale, n->rows, n->cols, n->dtype, call->stream);
 }
 
 static const struct hone_op binary_cross_entropy_op = {.name = "binary_cross_entropy",

@@ -12,14 +12,14 @@ static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct class_loss *a = (const void *)n->attributes;
     call->ops->class_loss_forward(a->loss, call->inputs[0], a->labels, &a->settings, a->scale, n->rows, n->cols,
-                                  call->dtype, call->stream);
+                                  n->dtype, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct class_loss *a = (const void *)n->attributes;
     call->ops->class_loss_backward(call->dinputs[0], call->inputs[0], a->labels, &a->settings, a->scale, n->rows,
-                                   n->cols, call->dtype, call->stream);
+                                   n->cols, n->dtype, call->stream);
 }
 
 static const struct hone_op class_loss_op = {.name = "class_loss",

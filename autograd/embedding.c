@@ -13,8 +13,7 @@ static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct embedding *a = (const void *)n->attributes;
     call->ops->embedding_forward(call->output, table(call->weights, a->word), a->ids, table(call->weights, a->position),
-                                 a->positions, table(call->weights, a->type), a->types, n->rows, n->cols, call->dtype,
-                                 call->stream);
+                                 a->positions, table(call->weights, a->type), a->types, n->rows, n->cols, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
@@ -22,7 +21,7 @@ static void backward(const struct hone_call *call) {
     const struct embedding *a = (const void *)n->attributes;
     call->ops->embedding_backward(
         table_gradient(call->gradients, a->word), a->ids, table_gradient(call->gradients, a->position), a->positions,
-        table_gradient(call->gradients, a->type), a->types, call->doutput, n->rows, n->cols, call->dtype, call->stream);
+        table_gradient(call->gradients, a->type), a->types, call->doutput, n->rows, n->cols, call->stream);
 }
 
 static const struct hone_op embedding_op = {
@@ -45,7 +44,7 @@ hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const
                           .position = table_offset(tape, &node, position, C),
                           .type = table_offset(tape, &node, type, C)};
     if (position >= 0) a.position += first_position * C;
-    node.output = hone_tape_add_value(tape, T, C);
+    node.output = hone_tape_add_value(tape, T, C, HONE_F32);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

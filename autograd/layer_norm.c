@@ -1,4 +1,4 @@
-/* y = LayerNorm(x + dropout(r)). Forward leaves mean and rstd of every row, T of one and then T of the other. */
+/* y = LayerNorm(x + dropout(r)), f32 but for r. Forward leaves mean and rstd of every row, T of one and then T of the other. */
 #include "autograd/node.h"
 
 struct layer_norm {
@@ -11,18 +11,20 @@ struct layer_norm {
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct layer_norm *a = (const void *)n->attributes;
-    call->ops->residual_layer_norm_forward(call->output, call->saved, call->saved + n->rows, call->inputs[0],
-                                           call->inputs[1], call->weights + a->gamma, call->weights + a->beta, a->eps,
-                                           a->drops ? &a->drop : NULL, n->rows, n->cols, call->dtype, call->stream);
+    float *mean = call->saved, *rstd = mean + n->rows;
+    call->ops->residual_layer_norm_forward(call->output, mean, rstd, call->inputs[0], call->inputs[1],
+                                           call->weights + a->gamma, call->weights + a->beta, a->eps,
+                                           a->drops ? &a->drop : NULL, n->rows, n->cols, n->dtype, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct layer_norm *a = (const void *)n->attributes;
+    const float *mean = call->saved, *rstd = mean + n->rows;
     call->ops->residual_layer_norm_backward(
         call->dinputs[0], call->dinputs[1], call->gradients + a->gamma, call->gradients + a->beta, call->doutput,
-        call->inputs[0], call->inputs[1], call->saved, call->saved + n->rows, call->weights + a->gamma,
-        call->accumulate[0], a->drops ? &a->drop : NULL, n->rows, n->cols, call->dtype, call->workspace, call->stream);
+        call->inputs[0], call->inputs[1], mean, rstd, call->weights + a->gamma, call->accumulate[0],
+        a->drops ? &a->drop : NULL, n->rows, n->cols, n->dtype, call->workspace, call->stream);
 }
 
 static const struct hone_op residual_layer_norm_op = {.name = "residual_layer_norm",
@@ -38,6 +40,8 @@ hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_v
                    "residual_layer_norm: x is [%lld, %lld], r is [%lld, %lld]", (long long)T, (long long)C,
                    (long long)hone_value_rows(tape, r), (long long)hone_value_cols(tape, r));
     }
+    HONE_CHECK(hone_value_dtype(tape, x) == HONE_F32, "residual_layer_norm: x is %s, expected f32",
+               hone_dtype_name(hone_value_dtype(tape, x)));
     struct layer_norm a = {.eps = eps};
     a.gamma = hone_tape_parameter(tape, "residual_layer_norm", gamma, C, 0)->offset;
     a.beta = hone_tape_parameter(tape, "residual_layer_norm", beta, C, 0)->offset;
@@ -46,13 +50,14 @@ hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_v
                              .inputs = {x, r},
                              .backward_reads = HONE_READS_BOTH | HONE_READS_SAVED,
                              .gradient = {HONE_GRADIENT_ACCUMULATES, HONE_GRADIENT_WRITES},
+                             .dtype = r >= 0 ? hone_value_dtype(tape, r) : HONE_F32,
                              .rows = T,
                              .cols = C};
     node.backward_workspace = tape->device->ops->residual_layer_norm_backward_workspace(T, C);
     hone_node_add_parameter(&node, gamma);
     hone_node_add_parameter(&node, beta);
-    node.output = hone_tape_add_value(tape, T, C);
-    node.saved = hone_tape_add_saved(tape, T, 2);
+    node.output = hone_tape_add_value(tape, T, C, HONE_F32);
+    node.saved = hone_tape_add_value(tape, T, 2, HONE_F32);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -1,26 +1,40 @@
-/* y = x w^T + b, with one weight or several that lie behind each other (query, key and value). */
+/* y = x w^T + b, with one weight or several that lie behind each other (query, key and value). Inner weights are
+ * multiplied in the parameters' precision, others in f32. An x of f32 is rounded for bf16 first and kept so for
+ * backward; its gradient comes out of the GEMM in f32. */
 #include "autograd/node.h"
 
 struct linear {
     int64_t weight, bias; /* elements from the start of the flat buffers; bias -1: none */
+    enum hone_dtype input_dtype;
 };
+
+/* Weights in the node's dtype. */
+static const void *weights(const struct hone_call *call, int64_t offset) {
+    if (call->node->dtype == HONE_F32) return call->weights + offset;
+    return (const char *)call->copy + (size_t)offset * hone_dtype_size(call->node->dtype);
+}
+
+/* x in the node's dtype. */
+static void *input(const struct hone_call *call) { return call->node->saved < 0 ? call->inputs[0] : call->saved; }
 
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct linear *a = (const void *)n->attributes;
     const float *bias = a->bias < 0 ? NULL : call->weights + a->bias;
-    call->ops->linear_forward(call->output, call->inputs[0], call->weights + a->weight, bias, n->rows, n->cols,
-                              n->inner, call->dtype, call->workspace, call->stream);
+    if (n->saved >= 0) call->ops->cast(call->saved, call->inputs[0], n->rows * n->inner, n->dtype, call->stream);
+    call->ops->linear_forward(call->output, input(call), weights(call, a->weight), bias, n->rows, n->cols, n->inner,
+                              n->dtype, call->workspace, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct linear *a = (const void *)n->attributes;
     float *dbias = a->bias < 0 ? NULL : call->gradients + a->bias;
-    call->ops->linear_backward_weight(call->gradients + a->weight, dbias, call->doutput, call->inputs[0], n->rows,
-                                      n->cols, n->inner, call->dtype, call->workspace, call->stream);
-    call->ops->linear_backward_input(call->dinputs[0], call->doutput, call->weights + a->weight, call->accumulate[0],
-                                     n->rows, n->cols, n->inner, call->dtype, call->workspace, call->stream);
+    call->ops->linear_backward_weight(call->gradients + a->weight, dbias, call->doutput, input(call), n->rows, n->cols,
+                                      n->inner, n->dtype, call->workspace, call->stream);
+    call->ops->linear_backward_input(call->dinputs[0], a->input_dtype, call->doutput, weights(call, a->weight),
+                                     call->accumulate[0], n->rows, n->cols, n->inner, n->dtype, call->workspace,
+                                     call->stream);
 }
 
 static const struct hone_op linear_op = {
@@ -42,6 +56,11 @@ static int64_t joined_offset(const struct hone_tape *tape, struct hone_node *nod
     return offset;
 }
 
+static enum hone_dtype precision(const struct hone_tape *tape, int32_t weight) {
+    bool inner = hone_parameters_get(tape->parameters, weight)->inner;
+    return inner ? hone_parameters_precision(tape->parameters) : HONE_F32;
+}
+
 hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int32_t bias, int joined) {
     HONE_CHECK(joined >= 1, "linear: %d joined parameters", joined);
     int64_t T = hone_value_rows(tape, x), K = hone_value_cols(tape, x), N, bias_rows;
@@ -49,8 +68,11 @@ hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int
                              .inputs = {x, -1},
                              .saved = -1,
                              .backward_reads = HONE_READS_INPUT,
+                             .dtype = precision(tape, weight),
                              .gradient = {HONE_GRADIENT_ACCUMULATES}};
-    struct linear a = {.bias = -1};
+    struct linear a = {.bias = -1, .input_dtype = hone_value_dtype(tape, x)};
+    HONE_CHECK(a.input_dtype == node.dtype || a.input_dtype == HONE_F32, "linear: x is %s, the weight %s",
+               hone_dtype_name(a.input_dtype), hone_dtype_name(node.dtype));
     a.weight = joined_offset(tape, &node, weight, joined, K, &N);
     if (bias >= 0) {
         a.bias = joined_offset(tape, &node, bias, joined, 0, &bias_rows);
@@ -59,8 +81,12 @@ hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int
     node.rows = T;
     node.cols = N;
     node.inner = K;
-    node.forward_workspace = node.backward_workspace = tape->device->ops->linear_workspace(T, N, K, tape->dtype);
-    node.output = hone_tape_add_value(tape, T, N);
+    node.forward_workspace = node.backward_workspace = tape->device->ops->linear_workspace(T, N, K, node.dtype);
+    node.output = hone_tape_add_value(tape, T, N, node.dtype);
+    if (a.input_dtype != node.dtype) {
+        node.saved = hone_tape_add_value(tape, T, K, node.dtype);
+        node.backward_reads = HONE_READS_SAVED;
+    }
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -33,11 +33,11 @@ struct hone_call {
     const struct hone_node *node;
     const struct hone_ops *ops;
     struct hone_stream *stream;
-    enum hone_dtype dtype;      /* of values */
     float *weights, *gradients; /* flat buffers of the parameters */
+    void *copy;                 /* of the weights, in bf16 */
     void *inputs[HONE_NODE_INPUTS];
     void *output;
-    float *saved;
+    void *saved;
     void *workspace;
     void *doutput; /* backward only, these three */
     void *dinputs[HONE_NODE_INPUTS];
@@ -56,7 +56,8 @@ struct hone_node {
     const struct hone_op *op;
     hone_value inputs[HONE_NODE_INPUTS]; /* -1: none */
     hone_value output;                   /* -1: a loss */
-    hone_value saved;                    /* f32 that forward leaves to backward; -1: none */
+    hone_value saved;                    /* what forward leaves to backward; -1: none */
+    enum hone_dtype dtype;               /* that kernels are told; the op's choice */
     unsigned backward_reads;
     enum hone_gradient_use gradient[HONE_NODE_INPUTS];
     int32_t parameters[HONE_NODE_PARAMETERS]; /* in ascending order */
@@ -93,7 +94,6 @@ struct hone_tape {
     struct hone_device *device;
     struct hone_parameters *parameters;
     enum hone_mode mode;
-    enum hone_dtype dtype; /* of values */
     struct hone_node *nodes;
     size_t node_capacity;
     int32_t n_nodes;
@@ -117,9 +117,8 @@ struct hone_tape {
     size_t arena_bytes;
 };
 
-/* Recording, for the ops. The value's storage has hone_rows(rows) rows; `saved` values are f32. */
-hone_value hone_tape_add_value(struct hone_tape *tape, int64_t rows, int64_t cols);
-hone_value hone_tape_add_saved(struct hone_tape *tape, int64_t rows, int64_t cols);
+/* Recording, for the ops. The value's storage has hone_rows(rows) rows; its gradient is of the same dtype. */
+hone_value hone_tape_add_value(struct hone_tape *tape, int64_t rows, int64_t cols, enum hone_dtype dtype);
 /* Appends a node (copied) whose attributes are the n bytes given; inputs, output and saved are to be set, to -1 where
  * there is none. */
 void hone_tape_add_node(struct hone_tape *tape, struct hone_node node, const void *attributes, size_t n);

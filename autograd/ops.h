@@ -16,10 +16,11 @@ struct hone_dropout_site {
     const int32_t *rows;          /* device, [R]: the rows are a selection of tokens; or NULL */
 };
 
-/* y[T, N] = x w^T + b. `joined` parameters from `weight` on (and from `bias` on; -1: none) act as one matrix. */
+/* y[T, N] = x w^T + b. `joined` parameters from `weight` on (and from `bias` on; -1: none) act as one matrix. y is of
+ * the parameters' precision when the weight is `inner`, else f32; x is of y's dtype or f32. */
 hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int32_t bias, int joined);
 hone_value hone_activate(struct hone_tape *tape, hone_value x, enum hone_activation kind);
-/* LayerNorm(x + dropout(r)); r -1: none. */
+/* LayerNorm(x + dropout(r)), f32; x f32, r of any precision, -1: none. */
 hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_value r, int32_t gamma, int32_t beta,
                                     float eps, struct hone_dropout_site drop);
 hone_value hone_dropout_rows(struct hone_tape *tape, hone_value x, struct hone_dropout_site drop);

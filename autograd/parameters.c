@@ -19,12 +19,16 @@ struct hone_parameters {
     int32_t n;
     int64_t end;   /* elements used so far */
     int64_t total; /* without padding */
+    enum hone_dtype precision;
+    int64_t inner_end; /* elements up to the end of the last inner matrix */
     float *weights, *gradients;
+    void *copy;
 };
 
 struct hone_parameters *hone_parameters_create(struct hone_device *device) {
     struct hone_parameters *p = hone_calloc(1, sizeof *p, "parameters");
     p->device = device;
+    p->precision = HONE_F32;
     return p;
 }
 
@@ -34,6 +38,7 @@ void hone_parameters_free(struct hone_parameters *p) {
     hone_free(p->records);
     if (p->weights) p->device->release(p->device, p->weights);
     if (p->gradients) p->device->release(p->device, p->gradients);
+    if (p->copy) p->device->release(p->device, p->copy);
     if (p->stream) p->device->stream_destroy(p->stream);
     hone_free(p);
 }
@@ -55,6 +60,7 @@ int32_t hone_parameters_add(struct hone_parameters *p, struct hone_parameter rec
     HONE_CHECK(fits, "%s of shape [%lld, %lld] is too large", record.name, (long long)record.shape[0],
                (long long)record.shape[1]);
     p->total += record.count;
+    if (record.inner) p->inner_end = p->end;
     record.name = hone_strdup(record.name, "parameter name");
     hone_reserve(&p->records, &p->capacity, (size_t)p->n + 1, sizeof *p->records, "parameter records");
     p->records[p->n] = record;
@@ -79,6 +85,23 @@ int64_t hone_parameters_elements(const struct hone_parameters *p) { return hone_
 
 int64_t hone_parameters_total(const struct hone_parameters *p) { return p->total; }
 
+void hone_parameters_set_precision(struct hone_parameters *p, enum hone_dtype precision) {
+    HONE_CHECK(!p->weights, "the precision is set after allocation");
+    HONE_CHECK(precision == HONE_F32 || precision == HONE_BF16, "parameters in %s", hone_dtype_name(precision));
+    p->precision = precision;
+}
+
+enum hone_dtype hone_parameters_precision(const struct hone_parameters *p) { return p->precision; }
+
+int64_t hone_parameters_copied(const struct hone_parameters *p) {
+    return p->precision == HONE_BF16 ? hone_round_up(p->inner_end, PARAMETER_ALIGNMENT) : 0;
+}
+
+size_t hone_parameters_bytes(const struct hone_parameters *p) {
+    return (size_t)hone_parameters_elements(p) * sizeof(float) +
+           (size_t)hone_parameters_copied(p) * hone_dtype_size(HONE_BF16);
+}
+
 enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool training) {
     HONE_CHECK(!p->weights, "parameters are allocated twice");
     struct hone_device *device = p->device;
@@ -86,6 +109,11 @@ enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool traini
     HONE_TRY(device->stream_create(device, &p->stream));
     HONE_TRY(device->allocate(device, (void **)&p->weights, bytes, "weights"));
     device->zero(p->weights, bytes, p->stream);
+    if (p->precision == HONE_BF16) {
+        size_t copy_bytes = (size_t)hone_parameters_copied(p) * hone_dtype_size(HONE_BF16);
+        HONE_TRY(device->allocate(device, &p->copy, copy_bytes, "weights in bf16"));
+        device->zero(p->copy, copy_bytes, p->stream);
+    }
     if (training) {
         HONE_TRY(device->allocate(device, (void **)&p->gradients, bytes, "gradients"));
         device->zero(p->gradients, bytes, p->stream);
@@ -94,12 +122,21 @@ enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool traini
 }
 
 float *hone_parameters_weights(const struct hone_parameters *p) { return p->weights; }
+void *hone_parameters_copy(const struct hone_parameters *p) { return p->copy; }
 float *hone_parameters_gradients(const struct hone_parameters *p) { return p->gradients; }
+
+void hone_parameters_round(const struct hone_parameters *p, struct hone_stream *stream) {
+    if (p->copy) p->device->ops->cast(p->copy, p->weights, hone_parameters_copied(p), HONE_BF16, stream);
+}
 
 enum hone_status hone_parameters_write(struct hone_parameters *p, int32_t id, const float *values) {
     const struct hone_parameter *record = hone_parameters_get(p, id);
     HONE_CHECK(p->weights, "%s is written before allocation", record->name);
     p->device->copy_to_device(p->weights + record->offset, values, (size_t)record->count * sizeof(float), p->stream);
+    if (p->copy && record->inner) {
+        char *copy = (char *)p->copy + (size_t)record->offset * hone_dtype_size(HONE_BF16);
+        p->device->ops->cast(copy, p->weights + record->offset, record->count, HONE_BF16, p->stream);
+    }
     return p->device->stream_synchronize(p->stream);
 }
 

@@ -2,7 +2,10 @@
  * Parameters are added in the order in which backward finishes them (head first, embeddings last), so a stretch of
  * the gradient buffer is complete as soon as its last parameter is. Every parameter starts at a multiple of 16
  * elements, except one added with `joined`, which lies directly behind the one before: query, key and value are one
- * [3C, C] matrix to the GEMM and three tensors on the Hub. */
+ * [3C, C] matrix to the GEMM and three tensors on the Hub.
+ *
+ * In bf16 the f32 weights are the masters, and the matrices marked `inner` have a bf16 copy that linear ops compute
+ * with. It lies in a buffer with the same offsets, which ends with the last such matrix: embeddings come later. */
 #ifndef HONE_AUTOGRAD_PARAMETERS_H
 #define HONE_AUTOGRAD_PARAMETERS_H
 
@@ -18,6 +21,7 @@ struct hone_parameter {
     int64_t count;
     int layer;           /* 0 embeddings, 1 … L blocks, L+1 head */
     bool decay;          /* weight decay applies: matrices and embeddings, not biases and norms */
+    bool inner;          /* a matrix of the layers, where the time goes: linear ops take it in the set's precision */
     enum hone_init init; /* how to make one that the folder lacks */
     float init_std;      /* of HONE_INIT_NORMAL */
 };
@@ -40,10 +44,23 @@ int32_t hone_parameters_find(const struct hone_parameters *parameters, const cha
 int64_t hone_parameters_elements(const struct hone_parameters *parameters);
 int64_t hone_parameters_total(const struct hone_parameters *parameters);
 
-/* Allocates and zeroes the weight buffer, and with `training` the f32 gradient buffer. */
+/* HONE_F32, which is what a new set has, or HONE_BF16; before allocation. */
+void hone_parameters_set_precision(struct hone_parameters *parameters, enum hone_dtype precision);
+enum hone_dtype hone_parameters_precision(const struct hone_parameters *parameters);
+/* Elements of the bf16 copy, a multiple of 16; 0 in f32. */
+int64_t hone_parameters_copied(const struct hone_parameters *parameters);
+
+/* Of the weight buffer and its copy. */
+size_t hone_parameters_bytes(const struct hone_parameters *parameters);
+
+/* Allocates and zeroes the weight buffer and its copy, and with `training` the f32 gradient buffer. */
 enum hone_status hone_parameters_allocate(struct hone_parameters *parameters, bool training);
 float *hone_parameters_weights(const struct hone_parameters *parameters);
+void *hone_parameters_copy(const struct hone_parameters *parameters);       /* bf16; NULL in f32 */
 float *hone_parameters_gradients(const struct hone_parameters *parameters); /* NULL without training */
+
+/* Writes the copy anew after the weights have changed on the device; in f32 there is nothing to do. */
+void hone_parameters_round(const struct hone_parameters *parameters, struct hone_stream *stream);
 
 /* Host values in and out of one parameter (f32, its own shape). */
 enum hone_status hone_parameters_write(struct hone_parameters *parameters, int32_t id, const float *values);

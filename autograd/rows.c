@@ -8,13 +8,13 @@ struct gather {
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct gather *a = (const void *)n->attributes;
-    call->ops->gather_rows(call->output, call->inputs[0], a->rows, n->rows, n->cols, call->dtype, call->stream);
+    call->ops->gather_rows(call->output, call->inputs[0], a->rows, n->rows, n->cols, n->dtype, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct gather *a = (const void *)n->attributes;
-    call->ops->scatter_rows_add(call->dinputs[0], call->doutput, a->rows, n->rows, n->cols, call->dtype, call->stream);
+    call->ops->scatter_rows_add(call->dinputs[0], call->doutput, a->rows, n->rows, n->cols, n->dtype, call->stream);
 }
 
 static const struct hone_op gather_rows_op = {
@@ -27,7 +27,8 @@ hone_value hone_gather_rows(struct hone_tape *tape, hone_value x, const int32_t 
     struct hone_node node = {
         .op = &gather_rows_op, .inputs = {x, -1}, .saved = -1, .gradient = {HONE_GRADIENT_ADDS}, .rows = R};
     node.cols = hone_value_cols(tape, x);
-    node.output = hone_tape_add_value(tape, R, node.cols);
+    node.dtype = hone_value_dtype(tape, x);
+    node.output = hone_tape_add_value(tape, R, node.cols, node.dtype);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -16,9 +16,9 @@ static struct hone_call prepare(const struct hone_tape *tape, const struct hone_
         .node = node,
         .ops = tape->device->ops,
         .stream = stream,
-        .dtype = tape->dtype,
         .weights = hone_parameters_weights(tape->parameters),
         .gradients = hone_parameters_gradients(tape->parameters),
+        .copy = hone_parameters_copy(tape->parameters),
         .output = value_address(tape, node->output),
         .saved = value_address(tape, node->saved),
     };
@@ -54,7 +54,7 @@ static void prepare_gradient(const struct hone_tape *tape, struct hone_call *cal
     call->accumulate[k] = node->gradient[k] == HONE_GRADIENT_ACCUMULATES && !fresh;
     bool needs_zero = node->gradient[k] == HONE_GRADIENT_ADDS || node->gradient[k] == HONE_GRADIENT_COLUMNS;
     if (fresh && needs_zero) {
-        size_t bytes = (size_t)gradient_elements(tape, node, k) * hone_dtype_size(tape->dtype);
+        size_t bytes = (size_t)gradient_elements(tape, node, k) * hone_dtype_size(tape->values[node->inputs[k]].dtype);
         tape->device->zero(call->dinputs[k], bytes, call->stream);
     }
 }
@@ -71,8 +71,9 @@ static void run_backward(const struct hone_tape *tape, const struct hone_node *n
     node->op->backward(&call);
     for (int k = 0; k < HONE_NODE_INPUTS; k++) {
         if (node->scratch[k] < 0) continue;
-        void *gradient = slot_address(tape, tape->values[node->inputs[k]].gradient_slot);
-        call.ops->add(gradient, call.dinputs[k], gradient_elements(tape, node, k), tape->dtype, stream);
+        const struct hone_tape_value *input = &tape->values[node->inputs[k]];
+        call.ops->add(slot_address(tape, input->gradient_slot), call.dinputs[k], gradient_elements(tape, node, k),
+                      input->dtype, stream);
     }
     hone_profile_add(node->op->backward_name, start);
 }

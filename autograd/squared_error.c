@@ -10,7 +10,7 @@ struct squared_error {
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct squared_error *a = (const void *)n->attributes;
-    call->ops->squared_error_forward(a->loss, call->inputs[0], a->targets, a->scale, n->rows, n->cols, call->dtype,
+    call->ops->squared_error_forward(a->loss, call->inputs[0], a->targets, a->scale, n->rows, n->cols, n->dtype,
                                      call->stream);
 }
 
@@ -18,7 +18,7 @@ static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct squared_error *a = (const void *)n->attributes;
     call->ops->squared_error_backward(call->dinputs[0], call->inputs[0], a->targets, a->scale, n->rows, n->cols,
-                                      call->dtype, call->stream);
+                                      n->dtype, call->stream);
 }
 
 static const struct hone_op squared_error_op = {.name = "squared_error",

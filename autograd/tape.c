@@ -12,7 +12,6 @@ struct hone_tape *hone_tape_create(struct hone_device *device, struct hone_param
     struct hone_tape *tape = hone_calloc(1, sizeof *tape, "tape");
     tape->device = device;
     tape->parameters = parameters;
-    tape->dtype = HONE_F32;
     tape->cache = hone_layout_cache_create();
     return tape;
 }
@@ -54,6 +53,9 @@ static const struct hone_tape_value *value_at(const struct hone_tape *tape, hone
 
 int64_t hone_value_rows(const struct hone_tape *tape, hone_value value) { return value_at(tape, value)->rows; }
 int64_t hone_value_cols(const struct hone_tape *tape, hone_value value) { return value_at(tape, value)->cols; }
+enum hone_dtype hone_value_dtype(const struct hone_tape *tape, hone_value value) {
+    return value_at(tape, value)->dtype;
+}
 
 void hone_tape_keep(struct hone_tape *tape, hone_value value) {
     HONE_CHECK(value >= 0 && value < tape->n_values, "value %d of %d", value, tape->n_values);
@@ -61,21 +63,13 @@ void hone_tape_keep(struct hone_tape *tape, hone_value value) {
     tape->values[value].kept = true;
 }
 
-static hone_value add_value(struct hone_tape *tape, int64_t rows, int64_t cols, enum hone_dtype dtype) {
+hone_value hone_tape_add_value(struct hone_tape *tape, int64_t rows, int64_t cols, enum hone_dtype dtype) {
     HONE_CHECK(!tape->laid_out, "an op is recorded after the layout: begin a new recording");
     HONE_CHECK(rows >= 0 && cols > 0 && rows < INT64_MAX / 64 / cols, "a value of shape [%lld, %lld]", (long long)rows,
                (long long)cols);
     hone_reserve(&tape->values, &tape->value_capacity, (size_t)tape->n_values + 1, sizeof *tape->values, "tape values");
     tape->values[tape->n_values] = (struct hone_tape_value){.rows = rows, .cols = cols, .dtype = dtype, .producer = -1};
     return tape->n_values++;
-}
-
-hone_value hone_tape_add_value(struct hone_tape *tape, int64_t rows, int64_t cols) {
-    return add_value(tape, rows, cols, tape->dtype);
-}
-
-hone_value hone_tape_add_saved(struct hone_tape *tape, int64_t rows, int64_t cols) {
-    return add_value(tape, rows, cols, HONE_F32);
 }
 
 void hone_tape_add_node(struct hone_tape *tape, struct hone_node node, const void *attributes, size_t n) {
@@ -104,6 +98,7 @@ void hone_tape_add_loss(struct hone_tape *tape, const struct hone_op *op, hone_v
                              .gradient = {HONE_GRADIENT_WRITES}};
     node.rows = hone_value_rows(tape, of);
     node.cols = hone_value_cols(tape, of);
+    node.dtype = hone_value_dtype(tape, of);
     hone_tape_add_node(tape, node, attributes, n);
 }
 

@@ -35,6 +35,7 @@ void hone_tape_begin(struct hone_tape *tape, enum hone_mode mode);
 
 int64_t hone_value_rows(const struct hone_tape *tape, hone_value value);
 int64_t hone_value_cols(const struct hone_tape *tape, hone_value value);
+enum hone_dtype hone_value_dtype(const struct hone_tape *tape, hone_value value);
 /* Keeps a value's storage to the end of the run, so that it can be read after it. */
 void hone_tape_keep(struct hone_tape *tape, hone_value value);
 

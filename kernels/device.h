@@ -16,6 +16,7 @@ struct hone_device {
     const char *name;      /* "cpu" */
     char description[160]; /* for people: processor, instruction set used, threads */
     const struct hone_ops *ops;
+    const char *bf16_why_not; /* NULL: kernels compute in bf16 as fast as they should; else the reason */
 
     /* Aligned to 64 bytes at least, contents undefined. HONE_OUT_OF_MEMORY names bytes and `what`. */
     enum hone_status (*allocate)(struct hone_device *device, void **out, size_t bytes, const char *what);
@@ -45,7 +46,8 @@ struct hone_device_report {
     const char *name;
     const char *description;
     const char *why_not;
-    bool bits_hold; /* the promise on bits in ops.h holds here (oneDNN on AVX2 breaks it) */
+    const char *bf16_why_not; /* as in struct hone_device */
+    bool bits_hold;           /* the promise on bits in ops.h holds here (oneDNN on AVX2 breaks it) */
 };
 bool hone_device_report(struct hone_device_report *out, int i);
 

@@ -7,6 +7,9 @@
  * write anything into the rows from T on; no other kernel looks at them.
  * Gradients. What is named d<parameter> is f32 and is added to (+=). What is named d<value> is written (=), except
  * where a parameter `accumulate` says otherwise.
+ * Precision. In every precision f32: the residual stream (what embedding, LayerNorm and sums of those make), biases,
+ * statistics, losses, and gradients of parameters. `dtype`, f32 or bf16, is that of what GEMMs read and write; sums are
+ * f32 inside each kernel, and a bf16 result is rounded once, to nearest even. PyTorch's autocast does the same.
  * Bits. A row of a result depends on that row's inputs alone, never on T, its neighbours or the number of threads.
  * Sums over tokens go in the order of tokens in chunks of fixed size, so they don't depend on threads either. */
 #ifndef HONE_KERNELS_OPS_H
@@ -106,12 +109,13 @@ struct hone_adafactor {
 };
 
 struct hone_ops {
-    /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; bias may be NULL. */
-    void (*linear_forward)(void *y, const void *x, const void *w, const void *bias, int64_t T, int64_t N, int64_t K,
+    /* y[T,N] = x[T,K] w[N,K]^T + bias[N]; bias f32, may be NULL. */
+    void (*linear_forward)(void *y, const void *x, const void *w, const float *bias, int64_t T, int64_t N, int64_t K,
                            enum hone_dtype dtype, void *workspace, struct hone_stream *s);
-    /* dx[T,K] = dy[T,N] w[N,K], or += with accumulate. */
-    void (*linear_backward_input)(void *dx, const void *dy, const void *w, bool accumulate, int64_t T, int64_t N,
-                                  int64_t K, enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    /* dx[T,K] = dy[T,N] w[N,K], or += with accumulate. dx is of dx_dtype: dtype, or f32 where x is a copy of f32. */
+    void (*linear_backward_input)(void *dx, enum hone_dtype dx_dtype, const void *dy, const void *w, bool accumulate,
+                                  int64_t T, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace,
+                                  struct hone_stream *s);
     /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy, may be NULL. Zeroes the rows of dy and x from T on. */
     void (*linear_backward_weight)(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
                                    enum hone_dtype dtype, void *workspace, struct hone_stream *s);
@@ -125,17 +129,18 @@ struct hone_ops {
     void (*activation_backward)(void *dx, const void *dy, const void *x, enum hone_activation kind, int64_t n,
                                 enum hone_dtype dtype, struct hone_stream *s);
 
-    /* y = LayerNorm(x + dropout(r)) over rows of C. x, r, y: [T,C]; r may be NULL; gamma, beta: [C] f32; mean, rstd:
-     * [T] f32, kept for backward. eps as in config.json (BERT 1e-12). Ba et al. 2016, arXiv 1607.06450. */
-    void (*residual_layer_norm_forward)(void *y, float *mean, float *rstd, const void *x, const void *r,
+    /* y = LayerNorm(x + dropout(r)) over rows of C. x, r, y: [T,C]; x, y f32, r of dtype or NULL; gamma, beta: [C];
+     * mean, rstd: [T], kept for backward. eps as in config.json (BERT 1e-12). Ba et al. 2016, arXiv 1607.06450. */
+    void (*residual_layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const void *r,
                                         const float *gamma, const float *beta, float eps,
                                         const struct hone_dropout *drop, int64_t T, int64_t C, enum hone_dtype dtype,
                                         struct hone_stream *s);
-    /* dx[T,C] (+= with accumulate) and dr[T,C] (=, NULL when r is NULL) from dy, x, r, mean and rstd. */
-    void (*residual_layer_norm_backward)(void *dx, void *dr, float *dgamma, float *dbeta, const void *dy, const void *x,
-                                         const void *r, const float *mean, const float *rstd, const float *gamma,
-                                         bool accumulate, const struct hone_dropout *drop, int64_t T, int64_t C,
-                                         enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    /* dx[T,C] (+= with accumulate) and dr[T,C] (=, of dtype, NULL when r is NULL) from dy, x, r, mean and rstd. */
+    void (*residual_layer_norm_backward)(float *dx, void *dr, float *dgamma, float *dbeta, const float *dy,
+                                         const float *x, const void *r, const float *mean, const float *rstd,
+                                         const float *gamma, bool accumulate, const struct hone_dropout *drop,
+                                         int64_t T, int64_t C, enum hone_dtype dtype, void *workspace,
+                                         struct hone_stream *s);
     size_t (*residual_layer_norm_backward_workspace)(int64_t T, int64_t C);
 
     /* y = dropout(x) over rows of C; y may be x. Its backward is itself on the gradient. */
@@ -143,13 +148,13 @@ struct hone_ops {
                     enum hone_dtype dtype, struct hone_stream *s);
 
     /* y[T,C] = word[ids] + position[positions] + type[types]. position and type may be NULL with their indices. */
-    void (*embedding_forward)(void *y, const void *word, const int32_t *ids, const void *position,
-                              const int32_t *positions, const void *type, const int32_t *types, int64_t T, int64_t C,
-                              enum hone_dtype dtype, struct hone_stream *s);
+    void (*embedding_forward)(float *y, const float *word, const int32_t *ids, const float *position,
+                              const int32_t *positions, const float *type, const int32_t *types, int64_t T, int64_t C,
+                              struct hone_stream *s);
     /* Adds dy's rows to those of the tables' gradients, token after token. dposition and dtype_table may be NULL. */
     void (*embedding_backward)(float *dword, const int32_t *ids, float *dposition, const int32_t *positions,
-                               float *dtype_table, const int32_t *types, const void *dy, int64_t T, int64_t C,
-                               enum hone_dtype dtype, struct hone_stream *s);
+                               float *dtype_table, const int32_t *types, const float *dy, int64_t T, int64_t C,
+                               struct hone_stream *s);
 
     /* out[R, H*D] = dropout(softmax(scale q k^T)) v for each head within each sequence; lse[R, H] f32: log of the sum
      * of exp of the scaled scores. Empty sequences are allowed. Vaswani et al. 2017; Dao 2023, arXiv 2307.08691. */
@@ -158,10 +163,10 @@ struct hone_ops {
                               const struct hone_dropout *drop, enum hone_dtype dtype, void *workspace,
                               struct hone_stream *s);
     /* dq, dk, dv have the strides of q, k, v. */
-    void (*attention_backward)(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse,
-                               const void *q, int64_t q_stride, const void *k, int64_t k_stride, const void *v,
-                               int64_t v_stride, const struct hone_attention *a, const struct hone_dropout *drop,
-                               enum hone_dtype dtype, void *workspace, struct hone_stream *s);
+    void (*attention_backward)(void *dq, void *dk, void *dv, const void *dout, const float *lse, const void *q,
+                               int64_t q_stride, const void *k, int64_t k_stride, const void *v, int64_t v_stride,
+                               const struct hone_attention *a, const struct hone_dropout *drop, enum hone_dtype dtype,
+                               void *workspace, struct hone_stream *s);
     size_t (*attention_workspace)(const struct hone_attention *a, enum hone_dtype dtype);
 
     /* y[r] = x[rows[r]]; dx[rows[r]] += dy[r], rows distinct. Rows of C. */
@@ -171,6 +176,8 @@ struct hone_ops {
                              struct hone_stream *s);
     /* y += x, n elements. */
     void (*add)(void *y, const void *x, int64_t n, enum hone_dtype dtype, struct hone_stream *s);
+    /* y = x in dtype, n elements. */
+    void (*cast)(void *y, const float *x, int64_t n, enum hone_dtype dtype, struct hone_stream *s);
 
     /* *loss += scale * sum over r of weights[r] * (lse(logits[r]) - logits[r][labels[r]]), rows summed in order.
      * logits [R,V]; labels [R], -100: the row counts nothing; weights [R] f32 or NULL for 1. */

@@ -16,6 +16,7 @@ static int32_t add_matrix(struct hone_model *model, float init_std, int layer, i
                                                        .shape = {rows, cols},
                                                        .layer = layer,
                                                        .decay = true,
+                                                       .inner = layer >= 1 && layer <= model->n_layers,
                                                        .init = HONE_INIT_NORMAL,
                                                        .init_std = init_std},
                                joined);

@@ -147,6 +147,7 @@ void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) 
     hone_profile_add("gradient norm", start);
     start = hone_profile_start();
     o->class->apply(o, stream);
+    hone_parameters_round(o->parameters, stream);
     hone_profile_add(o->class->title, start);
 }
 

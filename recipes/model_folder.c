@@ -160,6 +160,16 @@ done:
     return status;
 }
 
+static enum hone_status set_precision(struct hone_model *model, const struct hone_model_folder_options *options) {
+    const char *why_not = options->device->bf16_why_not;
+    if (options->precision == HONE_PRECISION_BF16 && why_not) {
+        return hone_fail(HONE_USAGE, "precision: found bf16, but %s; expected f32, or auto", why_not);
+    }
+    bool bf16 = options->precision != HONE_PRECISION_F32 && !why_not;
+    hone_parameters_set_precision(model->parameters, bf16 ? HONE_BF16 : HONE_F32);
+    return HONE_OK;
+}
+
 static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
@@ -176,6 +186,7 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     }
     HONE_TRY_GOTO(
         hone_model_create(&out->model, out->config, config_path, options.head, out->labels.n, options.device));
+    HONE_TRY_GOTO(set_precision(out->model, &options));
     HONE_TRY_GOTO(hone_tokenizer_open(&out->tokenizer, out->path));
     if (hone_tokenizer_size(out->tokenizer) > out->model->vocabulary) {
         HONE_TRY_GOTO(hone_fail(HONE_BAD_INPUT,

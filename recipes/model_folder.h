@@ -6,6 +6,7 @@
 #include "hub/safetensors.h"
 #include "models/model.h"
 #include "recipes/labels.h"
+#include "recipes/recipe.h"
 
 struct hone_model_folder {
     char *path;
@@ -21,6 +22,7 @@ struct hone_model_folder {
 struct hone_model_folder_options {
     struct hone_device *device;
     enum hone_head head;
+    enum hone_precision precision;
     const struct hone_labels *labels; /* of the data; NULL: those of config.json */
     bool training;                    /* gradients too; a head that the folder lacks is initialised from `seed` */
     bool from_nothing;                /* no weights are read: config.json says the sizes, `seed` the values */
@@ -30,7 +32,8 @@ struct hone_model_folder_options {
 /* Opens the folder, given by its path or its name on the Hub (hub/cache.h): config, tokenizer, the model with its parameters recorded. Every tensor's name and shape in the
  * files is checked, no weight is read and nothing allocated: a wrong shape, a body tensor that is missing, two tensors
  * for one parameter, a tokenizer larger than the vocabulary are HONE_BAD_INPUT with the tensor's name, found and
- * expected. Without `training` a missing head is HONE_BAD_INPUT too. */
+ * expected. Without `training` a missing head is HONE_BAD_INPUT too. A precision that the device lacks is
+ * HONE_USAGE. */
 enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const char *path,
                                            struct hone_model_folder_options options);
 /* Allocates the parameters and fills them from the files, new ones as the model says from the seed. New and unused

@@ -140,8 +140,9 @@ const struct hone_option hone_options[] = {
     {"schedule.decay_type", HONE_OPTION_WORD, AT(schedule.decay_type), "cosine", WORDS("linear", "cosine", "1-sqrt"),
      .only = "warmup_stable_decay", .unless = RELATIVE_STEP, .help = "Curve of the decay"},
 
-    {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32"), .aliases = "dtype torch_dtype bf16 fp16",
-     .help = "Number format of weights and activations"},
+    {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32", "bf16", "auto"),
+     .aliases = "dtype torch_dtype bf16 fp16",
+     .help = "Format of the layers' matrix products and what they read and write; auto: bf16 where the CPU has it"},
     {"device", HONE_OPTION_WORD, AT(device), "auto", WORDS("auto", "cpu"), .aliases = "accelerator use_cpu",
      .help = "Where to compute"},
 

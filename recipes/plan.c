@@ -13,9 +13,11 @@
 
 static enum hone_status measure_gemm(double *rate, const struct hone_run *run) {
     struct hone_device *device = run->device;
+    enum hone_dtype dtype = hone_parameters_precision(run->folder.model->parameters);
     int64_t C = run->folder.model->hidden, T = 512, N = 4 * C;
-    size_t sizes[] = {(size_t)(T * C) * 4, (size_t)(N * C) * 4, (size_t)(T * N) * 4,
-                      device->ops->linear_workspace(T, N, C, HONE_F32)};
+    size_t bytes = hone_dtype_size(dtype);
+    size_t sizes[] = {(size_t)(T * C) * bytes, (size_t)(N * C) * bytes, (size_t)(T * N) * bytes,
+                      device->ops->linear_workspace(T, N, C, dtype)};
     void *buffers[4] = {NULL};
     struct hone_stream *stream = NULL;
     enum hone_status status = HONE_OK;
@@ -27,7 +29,7 @@ static enum hone_status measure_gemm(double *rate, const struct hone_run *run) {
     double best = 0, begin = hone_seconds();
     while (hone_seconds() - begin < 0.2) {
         double start = hone_seconds();
-        device->ops->linear_forward(buffers[2], buffers[0], buffers[1], NULL, T, N, C, HONE_F32, buffers[3], stream);
+        device->ops->linear_forward(buffers[2], buffers[0], buffers[1], NULL, T, N, C, dtype, buffers[3], stream);
         HONE_TRY_GOTO(device->stream_synchronize(stream));
         double now = 2.0 * (double)T * (double)N * (double)C / (hone_seconds() - start);
         if (now > best) best = now;
@@ -81,7 +83,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .micro_batch_tokens = run->micro_batch_tokens,
                               .most_tokens = run->most_tokens,
                               .most_sequences = run->most_sequences,
-                              .weights_bytes = elements * sizeof(float),
+                              .weights_bytes = hone_parameters_bytes(parameters),
                               .gradients_bytes = elements * sizeof(float),
                               .moments_bytes = hone_optimizer_bytes(parameters, &run->optimizer),
                               .arena_bytes = run->arena_bytes,
@@ -94,7 +96,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
     }
     out->peak_bytes = out->program_bytes + out->weights_bytes + out->gradients_bytes + out->moments_bytes +
                       out->arena_bytes + out->batch_bytes + out->kernels_bytes + out->transfer_bytes;
-    out->disk_bytes = 2 * out->weights_bytes + (4u << 20);
+    out->disk_bytes = 2 * elements * sizeof(float) + (4u << 20);
     count_all(out, run);
     if (!measure) return HONE_OK;
     HONE_TRY(measure_gemm(&out->gemm_rate, run));

@@ -3,10 +3,12 @@
 #include "base/arith.h"
 #include "base/memory.h"
 
-static enum hone_status open_parts(struct hone_predictor *predictor, const char *folder) {
+static enum hone_status open_parts(struct hone_predictor *predictor, const char *folder,
+                                   enum hone_precision precision) {
     struct hone_device *device;
     HONE_TRY(hone_device_open(&device, "auto"));
-    struct hone_model_folder_options options = {.device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION};
+    struct hone_model_folder_options options = {
+        .device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION, .precision = precision};
     HONE_TRY(hone_model_folder_open(&predictor->folder, folder, options));
     predictor->task = hone_task_of_config(predictor->folder.config);
     if (!predictor->task) {
@@ -24,9 +26,9 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
     return hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES);
 }
 
-enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder) {
+enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder, enum hone_precision precision) {
     *out = (struct hone_predictor){0};
-    enum hone_status status = open_parts(out, folder);
+    enum hone_status status = open_parts(out, folder, precision);
     if (status != HONE_OK) hone_predictor_close(out);
     return status;
 }

@@ -26,7 +26,7 @@ struct hone_predictor {
 
 /* A folder without a task head is HONE_BAD_INPUT. max_length: tokenizer_config.json's model_max_length, at most the
  * model's positions. */
-enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder);
+enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder, enum hone_precision precision);
 void hone_predictor_close(struct hone_predictor *predictor);
 
 /* Takes one input (valid UTF-8; pair.bytes NULL: a single text); `line` is for messages. What the caller appended to

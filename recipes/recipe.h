@@ -20,7 +20,7 @@
 
 /* In the order of the words in the option table. */
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
-enum hone_precision { HONE_PRECISION_F32 };
+enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
 

@@ -162,7 +162,7 @@ static enum hone_status plan_steps(struct hone_run *run) {
     size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes());
     const struct hone_parameters *parameters = run->folder.model->parameters;
     run->optimizer = optimizer_settings(recipe);
-    size_t states = 2 * sizeof(float) * (size_t)hone_parameters_elements(parameters) +
+    size_t states = sizeof(float) * (size_t)hone_parameters_elements(parameters) + hone_parameters_bytes(parameters) +
                     hone_optimizer_bytes(parameters, &run->optimizer);
     for (;;) {
         find_largest_micro_batch(run);
@@ -196,6 +196,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     if (status == HONE_OK) {
         struct hone_model_folder_options options = {.device = run->device,
                                                     .head = run->task->head,
+                                                    .precision = recipe->precision,
                                                     .labels = &labels,
                                                     .training = true,
                                                     .seed = (uint64_t)recipe->training.seed};

@@ -1,6 +1,7 @@
 /* The case table of kernels: each function runs one family of ops over its awkward sizes on one device and compares
  * with tests/reference_ops.h. Tolerances are relative to the largest value of the array; f32 has a unit roundoff of
- * 6e-8, and sums of n terms in any sensible order stay within sqrt(n) or so of that, hence 1e-5 unless stated. */
+ * 6e-8, and sums of n terms in any sensible order stay within sqrt(n) or so of that, hence 1e-5 unless stated. In bf16
+ * inputs are rounded first, and a result may be off by half a unit of bf16 more. */
 #ifndef HONE_TESTS_KERNEL_CASES_H
 #define HONE_TESTS_KERNEL_CASES_H
 
@@ -13,6 +14,17 @@ struct kernel_noise {
 };
 struct kernel_noise kernel_noise(int64_t n, double scale, uint32_t seed);
 void kernel_noise_free(struct kernel_noise *noise);
+/* The same rounded to k->dtype. */
+struct kernel_noise kernel_values(const struct kernel_buffers *k, int64_t n, double scale, uint32_t seed);
+/* Buffers of n values in k->dtype, as kernel_input() and the others make them. */
+void *kernel_input_values(struct kernel_buffers *k, const char *name, const float *values, int64_t n);
+void *kernel_inout_values(struct kernel_buffers *k, const char *name, const float *values, int64_t n);
+void *kernel_output_values(struct kernel_buffers *k, const char *name, int64_t n);
+/* n values of `dtype` from the device as f32. */
+void kernel_read_values(struct kernel_buffers *k, float *values, const void *device_memory, enum hone_dtype dtype,
+                        int64_t n);
+/* Round to nearest even, written for f32 arithmetic alone: independent of the kernels' way by bits. */
+float kernel_round_bf16(float x);
 /* An f64 array, owned by the caller. */
 double *kernel_doubles(int64_t n);
 /* Reads n f32 values from the device and compares them. An absolute tolerance is for results that cancel to less than
@@ -21,6 +33,11 @@ void kernel_compare_within(struct kernel_buffers *k, const char *name, const voi
                            int64_t n, double absolute, double relative);
 void kernel_compare(struct kernel_buffers *k, const char *name, const void *device_memory, const double *want,
                     int64_t n, double relative);
+/* want moved towards got by what rounding to dtype may do: half a unit of bf16, 2^-8 of it at most. */
+double kernel_nearest(double want, double got, enum hone_dtype dtype);
+/* The same for values of a dtype, each want moved by kernel_nearest() first. */
+void kernel_compare_values(struct kernel_buffers *k, const char *name, const void *device_memory, enum hone_dtype dtype,
+                           const double *want, int64_t n, double absolute, double relative);
 
 /* Dropout with p = 0.1 (0.5 with `half`) for T rows of which `rows` may be a selection; host copies for the reference,
  * device ones for the kernel. Everything lives until kernel_finish() and kernel_dropout_free(). */

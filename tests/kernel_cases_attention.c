@@ -15,7 +15,8 @@ struct attention_case {
     bool packed, causal, pruned, dropout;
 };
 
-/* A matrix of n columns within rows of `stride`, everything else NaN. */
+/* A matrix of n columns within rows of `stride`, everything else NaN; in f32, which becomes k->dtype when it is
+ * copied to the device. */
 static float *spread(const float *dense, int64_t rows, int64_t n, int64_t stride) {
     float *matrix = hone_alloc((size_t)(rows * stride), F4, "test matrix");
     memset(matrix, 0xFF, (size_t)(rows * stride) * F4);
@@ -24,25 +25,27 @@ static float *spread(const float *dense, int64_t rows, int64_t n, int64_t stride
 }
 
 /* Compares columns [from, from + n) of a device matrix; with `last` the columns behind it must still be NaN. */
-static void compare_columns(struct kernel_buffers *k, const char *name, const float *matrix, int64_t stride,
-                            const double *want, int64_t rows, int64_t n, bool last) {
+static void compare_columns(struct kernel_buffers *k, const char *name, const void *matrix, enum hone_dtype dtype,
+                            int64_t stride, const double *want, int64_t rows, int64_t n, bool last) {
     float *got = hone_alloc((size_t)(rows * n), F4, "test values");
+    double *near = kernel_doubles(rows * n);
     float *all = hone_alloc((size_t)(rows * stride), F4, "test values");
     /* The matrix may start inside a packed one: its last row has only the columns up to n. */
-    if (rows > 0) kernel_read(k, all, matrix, (size_t)((rows - 1) * stride + n) * F4);
+    if (rows > 0) kernel_read_values(k, all, matrix, dtype, (rows - 1) * stride + n);
     for (int64_t i = 0; i < rows; i++) {
         memcpy(got + i * n, all + i * stride, (size_t)n * F4);
         for (int64_t c = n; last && i + 1 < rows && c < n + 2; c++) {
             uint32_t bits;
             memcpy(&bits, all + i * stride + c, F4);
-            if (bits != 0xFFFFFFFF) fail_msg("%s: column %lld behind it was written", name, (long long)(c - n));
+            if (bits >> 16 != 0xFFFF) fail_msg("%s: column %lld behind it was written", name, (long long)(c - n));
         }
     }
     /* The gradient of a score is p (dp - sum of p dp): where a query sees one key that is 0, and what remains is the
      * rounding of two sums of up to 128 products of size 1, times keys of size 1; hence the absolute part. */
-    test_close(name, got, want, rows * n, 4e-6, 1e-5);
-    hone_free(got);
-    hone_free(all);
+    double absolute = 4e-6, relative = 1e-5;
+    for (int64_t i = 0; i < rows * n; i++) near[i] = kernel_nearest(want[i], (double)got[i], dtype);
+    test_close(name, got, near, rows * n, absolute, relative);
+    hone_free(got), hone_free(all), hone_free(near);
 }
 
 static void attention_run(struct kernel_buffers *k, const struct attention_case *c) {
@@ -71,8 +74,8 @@ static void attention_run(struct kernel_buffers *k, const struct attention_case 
     a.cu_k = kernel_input(k, "cu_k", cu_k, cu_bytes);
     a.row_of_q = kernel_input(k, "row_of_q", host.row_of_q, rows_bytes);
 
-    struct kernel_noise q = kernel_noise(R * width, 1, 1), key = kernel_noise(T * width, 1, 2);
-    struct kernel_noise v = kernel_noise(T * width, 1, 3), dout = kernel_noise(R * width, 1, 4);
+    struct kernel_noise q = kernel_values(k, R * width, 1, 1), key = kernel_values(k, T * width, 1, 2);
+    struct kernel_noise v = kernel_values(k, T * width, 1, 3), dout = kernel_values(k, R * width, 1, 4);
     double *out = kernel_doubles(R * width), *lse = kernel_doubles(R * c->H), *dq = kernel_doubles(R * width);
     double *dk = kernel_doubles(T * width), *dv = kernel_doubles(T * width);
     reference_attention_forward(out, lse, q.d, key.d, v.d, &host, drop_host);
@@ -82,8 +85,9 @@ static void attention_run(struct kernel_buffers *k, const struct attention_case 
     int64_t kv_stride = c->packed ? 3 * width + 2 : width, q_stride = c->packed && !c->pruned ? kv_stride : width + 1;
     float *q_host = spread(q.f, R, width, q_stride), *k_host = spread(key.f, T, width, kv_stride);
     float *v_host = spread(v.f, T, width, kv_stride);
-    float *q_d, *k_d, *v_d, *dq_d, *dk_d, *dv_d;
-    size_t q_bytes = (size_t)(R * q_stride) * F4, kv_bytes = (size_t)(T * kv_stride) * F4;
+    void *q_d, *k_d, *v_d, *dq_d, *dk_d, *dv_d;
+    int64_t q_size = R * q_stride, kv_size = T * kv_stride;
+    size_t part = (size_t)width * hone_dtype_size(k->dtype);
     if (c->packed) {
         int64_t first = c->pruned ? 0 : width;
         for (int64_t t = 0; t < T; t++) {
@@ -92,30 +96,31 @@ static void attention_run(struct kernel_buffers *k, const struct attention_case 
             memcpy(row + first + width, v_host + t * kv_stride, (size_t)width * F4);
             if (!c->pruned) memcpy(row, q.f + t * width, (size_t)width * F4);
         }
-        float *packed = kernel_input(k, "packed q k v", k_host, kv_bytes), *gradient;
-        gradient = kernel_output(k, "packed gradients", kv_bytes);
-        q_d = c->pruned ? kernel_input(k, "q", q_host, q_bytes) : packed;
-        dq_d = c->pruned ? kernel_output(k, "dq", q_bytes) : gradient;
-        k_d = packed + first, v_d = k_d + width, dk_d = gradient + first, dv_d = dk_d + width;
+        char *packed = kernel_input_values(k, "packed q k v", k_host, kv_size), *gradient;
+        gradient = kernel_output_values(k, "packed gradients", kv_size);
+        q_d = c->pruned ? kernel_input_values(k, "q", q_host, q_size) : packed;
+        dq_d = c->pruned ? kernel_output_values(k, "dq", q_size) : gradient;
+        k_d = packed + (c->pruned ? 0 : part), v_d = (char *)k_d + part;
+        dk_d = gradient + (c->pruned ? 0 : part), dv_d = (char *)dk_d + part;
     } else {
-        q_d = kernel_input(k, "q", q_host, q_bytes), dq_d = kernel_output(k, "dq", q_bytes);
-        k_d = kernel_input(k, "k", k_host, kv_bytes), dk_d = kernel_output(k, "dk", kv_bytes);
-        v_d = kernel_input(k, "v", v_host, kv_bytes), dv_d = kernel_output(k, "dv", kv_bytes);
+        q_d = kernel_input_values(k, "q", q_host, q_size), dq_d = kernel_output_values(k, "dq", q_size);
+        k_d = kernel_input_values(k, "k", k_host, kv_size), dk_d = kernel_output_values(k, "dk", kv_size);
+        v_d = kernel_input_values(k, "v", v_host, kv_size), dv_d = kernel_output_values(k, "dv", kv_size);
     }
-    void *out_d = kernel_output(k, "out", (size_t)(R * width) * F4);
+    void *out_d = kernel_output_values(k, "out", R * width);
     void *lse_d = kernel_output(k, "lse", (size_t)(R * c->H) * F4);
-    void *dout_d = kernel_input(k, "dout", dout.f, (size_t)(R * width) * F4);
-    void *workspace = kernel_output(k, "workspace", KERNEL(k, attention_workspace)(&a, HONE_F32));
+    void *dout_d = kernel_input_values(k, "dout", dout.f, R * width);
+    void *workspace = kernel_output(k, "workspace", KERNEL(k, attention_workspace)(&a, k->dtype));
     KERNEL(k, attention_forward)
-    (out_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, HONE_F32, workspace, k->stream);
-    compare_columns(k, "attention out", out_d, width, out, R, width, false);
-    compare_columns(k, "attention lse", lse_d, c->H, lse, R, c->H, false);
+    (out_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, k->dtype, workspace, k->stream);
+    compare_columns(k, "attention out", out_d, k->dtype, width, out, R, width, false);
+    compare_columns(k, "attention lse", lse_d, HONE_F32, c->H, lse, R, c->H, false);
     KERNEL(k, attention_backward)
-    (dq_d, dk_d, dv_d, dout_d, out_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, HONE_F32,
+    (dq_d, dk_d, dv_d, dout_d, lse_d, q_d, q_stride, k_d, kv_stride, v_d, kv_stride, &a, drop_device, k->dtype,
      workspace, k->stream);
-    compare_columns(k, "attention dq", dq_d, q_stride, dq, R, width, false);
-    compare_columns(k, "attention dk", dk_d, kv_stride, dk, T, width, false);
-    compare_columns(k, "attention dv", dv_d, kv_stride, dv, T, width, c->packed);
+    compare_columns(k, "attention dq", dq_d, k->dtype, q_stride, dq, R, width, false);
+    compare_columns(k, "attention dk", dk_d, k->dtype, kv_stride, dk, T, width, false);
+    compare_columns(k, "attention dv", dv_d, k->dtype, kv_stride, dv, T, width, c->packed);
     kernel_finish(k);
     kernel_dropout_free(&drop);
     kernel_noise_free(&q), kernel_noise_free(&key), kernel_noise_free(&v), kernel_noise_free(&dout);

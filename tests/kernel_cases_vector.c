@@ -14,19 +14,20 @@ static const int64_t lengths[] = {1, 7, 15, 16, 17, 63, 64, 65, 1023, 1500, 2000
 enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
 
 static void activation_case(struct kernel_buffers *k, enum hone_activation kind, int64_t n, double scale) {
-    struct kernel_noise x = kernel_noise(n, scale, 1), dy = kernel_noise(n, 1, 2);
+    struct kernel_noise x = kernel_values(k, n, scale, 1), dy = kernel_values(k, n, 1, 2);
     double *y = kernel_doubles(n), *dx = kernel_doubles(n);
-    size_t bytes = (size_t)n * F4;
     for (int64_t i = 0; i < n; i++) {
         y[i] = reference_activation(x.d[i], kind);
         dx[i] = dy.d[i] * reference_activation_slope(x.d[i], kind);
     }
-    void *x_d = kernel_input(k, "x", x.f, bytes), *dy_d = kernel_input(k, "dy", dy.f, bytes);
-    void *y_d = kernel_output(k, "y", bytes), *dx_d = kernel_output(k, "dx", bytes);
-    KERNEL(k, activation_forward)(y_d, x_d, kind, n, HONE_F32, k->stream);
-    kernel_compare(k, "activation_forward", y_d, y, n, 1e-6);
-    KERNEL(k, activation_backward)(dx_d, dy_d, kind == HONE_TANH ? y_d : x_d, kind, n, HONE_F32, k->stream);
-    kernel_compare(k, "activation_backward", dx_d, dx, n, kind == HONE_TANH && scale < 1 ? 1e-6 : f32_tolerance);
+    void *x_d = kernel_input_values(k, "x", x.f, n), *dy_d = kernel_input_values(k, "dy", dy.f, n);
+    void *y_d = kernel_output_values(k, "y", n), *dx_d = kernel_output_values(k, "dx", n);
+    KERNEL(k, activation_forward)(y_d, x_d, kind, n, k->dtype, k->stream);
+    kernel_compare_values(k, "activation_forward", y_d, k->dtype, y, n, 1e-30, 1e-6);
+    KERNEL(k, activation_backward)(dx_d, dy_d, kind == HONE_TANH ? y_d : x_d, kind, n, k->dtype, k->stream);
+    /* tanh's slope comes from its output: 1 - y^2 of a rounded y is off by up to 2 |y| half units. */
+    double relative = kind != HONE_TANH ? f32_tolerance : k->dtype == HONE_BF16 ? 1.0 / 128 : scale < 1 ? 1e-6 : 1e-5;
+    kernel_compare_values(k, "activation_backward", dx_d, k->dtype, dx, n, 1e-30, relative);
     kernel_finish(k);
     kernel_noise_free(&x), kernel_noise_free(&dy), hone_free(y), hone_free(dx);
 }
@@ -60,32 +61,33 @@ void kernel_cases_activation(struct kernel_buffers *k) {
             activation_case(k, (enum hone_activation)kind, lengths[i], 1);
             activation_case(k, (enum hone_activation)kind, lengths[i], i % 2 ? 0.01 : 4);
         }
-        activation_extremes(k, (enum hone_activation)kind);
+        if (k->dtype == HONE_F32) activation_extremes(k, (enum hone_activation)kind);
     }
 }
 
 static void cross_entropy_case(struct kernel_buffers *k, int64_t R, int64_t V, double spread, bool weighted) {
     const float scale = 0.37f, old = 1.25f;
-    size_t bytes = (size_t)(R * V) * F4;
-    struct kernel_noise logits = kernel_noise(R * V, spread, 1), weights = kernel_noise(R, 1, 2);
+    struct kernel_noise logits = kernel_values(k, R * V, spread, 1), weights = kernel_noise(R, 1, 2);
     int32_t *labels = hone_alloc((size_t)R, sizeof(int32_t), "test labels");
     for (int64_t r = 0; r < R; r++) labels[r] = r % 5 == 3 ? -100 : (int32_t)((r * 7) % V);
     const double *w = weighted ? weights.d : NULL;
     double *dlogits = kernel_doubles(R * V), loss;
     loss = (double)old + reference_cross_entropy(logits.d, labels, w, (double)scale, R, V);
     reference_cross_entropy_backward(dlogits, logits.d, labels, w, (double)scale, R, V);
-    void *logits_d = kernel_input(k, "logits", logits.f, bytes), *out_d = kernel_output(k, "dlogits", bytes);
-    void *in_place = kernel_inout(k, "logits in place", logits.f, bytes);
+    void *logits_d = kernel_input_values(k, "logits", logits.f, R * V),
+         *out_d = kernel_output_values(k, "dlogits", R * V);
+    void *in_place = kernel_inout_values(k, "logits in place", logits.f, R * V);
     void *labels_d = kernel_input(k, "labels", labels, (size_t)R * sizeof(int32_t));
     void *weights_d = kernel_input(k, "weights", weighted ? weights.f : NULL, (size_t)R * F4);
     void *loss_d = kernel_inout(k, "loss", &old, F4);
-    KERNEL(k, cross_entropy_forward)(loss_d, logits_d, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
+    KERNEL(k, cross_entropy_forward)(loss_d, logits_d, labels_d, weights_d, scale, R, V, k->dtype, k->stream);
     kernel_compare(k, "cross_entropy_forward", loss_d, &loss, 1, f32_tolerance);
-    KERNEL(k, cross_entropy_backward)(out_d, logits_d, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
+    KERNEL(k, cross_entropy_backward)(out_d, logits_d, labels_d, weights_d, scale, R, V, k->dtype, k->stream);
     /* Where a row is sure of its label, softmax - 1 is what rounding leaves of it: 1.2e-7 of scale * weight < 1.5. */
-    kernel_compare_within(k, "cross_entropy_backward", out_d, dlogits, R * V, 1.8e-7, f32_tolerance);
-    KERNEL(k, cross_entropy_backward)(in_place, in_place, labels_d, weights_d, scale, R, V, HONE_F32, k->stream);
-    kernel_compare_within(k, "cross_entropy_backward in place", in_place, dlogits, R * V, 1.8e-7, f32_tolerance);
+    kernel_compare_values(k, "cross_entropy_backward", out_d, k->dtype, dlogits, R * V, 1.8e-7, f32_tolerance);
+    KERNEL(k, cross_entropy_backward)(in_place, in_place, labels_d, weights_d, scale, R, V, k->dtype, k->stream);
+    kernel_compare_values(k, "cross_entropy_backward in place", in_place, k->dtype, dlogits, R * V, 1.8e-7,
+                          f32_tolerance);
     kernel_finish(k);
     kernel_noise_free(&logits), kernel_noise_free(&weights), hone_free(labels), hone_free(dlogits);
 }
@@ -97,6 +99,7 @@ void kernel_cases_cross_entropy(struct kernel_buffers *k) {
         cross_entropy_case(k, sizes[i][0], sizes[i][1], 1, false);
         cross_entropy_case(k, sizes[i][0], sizes[i][1], 30, true);
     }
+    if (k->dtype != HONE_F32) return;
     /* A confident row keeps the digits of its small loss: log(1 + exp(-10)). */
     float logits[2] = {60, 50}, loss = 0;
     int32_t label = 0;

@@ -154,7 +154,7 @@ static void logits_do_not_depend_on_the_batch(void **state) {
     const char *folder = test_scratch();
     tiny_folder(tiny_path(folder, "model"), 2, 3);
     struct hone_predictor predictor;
-    TEST_OK(hone_predictor_open(&predictor, tiny_path(folder, "model")));
+    TEST_OK(hone_predictor_open(&predictor, tiny_path(folder, "model"), HONE_PRECISION_F32));
     for (uint64_t i = 0; i < 64; i++) {
         int label;
         bool full;
@@ -204,7 +204,7 @@ static void predictions_keep_the_order_of_inputs(void **state) {
     const char *folder = test_scratch();
     tiny_folder(tiny_path(folder, "model"), 3, 3);
     struct hone_predictor predictor;
-    TEST_OK(hone_predictor_open(&predictor, tiny_path(folder, "model")));
+    TEST_OK(hone_predictor_open(&predictor, tiny_path(folder, "model"), HONE_PRECISION_F32));
     static uint64_t straight[N], turned[N];
     for (uint64_t i = 0; i < N; i++) straight[i] = turned[N - 1 - i] = i;
     char *a = predict(&predictor, straight, N), *b = predict(&predictor, turned, N);

@@ -5,11 +5,13 @@
 
 #include "base/memory.h"
 #include "kernels/device.h"
+#include "tests/kernel_cases.h"
 #include "tests/support.h"
 
 static struct hone_device *device;
 static struct hone_stream *stream;
 static const struct hone_ops *ops;
+static enum hone_dtype dtype; /* that a test runs in */
 static const int threads[] = {1, 2, 3, 8};
 enum { F4 = sizeof(float), THREADS = sizeof(threads) / sizeof(threads[0]) };
 
@@ -18,6 +20,18 @@ static int setup(void **state) {
     TEST_OK(hone_device_open(&device, "cpu"));
     ops = device->ops;
     TEST_OK(device->stream_create(device, &stream));
+    return 0;
+}
+
+static int in_f32(void **state) {
+    (void)state;
+    dtype = HONE_F32;
+    return 0;
+}
+
+static int in_bf16(void **state) {
+    (void)state;
+    dtype = HONE_BF16;
     return 0;
 }
 
@@ -33,6 +47,10 @@ static void skip_unless_bits_hold(void) {
     if (!report.bits_hold) skip();
 }
 
+static void skip_without_dtype(void) {
+    if (dtype == HONE_BF16 && device->bf16_why_not) skip();
+}
+
 static float *floats(int64_t n) { return hone_calloc((size_t)n, F4, "test values"); }
 
 static float *noise(int64_t n, uint32_t seed) {
@@ -41,15 +59,33 @@ static float *noise(int64_t n, uint32_t seed) {
     return values;
 }
 
+/* Noise in dtype with room for as many floats. */
+static void *values(int64_t n, uint32_t seed) {
+    float *noisy = noise(n, seed);
+    if (dtype == HONE_F32) return noisy;
+    uint16_t *halves = hone_calloc((size_t)n, F4, "test values");
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, noisy + i, F4);
+        halves[i] = (uint16_t)(bits >> 16);
+    }
+    hone_free(noisy);
+    return halves;
+}
+
+static size_t bytes(int64_t n) { return (size_t)n * hone_dtype_size(dtype); }
+static void *at(void *matrix, int64_t i) { return (char *)matrix + bytes(i); }
+
 /* With room for whole blocks of rows; those from T on zero: linear_backward_weight zeroes them anyway. */
-static float *padded_noise(int64_t T, int64_t C, uint32_t seed) {
-    float *values = floats(hone_rows(T) * C);
-    test_noise(values, NULL, T * C, 1, seed);
-    return values;
+static void *padded_values(int64_t T, int64_t C, uint32_t seed) {
+    void *padded = hone_calloc((size_t)(hone_rows(T) * C), F4, "test values"), *rows = values(T * C, seed);
+    memcpy(padded, rows, bytes(T * C));
+    hone_free(rows);
+    return padded;
 }
 
 static void *linear_scratch(int64_t T, int64_t N, int64_t K) {
-    return hone_alloc(ops->linear_workspace(T, N, K, HONE_F32), 1, "test workspace");
+    return hone_alloc(ops->linear_workspace(T, N, K, dtype), 1, "test workspace");
 }
 
 /* Rows of y = x w^T + b and of dx = dy w: in one batch of T, and `count` of them from row `at` on as a batch, with
@@ -58,23 +94,24 @@ static void linear_rows(int64_t N, int64_t K) {
     enum { T = 300 };
     static const int64_t parts[][2] = {{0, 1}, {31, 1}, {299, 1}, {17, 33}, {100, 65}, {3, 140}};
     int64_t rows = hone_rows(T);
-    float *x = noise(rows * K, 1), *w = noise(N * K, 2), *b = noise(N, 3), *dy = noise(rows * N, 4);
-    float *y = floats(rows * N), *dx = floats(rows * K), *part = floats(rows * (N > K ? N : K)), *copy;
+    float *b = noise(N, 3);
+    void *x = values(rows * K, 1), *w = values(N * K, 2), *dy = values(rows * N, 4), *copy;
+    void *y = floats(rows * N), *dx = floats(rows * K), *part = floats(rows * (N > K ? N : K));
     void *scratch = linear_scratch(T, N, K);
-    ops->linear_forward(y, x, w, b, T, N, K, HONE_F32, scratch, stream);
-    ops->linear_backward_input(dx, dy, w, false, T, N, K, HONE_F32, scratch, stream);
+    ops->linear_forward(y, x, w, b, T, N, K, dtype, scratch, stream);
+    ops->linear_backward_input(dx, dtype, dy, w, false, T, N, K, dtype, scratch, stream);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        int64_t at = parts[i][0], count = parts[i][1];
+        int64_t from = parts[i][0], count = parts[i][1];
         void *part_scratch = linear_scratch(count, N, K);
-        copy = noise(rows * K, 5);
-        memcpy(copy, x + at * K, (size_t)(count * K) * F4);
-        ops->linear_forward(part, copy, w, b, count, N, K, HONE_F32, part_scratch, stream);
-        test_same_bits("linear_forward rows", part, y + at * N, (size_t)(count * N) * F4);
+        copy = values(rows * K, 5);
+        memcpy(copy, at(x, from * K), bytes(count * K));
+        ops->linear_forward(part, copy, w, b, count, N, K, dtype, part_scratch, stream);
+        test_same_bits("linear_forward rows", part, at(y, from * N), bytes(count * N));
         hone_free(copy);
-        copy = noise(rows * N, 6);
-        memcpy(copy, dy + at * N, (size_t)(count * N) * F4);
-        ops->linear_backward_input(part, copy, w, false, count, N, K, HONE_F32, part_scratch, stream);
-        test_same_bits("linear_backward_input rows", part, dx + at * K, (size_t)(count * K) * F4);
+        copy = values(rows * N, 6);
+        memcpy(copy, at(dy, from * N), bytes(count * N));
+        ops->linear_backward_input(part, dtype, copy, w, false, count, N, K, dtype, part_scratch, stream);
+        test_same_bits("linear_backward_input rows", part, at(dx, from * K), bytes(count * K));
         hone_free(copy), hone_free(part_scratch);
     }
     TEST_OK(device->stream_synchronize(stream));
@@ -85,6 +122,7 @@ static void linear_rows(int64_t N, int64_t K) {
 static void test_linear_rows(void **state) {
     (void)state;
     skip_unless_bits_hold();
+    skip_without_dtype();
     static const int64_t sizes[] = {1, 2, 7, 32, 63, 65, 384};
     enum { N = sizeof(sizes) / sizeof(sizes[0]) };
     for (int i = 0; i < N; i++)
@@ -112,7 +150,8 @@ static void same_for_threads(const char *name, void (*run)(void *out, const void
 
 struct linear {
     int64_t T, N, K;
-    float *x, *dy, *w;
+    void *x, *dy, *w;
+    float *bias;
 };
 
 static void linear_all(void *out, const void *user) {
@@ -120,30 +159,32 @@ static void linear_all(void *out, const void *user) {
     float *y = out, *dx = y + hone_rows(u->T) * u->N, *dw = dx + hone_rows(u->T) * u->K, *db = dw + u->N * u->K;
     void *scratch = linear_scratch(u->T, u->N, u->K);
     memset(dw, 0, (size_t)(u->N * u->K + u->N) * F4);
-    ops->linear_forward(y, u->x, u->w, u->w, u->T, u->N, u->K, HONE_F32, scratch, stream);
-    ops->linear_backward_input(dx, u->dy, u->w, false, u->T, u->N, u->K, HONE_F32, scratch, stream);
-    ops->linear_backward_weight(dw, db, u->dy, u->x, u->T, u->N, u->K, HONE_F32, scratch, stream);
+    ops->linear_forward(y, u->x, u->w, u->bias, u->T, u->N, u->K, dtype, scratch, stream);
+    ops->linear_backward_input(dx, dtype, u->dy, u->w, false, u->T, u->N, u->K, dtype, scratch, stream);
+    ops->linear_backward_weight(dw, db, u->dy, u->x, u->T, u->N, u->K, dtype, scratch, stream);
     hone_free(scratch);
 }
 
 static void test_linear_threads(void **state) {
     (void)state;
     skip_unless_bits_hold();
+    skip_without_dtype();
     static const int64_t sizes[][3] = {{736, 384, 384}, {736, 1152, 384}, {300, 1536, 384}, {300, 384, 1536},
                                        {2048, 32, 32},  {2048, 2, 384},   {32, 2, 384},     {100, 63, 65},
                                        {1500, 7, 1},    {1023, 1, 7}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int64_t T = sizes[i][0], N = sizes[i][1], K = sizes[i][2], rows = hone_rows(T);
-        struct linear u = {T, N, K, padded_noise(T, K, 1), padded_noise(T, N, 2), noise(N * K, 3)};
+        struct linear u = {T, N, K, padded_values(T, K, 1), padded_values(T, N, 2), values(N * K, 3), noise(N, 4)};
         same_for_threads("linear", linear_all, &u, (size_t)(rows * N + rows * K + N * K + N) * F4);
-        hone_free(u.x), hone_free(u.dy), hone_free(u.w);
+        hone_free(u.x), hone_free(u.dy), hone_free(u.w), hone_free(u.bias);
     }
 }
 
 /* A batch of T tokens of C with everything that the kernels below read. */
 struct batch {
     int64_t T, C;
-    float *x, *r, *dy, *gamma, *table;
+    float *x, *dy, *gamma;
+    void *r, *z, *dz; /* in dtype */
     int32_t *ids;
     int64_t *keys;
     struct hone_step step;
@@ -154,10 +195,11 @@ static void batch_make(struct batch *b, int64_t T, int64_t C) {
     *b = (struct batch){T,
                         C,
                         noise(T * C, 1),
-                        noise(T * C, 2),
                         noise(T * C, 3),
                         noise(C, 4),
-                        noise(11 * C, 5),
+                        values(T * C, 2),
+                        values(T * C, 5),
+                        values(T * C, 6),
                         NULL,
                         NULL,
                         {.seed = 1, .step = 2},
@@ -169,7 +211,7 @@ static void batch_make(struct batch *b, int64_t T, int64_t C) {
 }
 
 static void batch_free(struct batch *b) {
-    hone_free(b->x), hone_free(b->r), hone_free(b->dy), hone_free(b->gamma), hone_free(b->table);
+    hone_free(b->x), hone_free(b->r), hone_free(b->dy), hone_free(b->gamma), hone_free(b->z), hone_free(b->dz);
     hone_free(b->ids), hone_free(b->keys);
 }
 
@@ -180,10 +222,10 @@ static void norm_all(void *out, const void *user) {
     float *rstd = mean + b->T;
     void *scratch = hone_alloc(ops->residual_layer_norm_backward_workspace(b->T, b->C), 1, "test workspace");
     memset(dgamma, 0, (size_t)(2 * b->C) * F4);
-    ops->residual_layer_norm_forward(y, mean, rstd, b->x, b->r, b->gamma, b->gamma, 1e-5f, &b->drop, b->T, b->C,
-                                     HONE_F32, stream);
+    ops->residual_layer_norm_forward(y, mean, rstd, b->x, b->r, b->gamma, b->gamma, 1e-5f, &b->drop, b->T, b->C, dtype,
+                                     stream);
     ops->residual_layer_norm_backward(dx, dr, dgamma, dbeta, b->dy, b->x, b->r, mean, rstd, b->gamma, false, &b->drop,
-                                      b->T, b->C, HONE_F32, scratch, stream);
+                                      b->T, b->C, dtype, scratch, stream);
     hone_free(scratch);
 }
 
@@ -191,12 +233,12 @@ static void rows_all(void *out, const void *user) {
     const struct batch *b = user;
     int64_t n = b->T * b->C;
     float *y = out, *dx = y + n, *z = dx + n, *dtable = z + n;
-    ops->activation_forward(y, b->x, HONE_GELU_ERF, n, HONE_F32, stream);
-    ops->activation_backward(dx, b->dy, b->x, HONE_GELU_ERF, n, HONE_F32, stream);
-    ops->dropout(z, b->x, &b->drop, b->T, b->C, HONE_F32, stream);
-    ops->add(z, b->r, n, HONE_F32, stream);
+    ops->activation_forward(y, b->z, HONE_GELU_ERF, n, dtype, stream);
+    ops->activation_backward(dx, b->dz, b->z, HONE_GELU_ERF, n, dtype, stream);
+    ops->dropout(z, b->z, &b->drop, b->T, b->C, dtype, stream);
+    ops->add(z, b->r, n, dtype, stream);
     memset(dtable, 0, (size_t)(11 * b->C) * F4);
-    ops->embedding_backward(dtable, b->ids, NULL, NULL, NULL, NULL, b->dy, b->T, b->C, HONE_F32, stream);
+    ops->embedding_backward(dtable, b->ids, NULL, NULL, NULL, NULL, b->dy, b->T, b->C, stream);
 }
 
 static void optimizer_all(void *out, const void *user) {
@@ -236,12 +278,13 @@ static void loss_all(void *out, const void *user) {
     const struct batch *b = user;
     float *loss = out, *dlogits = loss + 1;
     *loss = 0;
-    ops->cross_entropy_forward(loss, b->x, b->ids, NULL, 0.1f, b->T, b->C, HONE_F32, stream);
-    ops->cross_entropy_backward(dlogits, b->x, b->ids, NULL, 0.1f, b->T, b->C, HONE_F32, stream);
+    ops->cross_entropy_forward(loss, b->z, b->ids, NULL, 0.1f, b->T, b->C, dtype, stream);
+    ops->cross_entropy_backward(dlogits, b->z, b->ids, NULL, 0.1f, b->T, b->C, dtype, stream);
 }
 
 static void test_threads(void **state) {
     (void)state;
+    skip_without_dtype();
     static const int64_t sizes[][2] = {{736, 384}, {1500, 65}, {333, 127}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int64_t T = sizes[i][0], C = sizes[i][1], n = T * C;
@@ -259,24 +302,24 @@ static void test_threads(void **state) {
 /* LayerNorm, dropout and loss of one row by itself. */
 static void test_rows_alone(void **state) {
     (void)state;
+    skip_without_dtype();
     struct batch b;
     batch_make(&b, 100, 129);
     int64_t C = b.C, n = b.T * C;
     float *y = floats(n), *mean = floats(b.T), *rstd = floats(b.T), *one = floats(C), one_mean, one_rstd;
-    ops->residual_layer_norm_forward(y, mean, rstd, b.x, b.r, b.gamma, b.gamma, 1e-5f, &b.drop, b.T, C, HONE_F32,
-                                     stream);
+    ops->residual_layer_norm_forward(y, mean, rstd, b.x, b.r, b.gamma, b.gamma, 1e-5f, &b.drop, b.T, C, dtype, stream);
     for (int32_t t = 0; t < b.T; t += 9) {
         /* The row is a selection of one of the batch's rows, as in a pruned last layer. */
         struct hone_dropout drop = b.drop;
         drop.rows = &t;
-        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, b.r + t * C, b.gamma, b.gamma, 1e-5f,
-                                         &drop, 1, C, HONE_F32, stream);
+        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, at(b.r, t * C), b.gamma, b.gamma,
+                                         1e-5f, &drop, 1, C, dtype, stream);
         test_same_bits("residual_layer_norm alone", one, y + t * C, (size_t)C * F4);
         test_same_bits("mean alone", &one_mean, &mean[t], F4);
         /* Or the row of a batch of its own with the same key. */
         drop = b.drop, drop.row_key = b.keys + t;
-        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, b.r + t * C, b.gamma, b.gamma, 1e-5f,
-                                         &drop, 1, C, HONE_F32, stream);
+        ops->residual_layer_norm_forward(one, &one_mean, &one_rstd, b.x + t * C, at(b.r, t * C), b.gamma, b.gamma,
+                                         1e-5f, &drop, 1, C, dtype, stream);
         test_same_bits("residual_layer_norm alone, own key", one, y + t * C, (size_t)C * F4);
     }
     hone_free(y), hone_free(mean), hone_free(rstd), hone_free(one);
@@ -289,23 +332,23 @@ struct attention {
     const int32_t *cu_q, *cu_k, *rows;
     int32_t B;
     int64_t R;
-    const float *q, *kv, *dout; /* rows of AW, 2 AW, AW */
+    void *q, *kv, *dout; /* rows of AW, 2 AW, AW */
     struct hone_dropout drop;
     bool causal;
 };
 
-/* out [R], lse [R], dq [R], dk and dv [T], one after the other. */
+/* out [R], lse [R], dq [R], dk and dv [T], one after the other, in room for f32. */
 static void attention_all(void *result, const void *user) {
     const struct attention *u = user;
     int64_t T = u->cu_k[u->B], first = u->cu_k[0];
     struct hone_attention a = {u->cu_q, u->cu_k, u->rows, u->B, u->R, T, 130, AH, AD, 0.2f, u->causal};
     float *out = result, *lse = out + u->R * AW, *dq = lse + u->R * AH, *dkv = dq + u->R * AW;
-    void *scratch = hone_alloc(ops->attention_workspace(&a, HONE_F32), 1, "test workspace");
+    void *scratch = hone_alloc(ops->attention_workspace(&a, dtype), 1, "test workspace");
     assert_int_equal(first, 0);
-    ops->attention_forward(out, lse, u->q, AW, u->kv, 2 * AW, u->kv + AW, 2 * AW, &a, &u->drop, HONE_F32, scratch,
+    ops->attention_forward(out, lse, u->q, AW, u->kv, 2 * AW, at(u->kv, AW), 2 * AW, &a, &u->drop, dtype, scratch,
                            stream);
-    ops->attention_backward(dq, dkv, dkv + AW, u->dout, out, lse, u->q, AW, u->kv, 2 * AW, u->kv + AW, 2 * AW, &a,
-                            &u->drop, HONE_F32, scratch, stream);
+    ops->attention_backward(dq, dkv, at(dkv, AW), u->dout, lse, u->q, AW, u->kv, 2 * AW, at(u->kv, AW), 2 * AW, &a,
+                            &u->drop, dtype, scratch, stream);
     hone_free(scratch);
 }
 
@@ -313,45 +356,46 @@ static int64_t attention_size(int64_t R, int64_t T) { return R * (2 * AW + AH) +
 
 static void test_attention(void **state) {
     (void)state;
+    skip_without_dtype();
     static const int32_t cu[] = {0, 23, 23, 40, 170};
     for (int causal = 0; causal < 2; causal++) {
         struct batch b;
         batch_make(&b, AT, AW);
-        float *kv = noise(AT * 2 * AW, 7), *all = floats(attention_size(AT, AT)),
-              *part = floats(attention_size(AT, AT));
-        struct attention u = {cu, cu, NULL, 4, AT, b.x, kv, b.dy, b.drop, causal};
+        void *kv = values(AT * 2 * AW, 7);
+        float *all = floats(attention_size(AT, AT)), *part = floats(attention_size(AT, AT));
+        struct attention u = {cu, cu, NULL, 4, AT, b.z, kv, b.dz, b.drop, causal};
         same_for_threads("attention", attention_all, &u, (size_t)attention_size(AT, AT) * F4);
         attention_all(all, &u);
         float *lse = all + AT * AW, *dq = lse + AT * AH, *dkv = dq + AT * AW;
         /* Each sequence alone: everything is the same. */
         for (int s = 0; s < 4; s++) {
-            int64_t at = cu[s], n = cu[s + 1] - at;
+            int64_t from = cu[s], n = cu[s + 1] - from;
             const int32_t own[] = {0, (int32_t)n};
-            struct attention one = {own,    own,   NULL, 1, n, b.x + at * AW, kv + at * 2 * AW, b.dy + at * AW,
-                                    b.drop, causal};
-            one.drop.row_key = b.keys + at;
+            struct attention one = {
+                own, own, NULL, 1, n, at(b.z, from * AW), at(kv, from * 2 * AW), at(b.dz, from * AW), b.drop, causal};
+            one.drop.row_key = b.keys + from;
             attention_all(part, &one);
-            test_same_bits("sequence alone: out", part, all + at * AW, (size_t)(n * AW) * F4);
-            test_same_bits("sequence alone: lse", part + n * AW, lse + at * AH, (size_t)(n * AH) * F4);
-            test_same_bits("sequence alone: dq", part + n * (AW + AH), dq + at * AW, (size_t)(n * AW) * F4);
-            test_same_bits("sequence alone: dk, dv", part + n * (2 * AW + AH), dkv + at * 2 * AW,
-                           (size_t)(n * 2 * AW) * F4);
+            test_same_bits("sequence alone: out", part, at(all, from * AW), bytes(n * AW));
+            test_same_bits("sequence alone: lse", part + n * AW, lse + from * AH, (size_t)(n * AH) * F4);
+            test_same_bits("sequence alone: dq", part + n * (AW + AH), at(dq, from * AW), bytes(n * AW));
+            test_same_bits("sequence alone: dk, dv", part + n * (2 * AW + AH), at(dkv, from * 2 * AW),
+                           bytes(n * 2 * AW));
         }
         /* Pruned to a few rows: theirs are the same. */
         static const int32_t rows[] = {0, 22, 23, 40, 41, 88, 169}, cu_q[] = {0, 2, 2, 3, 7};
         enum { R = 7 };
-        float *q = floats(R * AW), *dout = floats(R * AW);
+        void *q = floats(R * AW), *dout = floats(R * AW);
         for (int i = 0; i < R; i++) {
-            memcpy(q + i * AW, b.x + rows[i] * AW, AW * F4);
-            memcpy(dout + i * AW, b.dy + rows[i] * AW, AW * F4);
+            memcpy(at(q, i * AW), at(b.z, rows[i] * AW), bytes(AW));
+            memcpy(at(dout, i * AW), at(b.dz, rows[i] * AW), bytes(AW));
         }
         struct attention few = {cu_q, cu, rows, 4, R, q, kv, dout, b.drop, causal};
         few.drop.rows = rows;
         attention_all(part, &few);
         for (int i = 0; i < R; i++) {
-            test_same_bits("pruned: out", part + i * AW, all + rows[i] * AW, AW * F4);
+            test_same_bits("pruned: out", at(part, i * AW), at(all, rows[i] * AW), bytes(AW));
             test_same_bits("pruned: lse", part + R * AW + i * AH, lse + rows[i] * AH, AH * F4);
-            test_same_bits("pruned: dq", part + R * (AW + AH) + i * AW, dq + rows[i] * AW, AW * F4);
+            test_same_bits("pruned: dq", at(part + R * (AW + AH), i * AW), at(dq, rows[i] * AW), bytes(AW));
         }
         hone_free(q), hone_free(dout), hone_free(kv), hone_free(all), hone_free(part);
         batch_free(&b);
@@ -359,9 +403,11 @@ static void test_attention(void **state) {
 }
 
 int main(void) {
+#define IN_BOTH(test)                                                                                                  \
+    cmocka_unit_test_setup(test, in_f32), { #test " in bf16", test, in_bf16, NULL, NULL }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear_rows), cmocka_unit_test(test_linear_threads), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_rows_alone),  cmocka_unit_test(test_attention),
+        IN_BOTH(test_linear_rows), IN_BOTH(test_linear_threads), IN_BOTH(test_threads),
+        IN_BOTH(test_rows_alone),  IN_BOTH(test_attention),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -399,7 +399,7 @@ static void differentiate_oneway(void *user) {
     hone_tape_begin(g->rig.tape, HONE_TRAINING);
     hone_value x = hone_embedding(g->rig.tape, 4, g->table, g->ids, -1, 0, NULL, -1, NULL);
     struct hone_node node = {.op = &oneway, .inputs = {x, -1}, .saved = -1, .rows = 4, .cols = WIDTH};
-    node.output = hone_tape_add_value(g->rig.tape, 4, WIDTH);
+    node.output = hone_tape_add_value(g->rig.tape, 4, WIDTH, HONE_F32);
     hone_tape_add_node(g->rig.tape, node, NULL, 0);
     hone_cross_entropy(g->rig.tape, node.output, g->labels, NULL, 1, &g->rig.step->loss);
     rig_run(&g->rig, NULL, NULL);

@@ -69,6 +69,7 @@ static const struct {
     {&kernel_attention_forward, attentions},
     {&kernel_binary_cross_entropy_backward, targets},
     {&kernel_binary_cross_entropy_forward, targets},
+    {&kernel_cast, rows},
     {&kernel_class_loss_backward, logits},
     {&kernel_class_loss_forward, logits},
     {&kernel_clip_values, parameters},

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "tools/bench_kernels.h"
+#include <string.h>
 
 static const double F4 = sizeof(float);
 
@@ -21,7 +22,7 @@ static void embedding_forward_plan(struct kernel_bench *b) {
 static void embedding_forward_run(struct kernel_bench *b) {
     float *const *at = b->at;
     b->ops->embedding_forward(at[3], at[0], b->ids, at[1], b->positions, at[2], b->types, b->shape.T, b->shape.C,
-                              HONE_F32, b->stream);
+                              b->stream);
 }
 
 static void embedding_forward_verify(struct kernel_bench *b) {
@@ -49,7 +50,7 @@ static void embedding_backward_plan(struct kernel_bench *b) {
 static void embedding_backward_run(struct kernel_bench *b) {
     float *const *at = b->at;
     b->ops->embedding_backward(at[0], b->ids, at[1], b->positions, at[2], b->types, at[3], b->shape.T, b->shape.C,
-                               HONE_F32, b->stream);
+                               b->stream);
 }
 
 /* The gradient of the row of a table that token t reads. */
@@ -127,8 +128,29 @@ static void add_verify(struct kernel_bench *b) {
         kernel_check(b, "y", at, (double)b->at[0][at], kernel_initial(b, 0, at) + (double)b->at[1][at], 2);
 }
 
+/* x, y in bf16 */
+static void cast_plan(struct kernel_bench *b) {
+    kernel_buffer(b, KERNEL_NOISE, elements(b));
+    kernel_buffer(b, KERNEL_UNSET, (elements(b) + 1) / 2);
+    b->work = 1.5 * F4 * (double)elements(b);
+}
+
+static void cast_run(struct kernel_bench *b) { b->ops->cast(b->at[1], b->at[0], elements(b), HONE_BF16, b->stream); }
+
+static void cast_verify(struct kernel_bench *b) {
+    const uint16_t *y = (const void *)b->at[1];
+    for (int64_t at = 0; at < elements(b); at++) {
+        uint32_t bits = (uint32_t)y[at] << 16;
+        float got;
+        memcpy(&got, &bits, sizeof got);
+        /* Half a unit of bf16, 2^-8 of the value at most, where kernel_check allows 1e-5. */
+        kernel_check(b, "y", at, (double)got, (double)b->at[0][at], fabs((double)b->at[0][at]) * (1e5 / 256));
+    }
+}
+
 KERNEL_OP(embedding_forward, KERNEL_COPIES, NULL);
 KERNEL_OP(embedding_backward, KERNEL_UPDATES, NULL);
 KERNEL_OP(gather_rows, KERNEL_COPIES, NULL);
 KERNEL_OP(scatter_rows_add, KERNEL_UPDATES, NULL);
 KERNEL_OP(add, KERNEL_UPDATES, NULL);
+KERNEL_OP(cast, KERNEL_COPIES, NULL);

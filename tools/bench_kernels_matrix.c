@@ -60,7 +60,7 @@ static void linear_backward_input_plan(struct kernel_bench *b) {
 static void linear_backward_input_run(struct kernel_bench *b) {
     const struct kernel_shape *s = &b->shape;
     float *const *at = b->at;
-    b->ops->linear_backward_input(at[2], at[0], at[1], false, s->T, s->N, s->K, HONE_F32, at[3], b->stream);
+    b->ops->linear_backward_input(at[2], HONE_F32, at[0], at[1], false, s->T, s->N, s->K, HONE_F32, at[3], b->stream);
 }
 
 static void linear_backward_input_verify(struct kernel_bench *b) {
@@ -133,7 +133,7 @@ static void attention_backward_run(struct kernel_bench *b) {
     int64_t C = b->shape.C, stride = 3 * C;
     const float *qkv = b->at[0];
     float *dqkv = b->at[5];
-    b->ops->attention_backward(dqkv, dqkv + C, dqkv + 2 * C, b->at[4], b->at[1], b->at[2], qkv, stride, qkv + C, stride,
+    b->ops->attention_backward(dqkv, dqkv + C, dqkv + 2 * C, b->at[4], b->at[2], qkv, stride, qkv + C, stride,
                                qkv + 2 * C, stride, &b->attention, b->drop, HONE_F32, b->at[3], b->stream);
 }
 

@@ -19,6 +19,7 @@ static enum hone_status list(void) {
             hone_text_format(&text, "       %s\n",
                              report.bits_hold ? "a row's bits depend neither on its batch nor on threads"
                                               : "bits may depend on the batch and on threads here (no AVX-512)");
+            hone_text_format(&text, "       bf16: %s\n", report.bf16_why_not ? report.bf16_why_not : "yes");
         }
     }
     enum hone_status status = hone_tool_print(text.bytes, text.length);

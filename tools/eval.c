@@ -9,7 +9,7 @@
 
 static const char help[] =
     "usage: hone eval RECIPE [key=value]…\n"
-    "       hone eval --model DIR --data FILE [--text C] [--pair C] [--label C]\n\n"
+    "       hone eval --model DIR --data FILE [--text C] [--pair C] [--label C] [--precision P]\n\n"
     "Prints a model's metrics on a labelled file as JSON. With a recipe: the model in its output folder, on "
     "data.test,\n"
     "or on data.validation without one.\n\n"
@@ -17,10 +17,12 @@ static const char help[] =
     "  --data FILE  .tsv, .csv or .jsonl with labels, packed or not; columns by name, or by 0-based number\n"
     "  --text C     column of the text, default sentence\n"
     "  --pair C     column of the second text of a pair\n"
-    "  --label C    column of the label, default label\n";
+    "  --label C    column of the label, default label\n"
+    "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n";
 
 struct evaluation {
-    const char *model, *data, *text, *pair, *label;
+    const char *model, *data, *text, *pair, *label, *precision_word;
+    enum hone_precision precision;
 };
 
 /* data.max_length 0: as far as tokenizer and model allow. */
@@ -32,7 +34,7 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
     struct hone_engine engine = {0};
     HONE_TRY(hone_device_open(&device, hone_recipe_word("device", (int)recipe->device)));
     const struct hone_task_class *task = hone_task_find(recipe->task.type);
-    struct hone_model_folder_options options = {.device = device, .head = task->head};
+    struct hone_model_folder_options options = {.device = device, .head = task->head, .precision = recipe->precision};
     HONE_TRY(hone_model_folder_open(&folder, model, options));
     enum hone_status status;
     int64_t positions = folder.model->max_positions, longest = hone_tokenizer_max_length(folder.tokenizer);
@@ -87,6 +89,7 @@ static enum hone_status evaluate_file(json_t *results, const struct evaluation *
     recipe.data.text = column_of(e->text, "sentence");
     recipe.data.text_pair = column_of(e->pair, NULL);
     recipe.data.label = column_of(e->label, "label");
+    recipe.precision = e->precision;
     recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name || recipe.data.label.name;
     enum hone_status status = evaluate_folder(results, e->model, &recipe, HONE_SPLIT_TEST, "eval");
     hone_free(recipe.data.text.name);
@@ -100,13 +103,18 @@ int hone_tool_eval(int argc, char **argv) {
     struct evaluation e = {0};
     int n_positional;
     bool helped;
-    struct hone_tool_option options[] = {{"--data", &e.data, NULL},   {"--label", &e.label, NULL},
-                                         {"--model", &e.model, NULL}, {"--pair", &e.pair, NULL},
-                                         {"--text", &e.text, NULL},   {0}};
+    struct hone_tool_option options[] = {{"--data", &e.data, NULL},
+                                         {"--label", &e.label, NULL},
+                                         {"--model", &e.model, NULL},
+                                         {"--pair", &e.pair, NULL},
+                                         {"--precision", &e.precision_word, NULL},
+                                         {"--text", &e.text, NULL},
+                                         {0}};
     enum hone_status status = hone_tool_parse(argc, argv, options, help, &n_positional, &helped);
     if (status == HONE_OK && helped) return hone_tool_end(hone_tool_flush());
+    if (status == HONE_OK) status = hone_tool_precision(&e.precision, e.precision_word);
     json_t *results = json_object();
-    if (status == HONE_OK && (e.model || e.data)) {
+    if (status == HONE_OK && (e.model || e.data || e.precision_word)) {
         status =
             e.model && e.data && !n_positional
                 ? evaluate_file(results, &e)

@@ -8,11 +8,12 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "recipes/predictor.h"
+#include "tools/recipe_option.h"
 #include "tools/tools.h"
 
 static const char help[] =
     "usage: hone predict --model DIR [--text TEXT | --input FILE] [--column C] [--pair C] [--output FILE]\n"
-    "                    [--keep C,C…] [--top K]\n\n"
+    "                    [--keep C,C…] [--top K] [--precision f32|bf16|auto]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
     "  {\"label\":…,\"score\":…,\"scores\":{…}}\n\n"
     "  --model DIR    model folder with a task head, such as the output folder of hone train, or org/name[@revision]\n"
@@ -27,12 +28,15 @@ static const char help[] =
     "                 columns \"input.<name>\" in a table; \"all\" keeps all of them\n"
     "  --top K        only the K labels with the highest scores, in their order\n"
     "  --output FILE  write there, atomically, instead of to standard output: .csv and .tsv as tables, else JSONL\n"
-    "  --format jsonl|csv|tsv   whatever the output's name says\n";
+    "  --format jsonl|csv|tsv   whatever the output's name says\n"
+    "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n";
 
 enum { KEPT_MOST = 256 };
 
 struct predict {
-    const char *model, *text, *input, *input_format, *column, *pair, *keep, *top, *output_path, *format;
+    const char *model, *text, *input, *input_format, *column, *pair, *keep, *top, *output_path, *format,
+        *precision_word;
+    enum hone_precision precision;
     struct hone_predictor predictor;
     struct hone_records *records;
     struct hone_output output;
@@ -188,7 +192,7 @@ static enum hone_status predict(struct predict *p) {
     char *temporary = NULL;
     enum hone_status status;
     HONE_TRY_GOTO(format_of(&p->output.format, "--format", p->format, p->output_path, HONE_FORMAT_JSONL));
-    HONE_TRY_GOTO(hone_predictor_open(&p->predictor, p->model));
+    HONE_TRY_GOTO(hone_predictor_open(&p->predictor, p->model, p->precision));
     p->output.labels = &p->predictor.folder.labels;
     HONE_TRY_GOTO(read_top(p));
     if (p->output_path) status = hone_file_replace(&p->file, &temporary, p->output_path);
@@ -221,6 +225,7 @@ int hone_tool_predict(int argc, char **argv) {
                                          {"--model", &p.model, NULL},
                                          {"--output", &p.output_path, NULL},
                                          {"--pair", &p.pair, NULL},
+                                         {"--precision", &p.precision_word, NULL},
                                          {"--text", &p.text, NULL},
                                          {"--top", &p.top, NULL},
                                          {0}};
@@ -236,5 +241,6 @@ int hone_tool_predict(int argc, char **argv) {
         status =
             hone_fail(HONE_USAGE, "predict: --column, --pair, --keep and --input-format are for files, not for --text");
     }
+    if (status == HONE_OK) status = hone_tool_precision(&p.precision, p.precision_word);
     return hone_tool_end(status == HONE_OK ? predict(&p) : status);
 }

@@ -1,6 +1,7 @@
 #include "tools/recipe_option.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum hone_status hone_tool_read_recipe(struct hone_recipe *out, int n_positional, char **argv) {
     if (n_positional < 1)
@@ -11,4 +12,15 @@ enum hone_status hone_tool_read_recipe(struct hone_recipe *out, int n_positional
     hone_text_free(&mistakes);
     if (status == HONE_OK) hone_log_set_level(out->logging.level);
     return status;
+}
+
+enum hone_status hone_tool_precision(enum hone_precision *out, const char *word) {
+    *out = HONE_PRECISION_F32;
+    if (!word) return HONE_OK;
+    for (int i = HONE_PRECISION_F32; i <= HONE_PRECISION_AUTO; i++) {
+        if (strcmp(word, hone_recipe_word("precision", i)) != 0) continue;
+        *out = (enum hone_precision)i;
+        return HONE_OK;
+    }
+    return hone_fail(HONE_USAGE, "--precision: found \"%s\", expected f32, bf16 or auto", word);
 }

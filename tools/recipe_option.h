@@ -1,4 +1,4 @@
-/* Reading a recipe for a verb that takes RECIPE [key=value]…: mistakes are printed here, one a line. */
+/* What verbs take from recipes: RECIPE [key=value]… (mistakes are printed here, one a line), and words of its options. */
 #ifndef HONE_TOOLS_RECIPE_OPTION_H
 #define HONE_TOOLS_RECIPE_OPTION_H
 
@@ -6,5 +6,8 @@
 
 /* argv[1] is the recipe, the other n_positional - 1 are overrides. Sets the log level that the recipe asks for. */
 enum hone_status hone_tool_read_recipe(struct hone_recipe *out, int n_positional, char **argv);
+
+/* The argument of --precision, a word of the recipe's option `precision`; NULL is f32. */
+enum hone_status hone_tool_precision(enum hone_precision *out, const char *word);
 
 #endif

@@ -1,7 +1,7 @@
 /* Activations, element by element. */
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vector.h"
+#include "kernels/cpu/values.h"
 
 enum { CHUNK = 4096 }; /* elements that a thread takes at a time */
 
@@ -45,53 +45,52 @@ HONE_INLINE hone_vec derivative(hone_vec x, enum hone_activation kind) {
     return x;
 }
 
-HONE_INLINE void forward_range(float *y, const float *x, int64_t n, enum hone_activation kind) {
+HONE_INLINE void forward_range(void *y, const void *x, int64_t n, enum hone_activation kind, enum hone_dtype dtype) {
+    for (int64_t i = 0; i < n; i += HONE_LANES)
+        vec_write(y, i, forward(vec_read(x, i, n - i, dtype), kind), n - i, dtype);
+}
+
+HONE_INLINE void backward_range(void *dx, const void *dy, const void *x, int64_t n, enum hone_activation kind,
+                                enum hone_dtype dtype) {
     for (int64_t i = 0; i < n; i += HONE_LANES) {
-        int64_t lanes = hone_min_i64(n - i, HONE_LANES);
-        vec_store_n(y + i, forward(vec_load_n(x + i, lanes), kind), lanes);
+        hone_vec slope = derivative(vec_read(x, i, n - i, dtype), kind);
+        vec_write(dx, i, vec_read(dy, i, n - i, dtype) * slope, n - i, dtype);
     }
 }
 
-HONE_INLINE void backward_range(float *dx, const float *dy, const float *x, int64_t n, enum hone_activation kind) {
-    for (int64_t i = 0; i < n; i += HONE_LANES) {
-        int64_t lanes = hone_min_i64(n - i, HONE_LANES);
-        hone_vec slope = derivative(vec_load_n(x + i, lanes), kind);
-        vec_store_n(dx + i, vec_load_n(dy + i, lanes) * slope, lanes);
-    }
-}
-
-/* The kind is a constant in each loop, so that it is not looked at for each element. */
-HONE_CLONES static void forward_chunk(float *y, const float *x, int64_t n, enum hone_activation kind) {
+/* Kind and dtype are constants in each loop, so that they are not looked at for each element. */
+HONE_CLONES static void forward_chunk(void *y, const void *x, int64_t n, enum hone_activation kind,
+                                      enum hone_dtype dtype) {
     switch (kind) {
     case HONE_GELU_ERF:
-        forward_range(y, x, n, HONE_GELU_ERF);
+        HONE_BY_DTYPE(dtype, forward_range, y, x, n, HONE_GELU_ERF);
         break;
     case HONE_GELU_TANH:
-        forward_range(y, x, n, HONE_GELU_TANH);
+        HONE_BY_DTYPE(dtype, forward_range, y, x, n, HONE_GELU_TANH);
         break;
     case HONE_RELU:
-        forward_range(y, x, n, HONE_RELU);
+        HONE_BY_DTYPE(dtype, forward_range, y, x, n, HONE_RELU);
         break;
     case HONE_TANH:
-        forward_range(y, x, n, HONE_TANH);
+        HONE_BY_DTYPE(dtype, forward_range, y, x, n, HONE_TANH);
         break;
     }
 }
 
-HONE_CLONES static void backward_chunk(float *dx, const float *dy, const float *x, int64_t n,
-                                       enum hone_activation kind) {
+HONE_CLONES static void backward_chunk(void *dx, const void *dy, const void *x, int64_t n, enum hone_activation kind,
+                                       enum hone_dtype dtype) {
     switch (kind) {
     case HONE_GELU_ERF:
-        backward_range(dx, dy, x, n, HONE_GELU_ERF);
+        HONE_BY_DTYPE(dtype, backward_range, dx, dy, x, n, HONE_GELU_ERF);
         break;
     case HONE_GELU_TANH:
-        backward_range(dx, dy, x, n, HONE_GELU_TANH);
+        HONE_BY_DTYPE(dtype, backward_range, dx, dy, x, n, HONE_GELU_TANH);
         break;
     case HONE_RELU:
-        backward_range(dx, dy, x, n, HONE_RELU);
+        HONE_BY_DTYPE(dtype, backward_range, dx, dy, x, n, HONE_RELU);
         break;
     case HONE_TANH:
-        backward_range(dx, dy, x, n, HONE_TANH);
+        HONE_BY_DTYPE(dtype, backward_range, dx, dy, x, n, HONE_TANH);
         break;
     }
 }
@@ -99,17 +98,18 @@ HONE_CLONES static void backward_chunk(float *dx, const float *dy, const float *
 void hone_cpu_activation_forward(void *y, const void *x, enum hone_activation kind, int64_t n, enum hone_dtype dtype,
                                  struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("activation_forward", dtype);
+    hone_cpu_check_dtype("activation_forward", dtype);
 #pragma omp parallel for schedule(static) if (n > HONE_CPU_PARALLEL)
     for (int64_t i = 0; i < n; i += CHUNK)
-        forward_chunk((float *)y + i, (const float *)x + i, hone_min_i64(n - i, CHUNK), kind);
+        forward_chunk(value_to(y, i, dtype), value_at(x, i, dtype), hone_min_i64(n - i, CHUNK), kind, dtype);
 }
 
 void hone_cpu_activation_backward(void *dx, const void *dy, const void *x, enum hone_activation kind, int64_t n,
                                   enum hone_dtype dtype, struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("activation_backward", dtype);
+    hone_cpu_check_dtype("activation_backward", dtype);
 #pragma omp parallel for schedule(static) if (n > HONE_CPU_PARALLEL)
     for (int64_t i = 0; i < n; i += CHUNK)
-        backward_chunk((float *)dx + i, (const float *)dy + i, (const float *)x + i, hone_min_i64(n - i, CHUNK), kind);
+        backward_chunk(value_to(dx, i, dtype), value_at(dy, i, dtype), value_at(x, i, dtype),
+                       hone_min_i64(n - i, CHUNK), kind, dtype);
 }

@@ -8,17 +8,21 @@
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/values.h"
 
 enum { PANEL = 48, TILE = 6 };
 
 struct call {
     const struct hone_attention *a;
     const struct hone_dropout *drop;
-    const float *q, *k, *v;
+    enum hone_dtype dtype;
+    const void *q, *k, *v;
     int64_t q_stride, k_stride, v_stride;
-    float *out, *lse; /* forward */
-    const float *dout, *out_of_forward, *lse_of_forward;
-    float *dq, *dk, *dv; /* backward */
+    void *out; /* forward */
+    float *lse;
+    const void *dout; /* backward */
+    const float *lse_of_forward;
+    void *dq, *dk, *dv;
     float *scratch;
     size_t scratch_per_thread; /* floats */
 };
@@ -80,23 +84,26 @@ HONE_INLINE struct panel panel_open(const struct call *c, const struct unit *u, 
 }
 
 /* to[rows, D] = scale * from; columns from n on are 0. */
-HONE_INLINE void pack(float *to, int64_t D, const float *from, int64_t stride, int64_t rows, int64_t n, float scale) {
+HONE_INLINE void pack(float *to, int64_t D, const void *from, int64_t stride, int64_t rows, int64_t n, float scale,
+                      enum hone_dtype dtype) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t d = 0; d < D; d += HONE_LANES)
-            vec_store(to + i * D + d, vec_load_n(from + i * stride + d, n - d) * scale);
+            vec_store(to + i * D + d, vec_read(from, i * stride + d, n - d, dtype) * scale);
 }
 
-HONE_INLINE void unpack(float *to, int64_t stride, const float *from, int64_t D, int64_t rows, int64_t n, float scale) {
+HONE_INLINE void unpack(void *to, int64_t stride, const float *from, int64_t D, int64_t rows, int64_t n, float scale,
+                        enum hone_dtype dtype) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t d = 0; d < n; d += HONE_LANES)
-            vec_store_n(to + i * stride + d, vec_load(from + i * D + d) * scale, n - d);
+            vec_write(to, i * stride + d, vec_load(from + i * D + d) * scale, n - d, dtype);
 }
 
 /* to[n, S] = from[rows, n]^T; columns from rows on are 0. */
-HONE_INLINE void pack_transposed(float *to, int64_t S, const float *from, int64_t stride, int64_t rows, int64_t n) {
+HONE_INLINE void pack_transposed(float *to, int64_t S, const void *from, int64_t stride, int64_t rows, int64_t n,
+                                 enum hone_dtype dtype) {
     for (int64_t d = 0; d < n; d++) vec_store(to + d * S + S - HONE_LANES, vec_set(0.0f));
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t d = 0; d < n; d++) to[d * S + i] = from[i * stride + d];
+        for (int64_t d = 0; d < n; d++) to[d * S + i] = value_read(from, i * stride + d, dtype);
 }
 
 /* c[M, N] (+)= a b for a[i, k] = a[i * a_row + k * a_col], b[K, N], N a multiple of 16. Six rows by one vector at a
@@ -163,14 +170,16 @@ HONE_INLINE float softmax_row(float *largest, float *p, const float *factors, in
     return vec_sum(sum);
 }
 
-HONE_CLONES static void forward_unit(const struct call *c, const struct unit *u) {
+HONE_INLINE void forward_of(const struct call *c, const struct unit *u, enum hone_dtype dtype) {
     int64_t D = c->a->D, H = c->a->H, column = u->head * D;
     if (u->queries == 0) return;
-    pack_transposed(u->kt, u->S, c->k + u->first_key * c->k_stride + column, c->k_stride, u->keys, D);
-    pack(u->v, u->D, c->v + u->first_key * c->v_stride + column, c->v_stride, u->keys, D, 1.0f);
+    pack_transposed(u->kt, u->S, value_at(c->k, u->first_key * c->k_stride + column, dtype), c->k_stride, u->keys, D,
+                    dtype);
+    pack(u->v, u->D, value_at(c->v, u->first_key * c->v_stride + column, dtype), c->v_stride, u->keys, D, 1.0f, dtype);
     for (int64_t first = u->first_query; first < u->first_query + u->queries; first += PANEL) {
         struct panel p = panel_open(c, u, first);
-        pack(u->q, u->D, c->q + first * c->q_stride + column, c->q_stride, p.rows, D, c->a->scale);
+        pack(u->q, u->D, value_at(c->q, first * c->q_stride + column, dtype), c->q_stride, p.rows, D, c->a->scale,
+             dtype);
         if (c->drop) panel_factors(u->factors, c, u, &p);
         multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
         float inverse[PANEL];
@@ -182,55 +191,74 @@ HONE_CLONES static void forward_unit(const struct call *c, const struct unit *u)
         }
         multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false);
         for (int64_t i = 0; i < p.rows; i++)
-            unpack(c->out + (first + i) * H * D + column, H * D, u->o + i * u->D, u->D, 1, D, inverse[i]);
+            unpack(value_to(c->out, (first + i) * H * D + column, dtype), H * D, u->o + i * u->D, u->D, 1, D,
+                   inverse[i], dtype);
     }
+}
+
+HONE_CLONES static void forward_unit(const struct call *c, const struct unit *u) {
+    HONE_BY_DTYPE(c->dtype, forward_of, c, u);
 }
 
 /* p holds scores and ds the gradients of the dropped probabilities; p becomes the dropped probabilities and ds the
- * gradients of the scores. */
-HONE_INLINE void softmax_row_backward(float *p, float *ds, const float *factors, float lse, float delta,
-                                      int64_t visible, int64_t width) {
+ * gradients of the scores. Their mean is taken from the row itself rather than from out and dout: those may be rounded. */
+HONE_INLINE void softmax_row_backward(float *p, float *ds, const float *factors, float lse, int64_t visible,
+                                      int64_t width) {
+    hone_vec sum = {0};
     for (int64_t j = 0; j < width; j += HONE_LANES) {
         hone_ivec seen = vec_index() < (int32_t)(visible - j);
         hone_vec probability = vec_and(vec_exp(vec_load(p + j) - lse), seen), gradient = vec_load(ds + j);
-        hone_vec factor = factors ? vec_load(factors + j) : vec_set(1.0f);
-        vec_store(p + j, probability * factor);
-        vec_store(ds + j, probability * (gradient * factor - delta));
+        if (factors) gradient *= vec_load(factors + j);
+        sum += probability * gradient;
+        vec_store(p + j, probability);
+        vec_store(ds + j, gradient);
+    }
+    float mean = vec_sum(sum);
+    for (int64_t j = 0; j < width; j += HONE_LANES) {
+        hone_vec probability = vec_load(p + j);
+        vec_store(ds + j, probability * (vec_load(ds + j) - mean));
+        if (factors) vec_store(p + j, probability * vec_load(factors + j));
     }
 }
 
-HONE_CLONES static void backward_unit(const struct call *c, const struct unit *u) {
+HONE_INLINE void backward_of(const struct call *c, const struct unit *u, enum hone_dtype dtype) {
     int64_t D = c->a->D, H = c->a->H, column = u->head * D;
-    const float *k = c->k + u->first_key * c->k_stride + column, *v = c->v + u->first_key * c->v_stride + column;
+    const void *k = value_at(c->k, u->first_key * c->k_stride + column, dtype);
+    const void *v = value_at(c->v, u->first_key * c->v_stride + column, dtype);
     memset(u->dk, 0, (size_t)(u->keys * u->D) * sizeof(float));
     memset(u->dv, 0, (size_t)(u->keys * u->D) * sizeof(float));
     if (u->queries > 0) {
-        pack_transposed(u->kt, u->S, k, c->k_stride, u->keys, D);
-        pack_transposed(u->vt, u->S, v, c->v_stride, u->keys, D);
-        pack(u->k, u->D, k, c->k_stride, u->keys, D, 1.0f);
+        pack_transposed(u->kt, u->S, k, c->k_stride, u->keys, D, dtype);
+        pack_transposed(u->vt, u->S, v, c->v_stride, u->keys, D, dtype);
+        pack(u->k, u->D, k, c->k_stride, u->keys, D, 1.0f, dtype);
     }
     for (int64_t first = u->first_query; first < u->first_query + u->queries; first += PANEL) {
         struct panel p = panel_open(c, u, first);
-        const float *dout = c->dout + first * H * D + column, *out = c->out_of_forward + first * H * D + column;
-        pack(u->q, u->D, c->q + first * c->q_stride + column, c->q_stride, p.rows, D, c->a->scale);
-        pack(u->dout, u->D, dout, H * D, p.rows, D, 1.0f);
+        const void *dout = value_at(c->dout, first * H * D + column, dtype);
+        pack(u->q, u->D, value_at(c->q, first * c->q_stride + column, dtype), c->q_stride, p.rows, D, c->a->scale,
+             dtype);
+        pack(u->dout, u->D, dout, H * D, p.rows, D, 1.0f, dtype);
         if (c->drop) panel_factors(u->factors, c, u, &p);
         multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
         multiply(u->ds, u->dout, u->D, 1, u->vt, p.rows, p.width, D, u->S, false);
         for (int64_t i = 0; i < p.rows; i++) {
-            hone_vec delta = {0};
-            for (int64_t d = 0; d < D; d += HONE_LANES)
-                delta += vec_load_n(out + i * H * D + d, D - d) * vec_load(u->dout + i * u->D + d);
             softmax_row_backward(u->p + i * p.width, u->ds + i * p.width, c->drop ? u->factors + i * p.width : NULL,
-                                 c->lse_of_forward[(first + i) * H + u->head], vec_sum(delta), p.visible[i], p.width);
+                                 c->lse_of_forward[(first + i) * H + u->head], p.visible[i], p.width);
         }
         multiply(u->o, u->ds, p.width, 1, u->k, p.rows, u->D, p.keys, u->D, false);
-        unpack(c->dq + first * c->q_stride + column, c->q_stride, u->o, u->D, p.rows, D, c->a->scale);
+        unpack(value_to(c->dq, first * c->q_stride + column, dtype), c->q_stride, u->o, u->D, p.rows, D, c->a->scale,
+               dtype);
         multiply(u->dk, u->ds, 1, p.width, u->q, p.keys, u->D, p.rows, u->D, true);
         multiply(u->dv, u->p, 1, p.width, u->dout, p.keys, u->D, p.rows, u->D, true);
     }
-    unpack(c->dk + u->first_key * c->k_stride + column, c->k_stride, u->dk, u->D, u->keys, D, 1.0f);
-    unpack(c->dv + u->first_key * c->v_stride + column, c->v_stride, u->dv, u->D, u->keys, D, 1.0f);
+    unpack(value_to(c->dk, u->first_key * c->k_stride + column, dtype), c->k_stride, u->dk, u->D, u->keys, D, 1.0f,
+           dtype);
+    unpack(value_to(c->dv, u->first_key * c->v_stride + column, dtype), c->v_stride, u->dv, u->D, u->keys, D, 1.0f,
+           dtype);
+}
+
+HONE_CLONES static void backward_unit(const struct call *c, const struct unit *u) {
+    HONE_BY_DTYPE(c->dtype, backward_of, c, u);
 }
 
 static void run_units(const struct call *c, void (*run)(const struct call *c, const struct unit *u)) {
@@ -247,9 +275,10 @@ void hone_cpu_attention_forward(void *out, float *lse, const void *q, int64_t q_
                                 const struct hone_dropout *drop, enum hone_dtype dtype, void *workspace,
                                 struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("attention_forward", dtype);
+    hone_cpu_check_dtype("attention_forward", dtype);
     struct call c = {.a = a,
                      .drop = drop,
+                     .dtype = dtype,
                      .q = q,
                      .k = k,
                      .v = v,
@@ -263,14 +292,15 @@ void hone_cpu_attention_forward(void *out, float *lse, const void *q, int64_t q_
     run_units(&c, forward_unit);
 }
 
-void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse,
-                                 const void *q, int64_t q_stride, const void *k, int64_t k_stride, const void *v,
-                                 int64_t v_stride, const struct hone_attention *a, const struct hone_dropout *drop,
-                                 enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout, const float *lse, const void *q,
+                                 int64_t q_stride, const void *k, int64_t k_stride, const void *v, int64_t v_stride,
+                                 const struct hone_attention *a, const struct hone_dropout *drop, enum hone_dtype dtype,
+                                 void *workspace, struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("attention_backward", dtype);
+    hone_cpu_check_dtype("attention_backward", dtype);
     struct call c = {.a = a,
                      .drop = drop,
+                     .dtype = dtype,
                      .q = q,
                      .k = k,
                      .v = v,
@@ -278,7 +308,6 @@ void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout,
                      .k_stride = k_stride,
                      .v_stride = v_stride,
                      .dout = dout,
-                     .out_of_forward = out,
                      .lse_of_forward = lse,
                      .dq = dq,
                      .dk = dk,
@@ -289,6 +318,6 @@ void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout,
 }
 
 size_t hone_cpu_attention_workspace(const struct hone_attention *a, enum hone_dtype dtype) {
-    HONE_CPU_F32("attention_workspace", dtype);
+    hone_cpu_check_dtype("attention_workspace", dtype);
     return scratch_floats(a->max_len, a->D) * (size_t)omp_get_max_threads() * sizeof(float);
 }

@@ -15,6 +15,7 @@ struct hone_stream {
 void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Losses: the logits of a head are f32 in every precision. */
 #define HONE_CPU_F32(op, dtype)                                                                                        \
     HONE_CHECK((dtype) == HONE_F32, "%s on the CPU computes in f32, not in %s", op, hone_dtype_name(dtype))
 
@@ -41,6 +42,7 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
     X(gather_rows)                                                                                                     \
     X(scatter_rows_add)                                                                                                \
     X(add)                                                                                                             \
+    X(cast)                                                                                                            \
     X(cross_entropy_forward)                                                                                           \
     X(cross_entropy_backward)                                                                                          \
     X(class_loss_forward)                                                                                              \

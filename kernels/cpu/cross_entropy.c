@@ -2,21 +2,21 @@
  * keeps small losses accurate; rows are summed in order, in f64. */
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vector.h"
+#include "kernels/cpu/values.h"
 
 enum { ROWS = 256, IGNORED = -100 };
 
 /* The largest logit, and the sum of exp(logit - largest). */
-HONE_INLINE float row_sum(float *largest, const float *logits, int64_t V) {
-    hone_vec m = vec_set(logits[0]), sum = {0};
+HONE_INLINE float row_sum(float *largest, const void *logits, int64_t V, enum hone_dtype dtype) {
+    hone_vec m = vec_set(value_read(logits, 0, dtype)), sum = {0};
     for (int64_t v = 0; v < V; v += HONE_LANES) {
-        hone_vec x = vec_load_n(logits + v, V - v);
+        hone_vec x = vec_read(logits, v, V - v, dtype);
         if (V - v < HONE_LANES) x = vec_select(vec_index() < (int32_t)(V - v), x, m);
         m = vec_max(m, x);
     }
     float top = vec_maximum(m);
     for (int64_t v = 0; v < V; v += HONE_LANES) {
-        hone_vec e = vec_exp(vec_load_n(logits + v, V - v) - top);
+        hone_vec e = vec_exp(vec_read(logits, v, V - v, dtype) - top);
         if (V - v < HONE_LANES) e = vec_and(e, vec_index() < (int32_t)(V - v));
         sum += e;
     }
@@ -24,21 +24,30 @@ HONE_INLINE float row_sum(float *largest, const float *logits, int64_t V) {
     return vec_sum(sum);
 }
 
-HONE_CLONES static float row_loss(const float *logits, int32_t label, int64_t V) {
-    float largest, sum = row_sum(&largest, logits, V);
-    return (largest - logits[label]) + vec_log(vec_set(sum))[0];
+HONE_INLINE float loss_of(const void *logits, int32_t label, int64_t V, enum hone_dtype dtype) {
+    float largest, sum = row_sum(&largest, logits, V, dtype);
+    return (largest - value_read(logits, label, dtype)) + vec_log(vec_set(sum))[0];
 }
 
-HONE_CLONES static void row_gradient(float *dlogits, const float *logits, int32_t label, float weight, int64_t V) {
-    if (label == IGNORED) {
-        memset(dlogits, 0, (size_t)V * sizeof(float));
-        return;
-    }
-    float largest, sum = row_sum(&largest, logits, V), factor = weight / sum;
-    float at_label = (vec_exp(vec_set(logits[label] - largest))[0] / sum - 1.0f) * weight;
+HONE_CLONES static float row_loss(const void *logits, int32_t label, int64_t V, enum hone_dtype dtype) {
+    return HONE_BY_DTYPE(dtype, loss_of, logits, label, V);
+}
+
+HONE_INLINE void gradient_of(void *dlogits, const void *logits, int32_t label, float weight, int64_t V,
+                             enum hone_dtype dtype) {
+    float largest, sum = row_sum(&largest, logits, V, dtype), factor = weight / sum;
+    float at_label = (vec_exp(vec_set(value_read(logits, label, dtype) - largest))[0] / sum - 1.0f) * weight;
     for (int64_t v = 0; v < V; v += HONE_LANES)
-        vec_store_n(dlogits + v, vec_exp(vec_load_n(logits + v, V - v) - largest) * factor, V - v);
-    dlogits[label] = at_label;
+        vec_write(dlogits, v, vec_exp(vec_read(logits, v, V - v, dtype) - largest) * factor, V - v, dtype);
+    vec_write(dlogits, label, vec_set(at_label), 1, dtype);
+}
+
+HONE_CLONES static void row_gradient(void *dlogits, const void *logits, int32_t label, float weight, int64_t V,
+                                     enum hone_dtype dtype) {
+    if (label == IGNORED)
+        memset(dlogits, 0, (size_t)V * hone_dtype_size(dtype));
+    else
+        HONE_BY_DTYPE(dtype, gradient_of, dlogits, logits, label, weight, V);
 }
 
 static int32_t checked_label(int32_t label, int64_t row, int64_t V) {
@@ -50,7 +59,7 @@ static int32_t checked_label(int32_t label, int64_t row, int64_t V) {
 void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32_t *labels, const float *weights,
                                     float scale, int64_t R, int64_t V, enum hone_dtype dtype, struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("cross_entropy_forward", dtype);
+    hone_cpu_check_dtype("cross_entropy_forward", dtype);
     double sum = 0;
     for (int64_t from = 0; from < R; from += ROWS) {
         float losses[ROWS];
@@ -58,7 +67,7 @@ void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32
 #pragma omp parallel for schedule(static) if (rows * V > HONE_CPU_PARALLEL)
         for (int64_t i = 0; i < rows; i++) {
             int32_t label = checked_label(labels[from + i], from + i, V);
-            losses[i] = label == IGNORED ? 0.0f : row_loss((const float *)logits + (from + i) * V, label, V);
+            losses[i] = label == IGNORED ? 0.0f : row_loss(value_at(logits, (from + i) * V, dtype), label, V, dtype);
         }
         for (int64_t i = 0; i < rows; i++)
             if (labels[from + i] != IGNORED) sum += (double)losses[i] * (weights ? (double)weights[from + i] : 1.0);
@@ -69,9 +78,9 @@ void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32
 void hone_cpu_cross_entropy_backward(void *dlogits, const void *logits, const int32_t *labels, const float *weights,
                                      float scale, int64_t R, int64_t V, enum hone_dtype dtype, struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("cross_entropy_backward", dtype);
+    hone_cpu_check_dtype("cross_entropy_backward", dtype);
 #pragma omp parallel for schedule(static) if (R * V > HONE_CPU_PARALLEL)
     for (int64_t r = 0; r < R; r++)
-        row_gradient((float *)dlogits + r * V, (const float *)logits + r * V, checked_label(labels[r], r, V),
-                     scale * (weights ? weights[r] : 1.0f), V);
+        row_gradient(value_to(dlogits, r * V, dtype), value_at(logits, r * V, dtype), checked_label(labels[r], r, V),
+                     scale * (weights ? weights[r] : 1.0f), V, dtype);
 }

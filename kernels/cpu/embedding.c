@@ -15,16 +15,14 @@ HONE_CLONES static void forward_row(float *y, const float *word, const float *po
     }
 }
 
-void hone_cpu_embedding_forward(void *y, const void *word, const int32_t *ids, const void *position,
-                                const int32_t *positions, const void *type, const int32_t *types, int64_t T, int64_t C,
-                                enum hone_dtype dtype, struct hone_stream *s) {
+void hone_cpu_embedding_forward(float *y, const float *word, const int32_t *ids, const float *position,
+                                const int32_t *positions, const float *type, const int32_t *types, int64_t T, int64_t C,
+                                struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("embedding_forward", dtype);
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL)
     for (int64_t t = 0; t < T; t++)
-        forward_row((float *)y + t * C, (const float *)word + ids[t] * C,
-                    position ? (const float *)position + positions[t] * C : NULL,
-                    type ? (const float *)type + types[t] * C : NULL, C);
+        forward_row(y + t * C, word + ids[t] * C, position ? position + positions[t] * C : NULL,
+                    type ? type + types[t] * C : NULL, C);
 }
 
 HONE_CLONES static void backward_columns(float *table, const int32_t *indices, const float *dy, int64_t T, int64_t C,
@@ -38,10 +36,9 @@ HONE_CLONES static void backward_columns(float *table, const int32_t *indices, c
 }
 
 void hone_cpu_embedding_backward(float *dword, const int32_t *ids, float *dposition, const int32_t *positions,
-                                 float *dtype_table, const int32_t *types, const void *dy, int64_t T, int64_t C,
-                                 enum hone_dtype dtype, struct hone_stream *s) {
+                                 float *dtype_table, const int32_t *types, const float *dy, int64_t T, int64_t C,
+                                 struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("embedding_backward", dtype);
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL)
     for (int64_t c = 0; c < C; c += COLUMNS) {
         backward_columns(dword, ids, dy, T, C, c);

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device.h"
-#include "kernels/cpu/vector.h"
+#include "kernels/cpu/values.h"
 #include "kernels/profile.h"
 
 enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD_INPUT, GEMM_BACKWARD_WEIGHT };
@@ -21,6 +21,7 @@ enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD_INPUT, GEMM_BACKWARD_WEIGHT };
  * by it. */
 struct gemm {
     enum gemm_kind kind;
+    enum hone_dtype dtype, result_dtype;
     bool bias, accumulate;
     int threads;
     int64_t block, N, K;
@@ -84,11 +85,12 @@ typedef const dnnl_memory_desc_t *matrix_desc_ref;
 #define DESC_REF(desc) (&(desc))
 #endif
 
-static dnnl_status_t desc_create(matrix_desc *desc, const struct matrix *m) {
+static dnnl_status_t desc_create(matrix_desc *desc, const struct matrix *m, enum hone_dtype dtype) {
+    dnnl_data_type_t type = dtype == HONE_BF16 ? dnnl_bf16 : dnnl_f32;
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_memory_desc_create_with_strides(desc, 2, m->dims, dnnl_f32, m->strides);
+    return dnnl_memory_desc_create_with_strides(desc, 2, m->dims, type, m->strides);
 #else
-    return dnnl_memory_desc_init_by_strides(desc, 2, m->dims, dnnl_f32, m->strides);
+    return dnnl_memory_desc_init_by_strides(desc, 2, m->dims, type, m->strides);
 #endif
 }
 
@@ -145,10 +147,10 @@ static dnnl_status_t gemm_describe(struct gemm *g) {
     gemm_matrices(g, &source, &weights, &result);
     matrix_desc a, b, c, d;
     dnnl_primitive_attr_t attributes;
-    TRY_DNNL(desc_create(&a, &source));
-    TRY_DNNL(desc_create(&b, &weights));
-    TRY_DNNL(desc_create(&c, &result));
-    TRY_DNNL(desc_create(&d, &bias));
+    TRY_DNNL(desc_create(&a, &source, g->dtype));
+    TRY_DNNL(desc_create(&b, &weights, g->dtype));
+    TRY_DNNL(desc_create(&c, &result, g->result_dtype));
+    TRY_DNNL(desc_create(&d, &bias, HONE_F32));
     TRY_DNNL(attributes_create(&attributes, g->accumulate));
     TRY_DNNL(
         describe(&g->description, DESC_REF(a), DESC_REF(b), g->bias ? DESC_REF(d) : NULL, DESC_REF(c), attributes));
@@ -164,18 +166,19 @@ static dnnl_status_t gemm_describe(struct gemm *g) {
     return dnnl_success;
 }
 
-static struct gemm *gemm_get(enum gemm_kind kind, bool bias, bool accumulate, int64_t block, int64_t N, int64_t K) {
-    int threads = omp_get_max_threads();
+/* The primitive for what `want` says; its later members are not read. */
+static struct gemm *gemm_get(struct gemm want) {
+    want.threads = omp_get_max_threads();
     for (size_t i = 0; i < gemms.n; i++) {
         struct gemm *g = gemms.cache[i];
-        if (g->kind == kind && g->block == block && g->N == N && g->K == K && g->bias == bias &&
-            g->accumulate == accumulate && g->threads == threads)
+        if (g->kind == want.kind && g->block == want.block && g->N == want.N && g->K == want.K &&
+            g->dtype == want.dtype && g->result_dtype == want.result_dtype && g->bias == want.bias &&
+            g->accumulate == want.accumulate && g->threads == want.threads)
             return g;
     }
     hone_reserve(&gemms.cache, &gemms.capacity, gemms.n + 1, sizeof(*gemms.cache), "GEMM primitives");
     struct gemm *g = hone_calloc(1, sizeof(*g), "GEMM primitive");
-    g->kind = kind, g->bias = bias, g->accumulate = accumulate, g->threads = threads;
-    g->block = block, g->N = N, g->K = K;
+    *g = want;
     g->status = gemm_describe(g);
     gemms.cache[gemms.n++] = g;
     return g;
@@ -216,28 +219,37 @@ static void report(struct hone_stream *s, const char *op, dnnl_status_t status, 
                   (long long)K, (int)status);
 }
 
-void hone_cpu_linear_forward(void *y, const void *x, const void *w, const void *bias, int64_t T, int64_t N, int64_t K,
+void hone_cpu_linear_forward(void *y, const void *x, const void *w, const float *bias, int64_t T, int64_t N, int64_t K,
                              enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
-    HONE_CPU_F32("linear_forward", dtype);
+    hone_cpu_check_dtype("linear_forward", dtype);
     dnnl_status_t status = dnnl_success;
+    struct gemm want = {
+        .kind = GEMM_FORWARD, .dtype = dtype, .result_dtype = dtype, .bias = bias != NULL, .N = N, .K = K};
     int64_t rows = hone_rows(T);
-    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
-        block = next_block(rows - t);
-        struct gemm *g = gemm_get(GEMM_FORWARD, bias != NULL, false, block, N, K);
-        status = gemm_run(g, (float *)y + t * N, (const float *)x + t * K, w, bias, workspace);
+    for (int64_t t = 0; t < rows && status == dnnl_success; t += want.block) {
+        want.block = next_block(rows - t);
+        status = gemm_run(gemm_get(want), value_to(y, t * N, dtype), value_at(x, t * K, dtype), w, bias, workspace);
     }
     report(s, "linear_forward", status, T, N, K);
 }
 
-void hone_cpu_linear_backward_input(void *dx, const void *dy, const void *w, bool accumulate, int64_t T, int64_t N,
-                                    int64_t K, enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
-    HONE_CPU_F32("linear_backward_input", dtype);
+void hone_cpu_linear_backward_input(void *dx, enum hone_dtype dx_dtype, const void *dy, const void *w, bool accumulate,
+                                    int64_t T, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace,
+                                    struct hone_stream *s) {
+    hone_cpu_check_dtype("linear_backward_input", dtype);
+    hone_cpu_check_dtype("linear_backward_input", dx_dtype);
     dnnl_status_t status = dnnl_success;
+    struct gemm want = {.kind = GEMM_BACKWARD_INPUT,
+                        .dtype = dtype,
+                        .result_dtype = dx_dtype,
+                        .accumulate = accumulate,
+                        .N = N,
+                        .K = K};
     int64_t rows = hone_rows(T);
-    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
-        block = next_block(rows - t);
-        struct gemm *g = gemm_get(GEMM_BACKWARD_INPUT, false, accumulate, block, N, K);
-        status = gemm_run(g, (float *)dx + t * K, (const float *)dy + t * N, w, NULL, workspace);
+    for (int64_t t = 0; t < rows && status == dnnl_success; t += want.block) {
+        want.block = next_block(rows - t);
+        status =
+            gemm_run(gemm_get(want), value_to(dx, t * K, dx_dtype), value_at(dy, t * N, dtype), w, NULL, workspace);
     }
     report(s, "linear_backward_input", status, T, N, K);
 }
@@ -245,7 +257,7 @@ void hone_cpu_linear_backward_input(void *dx, const void *dy, const void *w, boo
 /* Columns [from, from + 64) of the sum over tokens: 256 tokens at a time, so that long sums stay accurate. */
 enum { BIAS_COLUMNS = 64, BIAS_TOKENS = 256 };
 
-HONE_CLONES static void bias_gradient(float *dbias, const float *dy, int64_t T, int64_t N, int64_t from) {
+HONE_INLINE void bias_columns(float *dbias, const void *dy, int64_t T, int64_t N, int64_t from, enum hone_dtype dtype) {
     enum { VECTORS = BIAS_COLUMNS / HONE_LANES };
     int64_t count[VECTORS], columns = hone_min_i64(N - from, BIAS_COLUMNS);
     hone_vec total[VECTORS] = {0};
@@ -254,12 +266,12 @@ HONE_CLONES static void bias_gradient(float *dbias, const float *dy, int64_t T, 
         hone_vec sum[VECTORS] = {0};
         int64_t end = hone_min_i64(T, t + BIAS_TOKENS);
         for (int64_t i = t; i < end; i++) {
-            const float *row = dy + i * N + from;
+            const void *row = value_at(dy, i * N + from, dtype);
             if (columns == BIAS_COLUMNS)
-                for (int v = 0; v < VECTORS; v++) sum[v] += vec_load(row + v * HONE_LANES);
+                for (int v = 0; v < VECTORS; v++) sum[v] += vec_read(row, v * HONE_LANES, HONE_LANES, dtype);
             else
                 for (int v = 0; v < VECTORS; v++)
-                    if (count[v] > 0) sum[v] += vec_load_n(row + v * HONE_LANES, count[v]);
+                    if (count[v] > 0) sum[v] += vec_read(row, v * HONE_LANES, count[v], dtype);
         }
         for (int v = 0; v < VECTORS; v++) total[v] += sum[v];
     }
@@ -269,50 +281,60 @@ HONE_CLONES static void bias_gradient(float *dbias, const float *dy, int64_t T, 
     }
 }
 
+HONE_CLONES static void bias_gradient(float *dbias, const void *dy, int64_t T, int64_t N, int64_t from,
+                                      enum hone_dtype dtype) {
+    HONE_BY_DTYPE(dtype, bias_columns, dbias, dy, T, N, from);
+}
+
 void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
                                      enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
-    HONE_CPU_F32("linear_backward_weight", dtype);
+    hone_cpu_check_dtype("linear_backward_weight", dtype);
     dnnl_status_t status = dnnl_success;
+    struct gemm want = {
+        .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
     int64_t rows = hone_rows(T);
-    memset((float *)dy + T * N, 0, (size_t)((rows - T) * N) * sizeof(float));
-    memset((float *)x + T * K, 0, (size_t)((rows - T) * K) * sizeof(float));
-    for (int64_t t = 0, block; t < rows && status == dnnl_success; t += block) {
-        block = next_block(rows - t);
-        struct gemm *g = gemm_get(GEMM_BACKWARD_WEIGHT, false, true, block, N, K);
-        status = gemm_run(g, dw, (float *)dy + t * N, (float *)x + t * K, NULL, workspace);
+    memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
+    memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
+    for (int64_t t = 0; t < rows && status == dnnl_success; t += want.block) {
+        want.block = next_block(rows - t);
+        status = gemm_run(gemm_get(want), dw, value_at(dy, t * N, dtype), value_at(x, t * K, dtype), NULL, workspace);
     }
     report(s, "linear_backward_weight", status, T, N, K);
     if (!dbias) return;
 #pragma omp parallel for schedule(static) if (T * N > HONE_CPU_PARALLEL)
-    for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from);
+    for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from, dtype);
 }
 
 size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype) {
-    HONE_CPU_F32("linear_workspace", dtype);
-    static const struct {
-        enum gemm_kind kind;
-        bool bias, accumulate;
-    } variants[] = {{GEMM_FORWARD, false, false},
-                    {GEMM_FORWARD, true, false},
-                    {GEMM_BACKWARD_INPUT, false, false},
-                    {GEMM_BACKWARD_INPUT, false, true},
-                    {GEMM_BACKWARD_WEIGHT, false, true}};
+    hone_cpu_check_dtype("linear_workspace", dtype);
+    /* In f32 the variants with a result of f32 come twice, which changes nothing. */
+    const struct gemm variants[] = {{.kind = GEMM_FORWARD, .result_dtype = dtype},
+                                    {.kind = GEMM_FORWARD, .result_dtype = dtype, .bias = true},
+                                    {.kind = GEMM_BACKWARD_INPUT, .result_dtype = dtype},
+                                    {.kind = GEMM_BACKWARD_INPUT, .result_dtype = dtype, .accumulate = true},
+                                    {.kind = GEMM_BACKWARD_INPUT, .result_dtype = HONE_F32},
+                                    {.kind = GEMM_BACKWARD_INPUT, .result_dtype = HONE_F32, .accumulate = true},
+                                    {.kind = GEMM_BACKWARD_WEIGHT, .result_dtype = HONE_F32, .accumulate = true}};
     size_t bytes = 0;
     int64_t rows = hone_rows(T);
     for (int64_t t = 0, block; t < rows; t += block) {
         block = next_block(rows - t);
         for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
-            struct gemm *g = gemm_get(variants[i].kind, variants[i].bias, variants[i].accumulate, block, N, K);
-            if (g->scratch_bytes > bytes) bytes = g->scratch_bytes;
+            struct gemm want = variants[i];
+            want.dtype = dtype, want.block = block, want.N = N, want.K = K;
+            size_t needed = gemm_get(want)->scratch_bytes;
+            if (needed > bytes) bytes = needed;
         }
     }
     return bytes;
 }
 
-bool hone_cpu_bits_hold(void) {
 #if defined(__x86_64__)
-    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+static bool has_isa(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+
+bool hone_cpu_bits_hold(void) { return has_isa(dnnl_cpu_isa_avx512_core); }
+bool hone_cpu_bf16_is_native(void) { return has_isa(dnnl_cpu_isa_avx512_core_bf16); }
 #else
-    return false;
+bool hone_cpu_bits_hold(void) { return false; }
+bool hone_cpu_bf16_is_native(void) { return false; }
 #endif
-}

@@ -3,12 +3,13 @@
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/values.h"
 
 enum { TOKENS = 32, COLUMNS = 128 };
 
 /* z = x + dropout(r) over one row. factors (NULL or [C rounded up to 128]) keeps dropout's factors. */
-HONE_INLINE void residual_row(float *z, float *factors, const float *x, const float *r, const struct hone_dropout *drop,
-                              int64_t key, int64_t C) {
+HONE_INLINE void residual_row(float *z, float *factors, const float *x, const void *r, const struct hone_dropout *drop,
+                              int64_t key, int64_t C, enum hone_dtype dtype) {
     float block[HONE_DROPOUT_BLOCK];
     for (int64_t from = 0; from < C; from += HONE_DROPOUT_BLOCK) {
         float *f = factors ? factors + from : block;
@@ -16,19 +17,19 @@ HONE_INLINE void residual_row(float *z, float *factors, const float *x, const fl
         int64_t end = hone_min_i64(C - from, HONE_DROPOUT_BLOCK);
         for (int64_t c = 0; c < end; c += HONE_LANES) {
             int64_t n = hone_min_i64(end - c, HONE_LANES);
-            hone_vec branch = vec_load_n(r + from + c, n);
+            hone_vec branch = vec_read(r, from + c, n, dtype);
             if (drop) branch *= vec_load(f + c);
             vec_store_n(z + from + c, vec_load_n(x + from + c, n) + branch, n);
         }
     }
 }
 
-HONE_CLONES static void forward_row(float *y, float *mean, float *rstd, const float *x, const float *r,
+HONE_CLONES static void forward_row(float *y, float *mean, float *rstd, const float *x, const void *r,
                                     const float *gamma, const float *beta, float eps, const struct hone_dropout *drop,
-                                    int64_t key, int64_t C) {
+                                    int64_t key, int64_t C, enum hone_dtype dtype) {
     const float *z = x;
     if (r) {
-        residual_row(y, NULL, x, r, drop, key, C);
+        HONE_BY_DTYPE(dtype, residual_row, y, NULL, x, r, drop, key, C);
         z = y;
     }
     hone_vec sum = {0}, squares = {0};
@@ -48,23 +49,24 @@ HONE_CLONES static void forward_row(float *y, float *mean, float *rstd, const fl
     *rstd = scale;
 }
 
-void hone_cpu_residual_layer_norm_forward(void *y, float *mean, float *rstd, const void *x, const void *r,
+void hone_cpu_residual_layer_norm_forward(float *y, float *mean, float *rstd, const float *x, const void *r,
                                           const float *gamma, const float *beta, float eps,
                                           const struct hone_dropout *drop, int64_t T, int64_t C, enum hone_dtype dtype,
                                           struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("residual_layer_norm_forward", dtype);
+    hone_cpu_check_dtype("residual_layer_norm_forward", dtype);
     if (!r) drop = NULL;
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL)
     for (int64_t t = 0; t < T; t++)
-        forward_row((float *)y + t * C, mean + t, rstd + t, (const float *)x + t * C,
-                    r ? (const float *)r + t * C : NULL, gamma, beta, eps, drop, drop ? dropout_row_key(drop, t) : 0,
-                    C);
+        forward_row(y + t * C, mean + t, rstd + t, x + t * C, r ? value_at(r, t * C, dtype) : NULL, gamma, beta, eps,
+                    drop, drop ? dropout_row_key(drop, t) : 0, C, dtype);
 }
 
 struct backward {
-    float *dx, *dr, *partial;
-    const float *dy, *x, *r, *mean, *rstd, *gamma;
+    float *dx, *partial;
+    void *dr;
+    const float *dy, *x, *mean, *rstd, *gamma;
+    const void *r;
     bool accumulate;
     const struct hone_dropout *drop;
     int64_t T, C, columns; /* C rounded up to 128 */
@@ -72,7 +74,7 @@ struct backward {
 
 /* TOKENS rows from `first` on; their sums for dgamma and dbeta go to partial[0 … 2 columns). Behind those lie two
  * scratch rows: the normalised row and dropout's factors. */
-HONE_CLONES static void backward_rows(const struct backward *b, int64_t first) {
+HONE_INLINE void backward_range(const struct backward *b, int64_t first, enum hone_dtype dtype) {
     int64_t C = b->C, end = hone_min_i64(b->T, first + TOKENS);
     float *dgamma = b->partial + first / TOKENS * 4 * b->columns, *dbeta = dgamma + b->columns;
     float *xhat = dbeta + b->columns, *factors = xhat + b->columns;
@@ -81,7 +83,7 @@ HONE_CLONES static void backward_rows(const struct backward *b, int64_t first) {
         const float *dy = b->dy + t * C, *z = b->x + t * C;
         if (b->r) {
             int64_t key = b->drop ? dropout_row_key(b->drop, t) : 0;
-            residual_row(xhat, factors, z, b->r + t * C, b->drop, key, C);
+            residual_row(xhat, factors, z, value_at(b->r, t * C, dtype), b->drop, key, C, dtype);
             z = xhat;
         }
         hone_vec sum = {0}, sum_xhat = {0};
@@ -102,9 +104,13 @@ HONE_CLONES static void backward_rows(const struct backward *b, int64_t first) {
             hone_vec dz = (dh - m - vec_load(xhat + c) * m_xhat) * b->rstd[t];
             float *dx = b->dx + t * C + c;
             vec_store_n(dx, b->accumulate ? vec_load_n(dx, n) + dz : dz, n);
-            if (b->dr) vec_store_n(b->dr + t * C + c, b->drop ? dz * vec_load(factors + c) : dz, n);
+            if (b->dr) vec_write(b->dr, t * C + c, b->drop ? dz * vec_load(factors + c) : dz, n, dtype);
         }
     }
+}
+
+HONE_CLONES static void backward_rows(const struct backward *b, int64_t first, enum hone_dtype dtype) {
+    HONE_BY_DTYPE(dtype, backward_range, b, first);
 }
 
 /* Adds the sums of all blocks to columns [from, from + COLUMNS) of dgamma and dbeta. */
@@ -122,29 +128,29 @@ HONE_CLONES static void backward_parameters(float *dgamma, float *dbeta, const s
     }
 }
 
-void hone_cpu_residual_layer_norm_backward(void *dx, void *dr, float *dgamma, float *dbeta, const void *dy,
-                                           const void *x, const void *r, const float *mean, const float *rstd,
+void hone_cpu_residual_layer_norm_backward(float *dx, void *dr, float *dgamma, float *dbeta, const float *dy,
+                                           const float *x, const void *r, const float *mean, const float *rstd,
                                            const float *gamma, bool accumulate, const struct hone_dropout *drop,
                                            int64_t T, int64_t C, enum hone_dtype dtype, void *workspace,
                                            struct hone_stream *s) {
     (void)s;
-    HONE_CPU_F32("residual_layer_norm_backward", dtype);
-    struct backward b = {dx,
-                         dr,
-                         workspace,
-                         dy,
-                         x,
-                         r,
-                         mean,
-                         rstd,
-                         gamma,
-                         accumulate,
-                         r ? drop : NULL,
-                         T,
-                         C,
-                         hone_round_up(C, HONE_DROPOUT_BLOCK)};
+    hone_cpu_check_dtype("residual_layer_norm_backward", dtype);
+    struct backward b = {.dx = dx,
+                         .dr = dr,
+                         .partial = workspace,
+                         .dy = dy,
+                         .x = x,
+                         .r = r,
+                         .mean = mean,
+                         .rstd = rstd,
+                         .gamma = gamma,
+                         .accumulate = accumulate,
+                         .drop = r ? drop : NULL,
+                         .T = T,
+                         .C = C,
+                         .columns = hone_round_up(C, HONE_DROPOUT_BLOCK)};
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL)
-    for (int64_t t = 0; t < T; t += TOKENS) backward_rows(&b, t);
+    for (int64_t t = 0; t < T; t += TOKENS) backward_rows(&b, t, dtype);
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL * TOKENS)
     for (int64_t c = 0; c < C; c += COLUMNS) backward_parameters(dgamma, dbeta, &b, c);
 }
