@@ -299,6 +299,13 @@ char *hone_tokenizer_decode(const struct hone_tokenizer *tokenizer, const int32_
 
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer) { return tokenizer->size; }
 
+bool hone_tokenizer_special(const struct hone_tokenizer *tokenizer, int32_t id) {
+    for (size_t i = 0; i < tokenizer->added.n; i++) {
+        if (tokenizer->added.at[i].id == id && tokenizer->added.at[i].special) return true;
+    }
+    return false;
+}
+
 const char *hone_tokenizer_token(const struct hone_tokenizer *tokenizer, int32_t id) {
     return id >= 0 && id < tokenizer->size ? tokenizer->vocabulary.texts[id] : NULL;
 }

@@ -55,6 +55,8 @@ char *hone_tokenizer_decode(const struct hone_tokenizer *tokenizer, const int32_
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer);
 const char *hone_tokenizer_token(const struct hone_tokenizer *tokenizer, int32_t id);
 int32_t hone_tokenizer_id(const struct hone_tokenizer *tokenizer, const char *token);
+/* Whether it is an added token that is special: no text of its own, as [MASK]. */
+bool hone_tokenizer_special(const struct hone_tokenizer *tokenizer, int32_t id);
 /* model_max_length of tokenizer_config.json, 0 when absent or absurd (1e30). */
 int64_t hone_tokenizer_max_length(const struct hone_tokenizer *tokenizer);
 

@@ -130,8 +130,9 @@ static void look_at_characters(struct report *report, const struct hone_example 
     }
 }
 
-/* Counts the label's values; a hash of them. */
+/* Counts the label's values; a hash of them. Text alone has none. */
 static uint64_t take_label(struct report *report, const struct hone_example *example) {
+    if (!example->label) return 0;
     const struct hone_strings *names = &report->recipe->task.labels;
     struct hone_labels known = {names->items, (int64_t)names->n};
     uint64_t hash = example->label->kind;
@@ -156,6 +157,8 @@ static uint64_t take_label(struct report *report, const struct hone_example *exa
 
 static enum hone_status take_example(struct report *report, const struct hone_example *example) {
     bool empty = is_blank(example->text) || (example->has_pair && is_blank(example->pair));
+    bool language_model = report->recipe->task.type == HONE_TASK_MASKED_LM;
+    if (empty && language_model) return HONE_OK; /* between paragraphs, and not read in training either */
     HONE_TRY(hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
                                    example->has_pair ? example->pair.bytes : NULL, example->pair.n, 0, true));
     int64_t n = (int64_t)report->encoding.n;
@@ -166,7 +169,8 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
         report->empty++;
         find(report, "empty", example, NULL, NULL);
     }
-    if (n > report->recipe->data.max_length) {
+    bool in_windows = language_model && !report->recipe->data.line_by_line;
+    if (n > report->recipe->data.max_length && !in_windows) {
         char what[48];
         snprintf(what, sizeof what, "%lld tokens", (long long)n);
         report->truncated++;

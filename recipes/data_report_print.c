@@ -15,6 +15,7 @@ static void print_labels(struct hone_text *text, const json_t *split) {
     size_t shown = 0;
     const char *name;
     json_t *count;
+    if (json_object_size(labels) == 0) return;
     hone_text_format(text, "  %-12s", json_string_value(json_object_get(split, "name")));
     json_object_foreach(labels, name, count) {
         if (shown++ == SHOWN_LABELS) break;

@@ -54,6 +54,10 @@ static enum hone_status expand(struct hone_dataset *dataset, const char *pattern
     return hone_fail(HONE_DISK, "%s: looking for files that match failed", pattern);
 }
 
+enum hone_data_format hone_dataset_format(const struct hone_recipe *recipe) {
+    return recipe->task.type == HONE_TASK_MASKED_LM ? HONE_FORMAT_TEXT : HONE_FORMAT_TSV;
+}
+
 static char *column_text(const struct hone_column *column) {
     return column->name ? hone_strdup(column->name, "column") : hone_format("%lld", (long long)column->number);
 }
@@ -64,8 +68,10 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
     enum hone_status status = HONE_OK;
     dataset->recipe = recipe;
     dataset->split = split;
-    dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text);
-    dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label);
+    bool lines = !recipe->data.text.name && recipe->data.text.number < 0;
+    dataset->columns[dataset->n_columns++] = lines ? hone_strdup("0", "column") : column_text(&recipe->data.text);
+    if (recipe->data.label.name || recipe->data.label.number >= 0)
+        dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label);
     if (recipe->data.text_pair.name || recipe->data.text_pair.number >= 0)
         dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text_pair);
     for (size_t i = 0; i < files->n && status == HONE_OK; i++) status = expand(dataset, files->items[i], i);
@@ -83,7 +89,7 @@ static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
         const char *path = dataset->paths[dataset->file];
         if (!dataset->records) {
             enum hone_data_format format = dataset->recipe->data.format;
-            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, HONE_FORMAT_TSV);
+            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, hone_dataset_format(dataset->recipe));
             struct hone_records_options options = {.format = format,
                                                    .header = dataset->recipe->data.header,
                                                    .columns = (const char *const *)dataset->columns,
@@ -150,10 +156,11 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
     do {
         HONE_TRY(next_record(dataset, more));
         if (!*more) return dataset->given > 0 ? HONE_OK : no_examples(dataset);
-        *example = (struct hone_example){.label = hone_records_value(dataset->records, 1),
-                                         .has_pair = dataset->n_columns == 3,
-                                         .file = (int32_t)dataset->file,
-                                         .line = hone_records_line(dataset->records)};
+        *example =
+            (struct hone_example){.label = dataset->n_columns > 1 ? hone_records_value(dataset->records, 1) : NULL,
+                                  .has_pair = dataset->n_columns == 3,
+                                  .file = (int32_t)dataset->file,
+                                  .line = hone_records_line(dataset->records)};
         HONE_TRY(hone_records_text(&example->text, dataset->records, 0));
         if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, 2));
     } while (!belongs(dataset, example));

@@ -11,12 +11,16 @@ enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST };
 struct hone_example {
     struct hone_field text, pair;
     bool has_pair;
-    const struct hone_value *label; /* as the file has it: a list has several items, null and a missing key none */
+    const struct hone_value *label; /* as the file has it: a list has several items, null and a missing key none.
+                                      NULL: there is no label column */
     int32_t file;                   /* which of hone_dataset_paths */
     int64_t line;
 };
 
 struct hone_dataset;
+
+/* The format of a file whose name doesn't tell: lines of text for a masked LM, else TSV. */
+enum hone_data_format hone_dataset_format(const struct hone_recipe *recipe);
 
 /* Whether the recipe has the split: files, or for validation a share of the training data. */
 bool hone_dataset_exists(const struct hone_recipe *recipe, enum hone_split split);

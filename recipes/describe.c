@@ -18,7 +18,8 @@ void hone_recipe_help(struct hone_text *text) {
             hone_text_format(text, " (default %s)", option->otherwise);
         }
         hone_text_format(text, "\n%23s%s\n", "", option->help);
-        if (option->only) hone_text_format(text, "%23sWith %.*s.name: %s\n", "", n, option->name, option->only);
+        if (option->only)
+            hone_text_format(text, "%23sWith %s: %s\n", "", hone_option_chooser(option)->name, option->only);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "recipes/metrics.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #include "base/memory.h"
@@ -35,6 +36,14 @@ void hone_confusion_add(struct hone_confusion *confusion, int32_t label, int32_t
                "label %d, prediction %d of %d classes", (int)label, (int)prediction, (int)confusion->classes);
     *cell(confusion, label, prediction) += 1;
     confusion->total++;
+}
+
+double hone_log_sum_exp(const float *values, int64_t n) {
+    float largest = values[0];
+    double sum = 0;
+    for (int64_t i = 1; i < n; i++) largest = values[i] > largest ? values[i] : largest;
+    for (int64_t i = 0; i < n; i++) sum += exp((double)values[i] - (double)largest);
+    return (double)largest + log(sum);
 }
 
 int32_t hone_argmax(const float *values, int32_t n) {

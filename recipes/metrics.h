@@ -39,6 +39,8 @@ void hone_confusion_add_logits(struct hone_confusion *confusion, const float *lo
 double hone_confusion_accuracy(const struct hone_confusion *confusion);
 struct hone_class_scores hone_confusion_class(const struct hone_confusion *confusion, int32_t label);
 double hone_confusion_macro_f1(const struct hone_confusion *confusion);
+/* Log of the sum of exp of n >= 1 values, in f64. */
+double hone_log_sum_exp(const float *values, int64_t n);
 /* Index of the first largest of n >= 1 values; a NaN counts as smallest. */
 int32_t hone_argmax(const float *values, int32_t n);
 

@@ -14,11 +14,22 @@
 const struct hone_option hone_options[] = {
     {"model.path", HONE_OPTION_PATH, AT(model.path), .required = true, .aliases = "model_name_or_path model_name",
      .help = "Model to start from: a folder as the Hub has it, or org/name[@revision] from the Hub cache"},
+    {"model.init", HONE_OPTION_WORD, AT(model.init), "pretrained", WORDS("pretrained", "random"),
+     .aliases = "from_scratch initialization",
+     .help = "Where weights come from: the folder, or the seed: then the folder needs config.json and tokenizer alone"},
 
-    {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true, WORDS("sequence_classification"),
+    {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true, WORDS("sequence_classification", "masked_lm"),
      .aliases = "task_name", .help = "What the model learns to do"},
     {"task.labels", HONE_OPTION_NAMES, AT(task.labels), .aliases = "label_list label_names class_names",
+     .only = "sequence_classification", .chooser = "task.type",
      .help = "Names of the classes, in the order of their indices; by default the training data's distinct labels"},
+
+    {"task.mask_probability", HONE_OPTION_NUMBER, AT(task.mask_probability), "0.15", .low = 0, .low_open = true,
+     .high = 1, .aliases = "mlm_probability masking_probability", .only = "masked_lm", .chooser = "task.type",
+     .help = "Share of the tokens that are hidden: 80 % of them by the mask token, 10 % by another one, 10 % not"},
+    {"task.whole_words", HONE_OPTION_BOOL, AT(task.whole_words), "false",
+     .aliases = "whole_word_mask whole_word_masking", .only = "masked_lm", .chooser = "task.type",
+     .help = "Whether all tokens of a word are hidden, or none"},
 
     {"data.train", HONE_OPTION_PATHS, AT(data.train), .required = true, .aliases = "train_file train_files",
      .help = "Training data: files, or patterns such as data/*.csv.gz; packed with gzip or zstd or not"},
@@ -35,16 +46,19 @@ const struct hone_option hone_options[] = {
      .help = "Data evaluated once at the end, with the best model"},
     {"data.max_samples", HONE_OPTION_INTEGER, AT(data.max_samples), .low = 1, .high = 1e15,
      .aliases = "max_train_samples limit n_samples", .help = "Training samples to use at most: the first ones"},
-    {"data.format", HONE_OPTION_WORD, AT(data.format), "auto", WORDS("auto", "tsv", "csv", "jsonl"),
-     .help = "Format of the data files; auto: from the ending of each name"},
+    {"data.format", HONE_OPTION_WORD, AT(data.format), "auto", WORDS("auto", "tsv", "csv", "jsonl", "text"),
+     .help = "Format of the data files; auto: from the ending of each name; text, for masked_lm, is lines of it"},
     {"data.header", HONE_OPTION_BOOL, AT(data.header),
      .help = "Whether the first row of TSV and CSV names the columns; by default true when a column is given by name"},
-    {"data.text", HONE_OPTION_COLUMN, AT(data.text), .required = true, .aliases = "text_column sentence_column",
+    {"data.text", HONE_OPTION_COLUMN, AT(data.text), .aliases = "text_column sentence_column",
      .help = "Column of the text: a name in the header, or a number from 0; in JSONL a key, or a dotted path of keys"},
     {"data.text_pair", HONE_OPTION_COLUMN, AT(data.text_pair), .aliases = "pair text_b text2",
+     .only = "sequence_classification", .chooser = "task.type",
      .help = "Column of the second text, for tasks on pairs"},
     {"data.label", HONE_OPTION_COLUMN, AT(data.label), .required = true, .aliases = "label_column label_column_name",
-     .help = "Column of the label"},
+     .only = "sequence_classification", .chooser = "task.type", .help = "Column of the label"},
+    {"data.line_by_line", HONE_OPTION_BOOL, AT(data.line_by_line), "false", .only = "masked_lm", .chooser = "task.type",
+     .help = "Whether a line is a sample; else all lines are put one behind the other and cut into windows"},
     {"data.max_length", HONE_OPTION_INTEGER, AT(data.max_length), "128", .low = 2, .high = 1 << 20,
      .aliases = "max_seq_length max_seq_len sequence_length cutoff_len",
      .help = "Longest input in tokens, special ones included; longer texts are cut"},
@@ -187,13 +201,21 @@ const struct hone_option *hone_section_find(const char *section) {
     return NULL;
 }
 
+const struct hone_option *hone_option_chooser(const struct hone_option *option) {
+    if (option->chooser) return hone_option_find(option->chooser);
+    char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
+    const struct hone_option *chooser = hone_option_find(name);
+    hone_free(name);
+    return chooser;
+}
+
 bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option) {
     if (option->unless && *(const bool *)((const char *)recipe + hone_option_find(option->unless)->offset))
         return false;
     if (!option->only) return true;
-    char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
-    const char *word = hone_recipe_word(name, *(const int *)((const char *)recipe + hone_option_find(name)->offset));
-    hone_free(name);
+    const struct hone_option *chooser = hone_option_chooser(option);
+    if (!hone_option_applies(recipe, chooser)) return false;
+    const char *word = chooser->words[*(const int *)((const char *)recipe + chooser->offset)];
     size_t length = strlen(word);
     for (const char *p = option->only; p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
         if (strcspn(p, " ") == length && strncmp(p, word, length) == 0) return true;

@@ -37,8 +37,9 @@ struct hone_option {
     double low, high;         /* numbers: bounds, inclusive unless open; high may be INFINITY */
     bool low_open, high_open;
     bool required;
-    const char *only;   /* works with these words of "<section>.name" alone, separated by one space; NULL: with all */
-    const char *unless; /* another option, a bool: not when it is true; NULL: always */
+    const char *only;    /* works with these words of `chooser` alone, separated by one space; NULL: with all */
+    const char *chooser; /* NULL: "<section>.name" */
+    const char *unless;  /* another option, a bool: not when it is true; NULL: always */
 };
 
 /* Rows of one section stand together, in reading order. */
@@ -54,6 +55,8 @@ size_t hone_option_section_length(const struct hone_option *option);
 /* First row of the section called `section`; NULL when there is none. */
 const struct hone_option *hone_section_find(const char *section);
 bool hone_options_share_section(const struct hone_option *a, const struct hone_option *b);
+/* The option whose word says whether this one works. */
+const struct hone_option *hone_option_chooser(const struct hone_option *option);
 /* Whether the option works with what else the recipe says (`only`, `unless`). One that doesn't cannot be given, and
  * reads null in the resolved recipe. */
 bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option);

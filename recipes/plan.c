@@ -52,10 +52,11 @@ static void count(struct hone_plan *plan, const struct hone_run *run, const int6
         double length = (double)tokens;
         plan->samples += times;
         plan->tokens += times * tokens;
-        /* The head reads one row of each. */
+        /* The head reads one row of each, or the masked tokens. */
+        double rows = run->train.masking ? run->train.masking->probability * length : 1;
         plan->flops +=
             3 * (double)times *
-            (length * (model->flops_per_token + length * model->flops_per_token_length) + model->flops_per_row);
+            (length * (model->flops_per_token + length * model->flops_per_token_length) + rows * model->flops_per_row);
     }
 }
 

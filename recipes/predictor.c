@@ -11,7 +11,7 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
         .device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION, .precision = precision};
     HONE_TRY(hone_model_folder_open(&predictor->folder, folder, options));
     predictor->task = hone_task_of_config(predictor->folder.config);
-    if (!predictor->task) {
+    if (!predictor->task || !predictor->task->predict) {
         return hone_fail(HONE_BAD_INPUT, "%s: architectures in config.json names no task that hone predicts", folder);
     }
     const struct hone_model *model = predictor->folder.model;

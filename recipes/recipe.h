@@ -19,7 +19,8 @@
 #include "optim/schedule.h"
 
 /* In the order of the words in the option table. */
-enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION };
+enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
+enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM };
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
@@ -53,10 +54,13 @@ struct hone_steps {
 struct hone_recipe {
     struct {
         char *path; /* a model folder as the Hub has it */
+        enum hone_model_init init;
     } model;
     struct {
         enum hone_task_type type;
         struct hone_strings labels; /* n == 0: from the training data; else n >= 2 distinct names */
+        double mask_probability;    /* of a masked LM: 0 < p <= 1 */
+        bool whole_words;
     } task;
     struct {
         struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other two */
@@ -66,7 +70,8 @@ struct hone_recipe {
         int64_t max_samples;                  /* of train; 0: all */
         enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */
         bool header;
-        struct hone_column text, text_pair, label; /* text_pair may be absent */
+        struct hone_column text, text_pair, label; /* text_pair may be absent, label and text in a masked LM's */
+        bool line_by_line;                         /* of a masked LM: a sample is a line, not a window */
         int64_t max_length;                        /* tokens, special ones included */
     } data;
     struct {

@@ -4,13 +4,19 @@
 #include "base/utf8.h"
 #include "recipes/reader.h"
 
+/* Whether the task of the recipe has to know. Lines of text have no columns; data.text is for files that do. */
+static bool is_needed(const struct hone_recipe *recipe, const struct hone_option *option) {
+    if (strcmp(option->name, "data.text") == 0) return recipe->task.type != HONE_TASK_MASKED_LM;
+    return option->required && hone_option_applies(recipe, option);
+}
+
 static void missing(struct hone_reader *reader) {
     const struct hone_option *first = hone_options;
     for (size_t i = 0; i < hone_option_count; i++) {
         const struct hone_option *option = &hone_options[i];
         const struct hone_given *given = &reader->given[i];
         if (!hone_options_share_section(option, first)) first = option;
-        if (!option->required || given->given || given->excused) continue;
+        if (!is_needed(reader->recipe, option) || given->given || given->excused) continue;
         struct hone_text why = {0};
         hone_text_format(&why, "missing, expected ");
         hone_option_expected(&why, option);
@@ -94,12 +100,13 @@ static void format(struct hone_reader *reader) {
     const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test};
     const struct hone_column *columns[] = {&r->data.text, &r->data.text_pair, &r->data.label};
     const char *jsonl = NULL;
-    if (hone_reader_given(reader, "data.format")->excused) return;
+    bool lines = r->task.type == HONE_TASK_MASKED_LM;
+    if (hone_reader_given(reader, "data.format")->excused || hone_reader_given(reader, "task.type")->excused) return;
     for (int i = 0; i < 3; i++) {
         for (size_t j = 0; j < all[i]->n; j++) {
             const char *path = all[i]->items[j];
             enum hone_data_format format = r->data.format;
-            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, HONE_FORMAT_AUTO);
+            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, lines ? HONE_FORMAT_TEXT : HONE_FORMAT_AUTO);
             if (format == HONE_FORMAT_JSONL) jsonl = path;
             if (format != HONE_FORMAT_AUTO) continue;
             char *shown = hone_escape(path, strlen(path));
@@ -132,6 +139,38 @@ static void weights(struct hone_reader *reader) {
     hone_free(why);
 }
 
+/* Text has no columns, so no labels either; a table has several. */
+static void text(struct hone_reader *reader) {
+    const struct hone_recipe *r = reader->recipe;
+    const struct hone_given *format = hone_reader_given(reader, "data.format");
+    const struct hone_given *column = hone_reader_given(reader, "data.text");
+    if (format->excused || hone_reader_given(reader, "task.type")->excused) return;
+    if (r->task.type != HONE_TASK_MASKED_LM) {
+        if (r->data.format == HONE_FORMAT_TEXT)
+            hone_mistake_add(reader, format->place, "data.format",
+                             "text, which has no labels; expected tsv, csv or jsonl for this task");
+        return;
+    }
+    for (size_t i = 0; !column->given && !column->excused && i < r->data.train.n; i++) {
+        enum hone_data_format found = r->data.format;
+        if (found == HONE_FORMAT_AUTO) found = hone_format_of(r->data.train.items[i], HONE_FORMAT_TEXT);
+        if (found == HONE_FORMAT_TEXT) continue;
+        char *shown = hone_escape(r->data.train.items[i], strlen(r->data.train.items[i]));
+        char *why = hone_format("missing, expected the column of the text in \"%s\"", shown);
+        hone_mistake_add(reader, hone_reader_given(reader, "data.train")->place, "data.text", why);
+        hone_free(why);
+        hone_free(shown);
+        return;
+    }
+}
+
+/* Accuracy moves in steps and late; the loss of a masked LM tells sooner which model is better. */
+static void metric(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    if (r->task.type == HONE_TASK_MASKED_LM && !hone_reader_given(reader, "evaluation.metric")->given)
+        r->evaluation.metric = HONE_METRIC_LOSS;
+}
+
 static void held_out(struct hone_reader *reader) {
     const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
     if (fraction->given && hone_reader_given(reader, "data.validation")->given)
@@ -161,26 +200,22 @@ static void add_inapplicable(struct hone_reader *reader, const struct hone_optio
     if (option->unless && *(const bool *)((const char *)r + hone_option_find(option->unless)->offset)) {
         hone_text_format(&why, "excluded by %s, which is true", option->unless);
     } else {
-        char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
-        const struct hone_option *row = hone_option_find(name);
-        hone_text_format(&why, "%s is %s, and this works with %s only", name,
-                         hone_recipe_word(name, *(const int *)((const char *)r + row->offset)), option->only);
-        hone_free(name);
+        const struct hone_option *chooser = hone_option_chooser(option);
+        hone_text_format(&why, "%s is %s, and this works with %s only", chooser->name,
+                         chooser->words[*(const int *)((const char *)r + chooser->offset)], option->only);
     }
     hone_text_format(&why, ": remove it, or set it to null");
     hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why.bytes);
     hone_text_free(&why);
 }
 
-/* Options of an optimizer or schedule that is not the one chosen. */
+/* Options of a task, optimizer or schedule that is not the one chosen. */
 static void inapplicable(struct hone_reader *reader) {
     for (size_t i = 0; i < hone_option_count; i++) {
         const struct hone_option *option = &hone_options[i];
         const struct hone_given *given = &reader->given[i];
         if (!given->given || hone_option_applies(reader->recipe, option)) continue;
-        char *name = hone_format("%.*s.name", (int)hone_option_section_length(option), option->name);
-        bool unknown = option->only && hone_reader_given(reader, name)->excused;
-        hone_free(name);
+        bool unknown = option->only && reader->given[hone_option_chooser(option) - hone_options].excused;
         if (!unknown) add_inapplicable(reader, option, given);
     }
 }
@@ -233,6 +268,8 @@ void hone_recipe_rules(struct hone_reader *reader) {
     early_stopping(reader);
     columns(reader);
     format(reader);
+    text(reader);
+    metric(reader);
     held_out(reader);
     weights(reader);
     folders(reader);

@@ -20,6 +20,7 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
         hone_labels_copy(labels, recipe->task.labels.items, recipe->task.labels.n);
         return HONE_OK;
     }
+    if (!run->task->collect_labels) return HONE_OK;
     HONE_TRY(run->task->collect_labels(labels, recipe));
     hone_labels_sort(labels);
     return HONE_OK;
@@ -199,6 +200,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
                                                     .precision = recipe->precision,
                                                     .labels = &labels,
                                                     .training = true,
+                                                    .from_nothing = recipe->model.init == HONE_INIT_RANDOM,
                                                     .seed = (uint64_t)recipe->training.seed};
         status = hone_model_folder_outline(&run->folder, recipe->model.path, options);
     }
@@ -246,7 +248,7 @@ enum hone_status hone_evaluate(json_t *results, double *value, bool *larger, str
                                const struct hone_task_class *task, const struct hone_labels *labels,
                                const struct hone_samples *samples, enum hone_metric metric, const char *prefix) {
     double begin = hone_seconds();
-    struct sink sink = {task, task->measure_create(labels)};
+    struct sink sink = {task, task->measure_create(labels, engine->model->n_labels)};
     enum hone_status status = hone_engine_infer(
         engine, samples, 0, samples->n, hone_max_i64(HONE_INFERENCE_TOKENS, samples->longest), measure_batch, &sink);
     double seconds = hone_seconds() - begin;

@@ -1,10 +1,18 @@
 #include "recipes/task.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Sorted by type. */
-static const struct hone_task_class *const tasks[] = {&hone_task_sequence_classification};
+static const struct hone_task_class *const tasks[] = {&hone_task_masked_lm, &hone_task_sequence_classification};
 enum { n_tasks = sizeof tasks / sizeof *tasks };
+
+void hone_result_set(json_t *results, const char *prefix, const char *name, double value) {
+    char key[64];
+    snprintf(key, sizeof key, "%s_%s", prefix, name);
+    json_object_set_new(results, key, isfinite(value) ? json_real(value) : json_null());
+}
 
 const struct hone_task_class *hone_task_find(enum hone_task_type type) {
     for (int i = 0; i < n_tasks; i++) {

@@ -19,7 +19,7 @@ struct hone_task_class {
     const char *pipeline_tag; /* on the Hub */
     const char *auto_class;   /* of Transformers, for the model card */
 
-    /* Adds the labels found in the training data to `labels` (they are sorted by the caller). One that cannot be a name
+    /* NULL: the task has no labels. Adds the labels found in the training data to `labels` (they are sorted by the caller). One that cannot be a name
      * is HONE_BAD_INPUT with file:line. */
     enum hone_status (*collect_labels)(struct hone_labels *labels, const struct hone_recipe *recipe);
     /* Reads and encodes a split into samples, in file order, for the folder's tokenizer, model and labels. Everything
@@ -33,7 +33,7 @@ struct hone_task_class {
     /* Records the loss of a micro-batch, times scale, added to *loss (device). labels: device, [R]. */
     void (*record_loss)(struct hone_tape *tape, hone_value logits, const int32_t *labels, float scale, float *loss);
 
-    struct hone_measure *(*measure_create)(const struct hone_labels *labels);
+    struct hone_measure *(*measure_create)(const struct hone_labels *labels, int64_t n_logits);
     void (*measure_add)(struct hone_measure *measure, const struct hone_batch *batch, const float *logits);
     /* Sets "<prefix>_loss", "<prefix>_accuracy", … in `results`. */
     void (*measure_report)(const struct hone_measure *measure, json_t *results, const char *prefix);
@@ -41,11 +41,15 @@ struct hone_task_class {
     double (*measure_value)(const struct hone_measure *measure, enum hone_metric metric, bool *larger);
     void (*measure_free)(struct hone_measure *measure);
 
-    /* Fills a prediction from one row of logits; its scores have room for all labels. */
+    /* Fills a prediction from one row of logits; its scores have room for all labels. NULL: hone predict doesn't do this
+     * task. */
     void (*predict)(struct hone_prediction *out, const struct hone_labels *labels, const float *logits);
 };
 
-extern const struct hone_task_class hone_task_sequence_classification;
+extern const struct hone_task_class hone_task_masked_lm, hone_task_sequence_classification;
+
+/* Sets "<prefix>_<name>" in `results`; null when the value is not finite. */
+void hone_result_set(json_t *results, const char *prefix, const char *name, double value);
 
 /* NULL when there is none. */
 const struct hone_task_class *hone_task_find(enum hone_task_type type);

@@ -119,7 +119,8 @@ struct hone_measure {
     struct hone_loss_mean loss;
 };
 
-static struct hone_measure *measure_create(const struct hone_labels *labels) {
+static struct hone_measure *measure_create(const struct hone_labels *labels, int64_t n_logits) {
+    (void)n_logits;
     struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
     hone_confusion_create(&measure->confusion, (int32_t)labels->n);
     return measure;
@@ -131,33 +132,19 @@ static void measure_free(struct hone_measure *measure) {
     hone_free(measure);
 }
 
-/* log of the sum of exp, in f64. */
-static double log_sum_exp(const float *logits, int64_t n) {
-    double largest = logits[0], sum = 0;
-    for (int64_t i = 1; i < n; i++) largest = logits[i] > largest ? logits[i] : largest;
-    for (int64_t i = 0; i < n; i++) sum += exp(logits[i] - largest);
-    return largest + log(sum);
-}
-
 static void measure_add(struct hone_measure *measure, const struct hone_batch *batch, const float *logits) {
     int64_t n = measure->confusion.classes;
     hone_confusion_add_logits(&measure->confusion, logits, batch->labels, batch->R);
     for (int64_t r = 0; r < batch->R; r++) {
         const float *row = logits + r * n;
-        hone_loss_mean_add(&measure->loss, log_sum_exp(row, n) - row[batch->labels[r]], 1);
+        hone_loss_mean_add(&measure->loss, hone_log_sum_exp(row, n) - row[batch->labels[r]], 1);
     }
 }
 
-static void set_real(json_t *results, const char *prefix, const char *name, double value) {
-    char key[64];
-    snprintf(key, sizeof key, "%s_%s", prefix, name);
-    json_object_set_new(results, key, isfinite(value) ? json_real(value) : json_null());
-}
-
 static void measure_report(const struct hone_measure *measure, json_t *results, const char *prefix) {
-    set_real(results, prefix, "loss", hone_loss_mean_value(&measure->loss));
-    set_real(results, prefix, "accuracy", hone_confusion_accuracy(&measure->confusion));
-    set_real(results, prefix, "f1_macro", hone_confusion_macro_f1(&measure->confusion));
+    hone_result_set(results, prefix, "loss", hone_loss_mean_value(&measure->loss));
+    hone_result_set(results, prefix, "accuracy", hone_confusion_accuracy(&measure->confusion));
+    hone_result_set(results, prefix, "f1_macro", hone_confusion_macro_f1(&measure->confusion));
 }
 
 static double measure_value(const struct hone_measure *measure, enum hone_metric metric, bool *larger) {
@@ -167,7 +154,7 @@ static double measure_value(const struct hone_measure *measure, enum hone_metric
 }
 
 static void predict(struct hone_prediction *out, const struct hone_labels *labels, const float *logits) {
-    double total = log_sum_exp(logits, labels->n);
+    double total = hone_log_sum_exp(logits, labels->n);
     out->best = hone_argmax(logits, (int32_t)labels->n);
     for (int64_t i = 0; i < labels->n; i++) out->scores[i] = (float)exp(logits[i] - total);
 }

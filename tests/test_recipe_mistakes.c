@@ -43,7 +43,7 @@ static const struct {
     {ALL "checkpoint: {resume: auto}\n", "r.yaml:5:1: unknown key \"checkpoint\"\n", NONE},
     {"",
      "r.yaml: model.path: missing, expected a path\n"
-     "r.yaml: task.type: missing, expected sequence_classification\n"
+     "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"
@@ -51,7 +51,7 @@ static const struct {
      NONE},
     {"# only a comment\n",
      "r.yaml: model.path: missing, expected a path\n"
-     "r.yaml: task.type: missing, expected sequence_classification\n"
+     "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"
@@ -64,8 +64,8 @@ static const struct {
     {"modle: {path: m}\n" TASK DATA OUTPUT, "r.yaml:1:1: unknown key \"modle\" (did you mean \"model\"?)\n", NONE},
     {MODEL TASK "data: {trian: a.tsv, text: t, label: l}\n" OUTPUT,
      "r.yaml:3:8: unknown key \"trian\" in data (did you mean \"train\"?)\n", NONE},
-    {MODEL "task: {labels: [a, b]}\n" DATA OUTPUT, "r.yaml:2:1: task.type: missing, expected sequence_classification\n",
-     NONE},
+    {MODEL "task: {labels: [a, b]}\n" DATA OUTPUT,
+     "r.yaml:2:1: task.type: missing, expected sequence_classification or masked_lm\n", NONE},
     {MODEL TASK DATA "output: ~\n", "r.yaml:4:9: output: missing, expected a path\n", NONE},
     {"model:\n" TASK DATA OUTPUT, "r.yaml:1:1: model.path: missing, expected a path\n", NONE},
     {"[model, task]\n",
@@ -84,7 +84,7 @@ static const struct {
      "r.yaml:5:20: training.epochs: found a list of 1, expected a number above 0 and at most 10000\n", NONE},
     {ALL "training: {epochs: {a: 3}}\n",
      "r.yaml:5:20: training.epochs: found keys and values, expected a number above 0 and at most 10000\n", NONE},
-    {"model: m\n" TASK DATA OUTPUT, "r.yaml:1:8: model: found \"m\", expected keys and values of: path\n", NONE},
+    {"model: m\n" TASK DATA OUTPUT, "r.yaml:1:8: model: found \"m\", expected keys and values of: path, init\n", NONE},
     {ALL "training: {epochs: fast}\n",
      "r.yaml:5:20: training.epochs: found \"fast\", expected a number above 0 and at most 10000\n", NONE},
     {ALL "training: {epochs: 0}\n",
@@ -215,7 +215,7 @@ static const struct {
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, max_length: 1}\n" OUTPUT,
      "r.yaml:3:53: data.max_length: found \"1\", expected a whole number from 2 to 1048576\n", NONE},
     {MODEL "task: {type: classification}\n" DATA OUTPUT,
-     "r.yaml:2:14: task.type: found \"classification\", expected sequence_classification\n", NONE},
+     "r.yaml:2:14: task.type: found \"classification\", expected sequence_classification or masked_lm\n", NONE},
     {ALL "device: cuda\n", "r.yaml:5:9: device: found \"cuda\", expected auto or cpu\n", NONE},
     {ALL "precision: fp16\n", "r.yaml:5:12: precision: found \"fp16\", expected f32, bf16 or auto\n", NONE},
     {ALL "precision: 32\n", "r.yaml:5:12: precision: found \"32\", expected f32, bf16 or auto\n", NONE},
@@ -240,7 +240,7 @@ static const struct {
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, header: 1}\n" OUTPUT,
      "r.yaml:3:49: data.header: found \"1\", expected true or false\n", NONE},
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, format: xml}\n" OUTPUT,
-     "r.yaml:3:49: data.format: found \"xml\", expected auto, tsv, csv or jsonl\n", NONE},
+     "r.yaml:3:49: data.format: found \"xml\", expected auto, tsv, csv, jsonl or text\n", NONE},
     {"model: {path: 2024}\n" TASK DATA OUTPUT,
      "r.yaml:1:15: model.path: found \"2024\", expected a path (put it in quotes)\n", NONE},
     {"model: {path: \"\"}\n" TASK DATA OUTPUT, "r.yaml:1:15: model.path: found \"\", expected a path\n", NONE},
@@ -321,7 +321,7 @@ static const struct {
      "r.yaml:3:11: training.epochs: found \"-1\", expected a number above 0 and at most 10000\n"
      "r.yaml:4:3: unknown key \"batchsize\" in training (did you mean \"batch_size\"?)\n"
      "r.yaml:5:15: model.path: found a list of 1, expected a path\n"
-     "r.yaml:6:1: task.type: missing, expected sequence_classification\n"
+     "r.yaml:6:1: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"

@@ -242,7 +242,7 @@ static void measures(void **state) {
     const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION);
     struct hone_labels labels = {0};
     hone_labels_number(&labels, 3);
-    struct hone_measure *measure = task->measure_create(&labels);
+    struct hone_measure *measure = task->measure_create(&labels, 0);
     static const float logits[] = {2, 1, 0, 0, 0, 0, -100, 100, 0};
     int32_t truth[] = {0, 2, 1};
     struct hone_batch batch = {.R = 2, .B = 2, .labels = truth};
