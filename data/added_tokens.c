@@ -6,10 +6,11 @@
 #include "data/tokenizer_parts.h"
 #include "data/unicode.h"
 
-static void normalize_text(struct hone_added_token *token, const struct hone_bert_normalizer *normalizer,
-                           const uint8_t *flags, struct hone_normalized *scratch) {
-    hone_bert_normalize(scratch, normalizer, flags, token->text, token->n, 0);
-    token->normalized_text = hone_strndup(scratch->n ? scratch->bytes : "", scratch->n, "added token");
+static enum hone_status normalize_text(struct hone_added_token *token, const struct hone_normalizer *normalizer,
+                                       struct hone_normalizing *scratch) {
+    HONE_TRY(hone_normalize(scratch, normalizer, token->text, token->n, 0));
+    token->normalized_text = hone_strndup(scratch->text.n ? scratch->text.bytes : "", scratch->text.n, "added token");
+    return HONE_OK;
 }
 
 /* The trie of what is looked for, in raw or in normalised text. */
@@ -38,13 +39,14 @@ static bool build_texts(struct hone_trie *out, const struct hone_added_tokens *a
     return unique;
 }
 
-enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added,
-                                          const struct hone_bert_normalizer *normalizer, const uint8_t *flags,
+enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const struct hone_normalizer *normalizer,
                                           const char *where) {
-    struct hone_normalized scratch = {0};
-    for (size_t i = 0; i < added->n; i++)
-        if (added->at[i].normalized) normalize_text(&added->at[i], normalizer, flags, &scratch);
-    hone_normalized_free(&scratch);
+    struct hone_normalizing scratch = {0};
+    enum hone_status status = HONE_OK;
+    for (size_t i = 0; status == HONE_OK && i < added->n; i++)
+        if (added->at[i].normalized) status = normalize_text(&added->at[i], normalizer, &scratch);
+    hone_normalizing_free(&scratch);
+    HONE_TRY(status);
     for (size_t i = 0; i < added->n; i++)
         if (added->at[i].normalized && !*added->at[i].normalized_text)
             return hone_fail(HONE_BAD_INPUT, "%s[%zu]: nothing is left of its content after normalisation", where, i);
@@ -78,12 +80,12 @@ static int32_t code_before(const char *text, size_t at) {
 
 static int32_t code_at(const char *text, size_t at) { return hone_utf8_next(text, &at); }
 
-static bool stands_alone(const uint8_t *flags, const char *text, size_t n, size_t begin, size_t end) {
+static bool stands_alone(const uint16_t *flags, const char *text, size_t n, size_t begin, size_t end) {
     if (begin > 0 && (flags[code_before(text, begin)] & HONE_CODE_WORD)) return false;
     return end == n || !(flags[code_at(text, end)] & HONE_CODE_WORD);
 }
 
-static size_t skip_white_back(const uint8_t *flags, const char *text, size_t at, size_t floor) {
+static size_t skip_white_back(const uint16_t *flags, const char *text, size_t at, size_t floor) {
     while (at > floor && (flags[code_before(text, at)] & HONE_CODE_WHITE)) {
         at--;
         while ((text[at] & 0xC0) == 0x80) at--;
@@ -91,7 +93,7 @@ static size_t skip_white_back(const uint8_t *flags, const char *text, size_t at,
     return at;
 }
 
-static size_t skip_white(const uint8_t *flags, const char *text, size_t n, size_t at) {
+static size_t skip_white(const uint16_t *flags, const char *text, size_t n, size_t at) {
     while (at < n) {
         size_t next = at;
         if (!(flags[hone_utf8_next(text, &next)] & HONE_CODE_WHITE)) break;
@@ -106,7 +108,8 @@ static void add_piece(struct hone_pieces *out, size_t begin, size_t end, int32_t
 }
 
 void hone_added_tokens_split(struct hone_pieces *out, const struct hone_added_tokens *added, bool normalized,
-                             const uint8_t *flags, const char *text, size_t n) {
+                             const char *text, size_t n) {
+    const uint16_t *flags = hone_unicode_flags();
     const struct hone_trie *trie = normalized ? &added->normalized : &added->raw;
     const bool *begins = normalized ? added->normalized_begins : added->raw_begins;
     int only = normalized ? -1 : added->raw_only_begin;

@@ -1,15 +1,13 @@
-/* Tokenizers: opening, the way of a text to its tokens, decoding. ASCII goes a quick way, word by word straight from the
- * text; what holds other characters is normalised first, a stretch between ASCII spaces or punctuation at a time, which
- * no normalisation reaches across. */
+/* Tokenizers: the way of a text to its tokens. Where it can, text goes stretch by stretch, each of which is looked for
+ * among those seen before; what isn't there goes the long way, as does text that can't be cut up. */
 #include "data/tokenizer.h"
 
 #include <string.h>
 
-#include "base/io.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "data/byte_level.h"
 #include "data/encoding.h"
-#include "data/tokenizer_parts.h"
 #include "data/unicode.h"
 
 /* One text being encoded. */
@@ -17,78 +15,37 @@ struct pass {
     const struct hone_tokenizer *tokenizer;
     struct hone_encoding_work *work;
     struct hone_tokens *tokens;
-    size_t *beyond;     /* tokens that were only counted */
-    int32_t word;       /* of the next word */
-    bool given;         /* words are given: `word` stays */
-    size_t max_length;  /* SIZE_MAX: no truncation */
-    size_t reference_n; /* SIZE_MAX until the reference would stop */
+    int32_t word;      /* of the next word */
+    bool given;        /* words are given: `word` stays */
+    size_t max_length; /* SIZE_MAX: no truncation */
+    size_t *known;     /* SIZE_MAX until the reference would stop */
 };
 
-void hone_tokens_reserve(struct hone_tokens *tokens, size_t n) {
-    if (tokens->n + n > tokens->capacity)
-        hone_reserve(&tokens->at, &tokens->capacity, tokens->n + n, sizeof *tokens->at, "tokens");
-}
-
-/* After the tokens of a word or of an added token: those behind the place where the reference stops are only counted. */
-static void end_tokens(struct pass *pass) {
-    if (!pass->given) pass->word++;
-    if (pass->tokens->n > pass->reference_n) {
-        *pass->beyond += pass->tokens->n - pass->reference_n;
-        pass->tokens->n = pass->reference_n;
-    }
-}
-
 static void end_word(struct pass *pass) {
-    end_tokens(pass);
-    if (pass->tokens->n >= pass->max_length && pass->reference_n == SIZE_MAX) pass->reference_n = pass->tokens->n;
+    if (!pass->given) pass->word++;
+    if (pass->tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = pass->tokens->n;
 }
 
-/* A word whose bytes are characters `first`, first + 1, … of the text. */
-static void add_ascii_word(struct pass *pass, const char *word, size_t n, int32_t first) {
+/* The words of text that is normalised, in work->words.text. */
+static enum hone_status add_words(struct pass *pass) {
+    const struct hone_tokenizer_model *model = pass->tokenizer->model;
+    struct hone_pre_tokenizing *words = &pass->work->words;
     struct hone_tokens *tokens = pass->tokens;
-    size_t i = tokens->n;
-    pass->tokenizer->model->tokenize(tokens, pass->tokenizer->model, word, n);
-    for (; i < tokens->n; i++) {
-        tokens->at[i].begin += first;
-        tokens->at[i].end += first;
-        tokens->at[i].word = pass->word;
+    HONE_TRY(hone_pre_tokenize(words, &pass->tokenizer->pre_tokenizer));
+    for (size_t w = 0; w < words->words.n; w++) {
+        struct hone_word word = words->words.at[w];
+        size_t i = tokens->n;
+        HONE_TRY(
+            model->tokenize(tokens, &pass->work->model, model, words->text.bytes + word.begin, word.end - word.begin));
+        for (; i < tokens->n; i++) {
+            struct hone_token *token = &tokens->at[i];
+            token->begin = words->text.from[word.begin + (size_t)token->begin].begin;
+            token->end = words->text.from[word.begin + (size_t)token->end - 1].end;
+            token->word = pass->word;
+        }
+        end_word(pass);
     }
-    end_word(pass);
-}
-
-static void add_normalized_word(struct pass *pass, size_t begin, size_t end) {
-    const struct hone_normalized *text = &pass->work->normalized;
-    struct hone_tokens *tokens = pass->tokens;
-    if (begin == end) return;
-    size_t i = tokens->n;
-    pass->tokenizer->model->tokenize(tokens, pass->tokenizer->model, text->bytes + begin, end - begin);
-    for (; i < tokens->n; i++) {
-        struct hone_token *token = &tokens->at[i];
-        token->begin = text->begins[begin + (size_t)token->begin];
-        token->end = text->ends[begin + (size_t)token->end - 1];
-        token->word = pass->word;
-    }
-    end_word(pass);
-}
-
-/* Words of normalised text: BertPreTokenizer drops white space and sets punctuation apart. */
-static void add_normalized_words(struct pass *pass, size_t begin, size_t end) {
-    const struct hone_normalized *text = &pass->work->normalized;
-    const uint8_t *flags = pass->tokenizer->flags;
-    if (!pass->tokenizer->bert_pre_tokenizer) {
-        add_normalized_word(pass, begin, end);
-        return;
-    }
-    size_t word = begin;
-    for (size_t i = begin; i < end;) {
-        size_t at = i;
-        uint8_t flag = flags[hone_utf8_next(text->bytes, &i)];
-        if (!(flag & (HONE_CODE_WHITE | HONE_CODE_PUNCTUATION))) continue;
-        add_normalized_word(pass, word, at);
-        if (!(flag & HONE_CODE_WHITE)) add_normalized_word(pass, at, i);
-        word = i;
-    }
-    add_normalized_word(pass, word, end);
+    return HONE_OK;
 }
 
 static void add_added_token(struct pass *pass, int32_t which, const char *matched, size_t n, int32_t begin,
@@ -97,42 +54,113 @@ static void add_added_token(struct pass *pass, int32_t which, const char *matche
     struct hone_text *texts = &pass->work->matched;
     hone_tokens_reserve(pass->tokens, 1);
     int64_t surface = -1;
-    if (n != token->n || memcmp(matched, token->text, n) != 0) {
-        surface = (int64_t)texts->length;
-        hone_text_append(texts, matched, n);
-        hone_text_append(texts, "", 1);
-    }
+    if (n != token->n || memcmp(matched, token->text, n) != 0) surface = hone_surface_add(texts, matched, n);
     pass->tokens->at[pass->tokens->n++] = (struct hone_token){token->id, begin, end, pass->word, surface};
-    end_tokens(pass);
+    if (!pass->given) pass->word++;
 }
 
 /* Text without raw added tokens, the long way. `first`: the character that it begins with. */
-static void add_other_text(struct pass *pass, const char *text, size_t n, int32_t first) {
+static enum hone_status add_whole(struct pass *pass, const char *text, size_t n, int32_t first) {
     const struct hone_tokenizer *tokenizer = pass->tokenizer;
-    struct hone_normalized *normalized = &pass->work->normalized;
-    hone_bert_normalize(normalized, &tokenizer->normalizer, tokenizer->flags, text, n, first);
+    struct hone_normalizing *work = &pass->work->normalizing;
+    struct hone_normalized *cut = &pass->work->words.text;
+    HONE_TRY(hone_normalize(work, &tokenizer->normalizer, text, n, first));
+    cut->first = work->text.first;
     if (!tokenizer->added.normalized.nodes) {
-        add_normalized_words(pass, 0, normalized->n);
-        return;
+        struct hone_normalized normalized = work->text;
+        work->text = *cut;
+        *cut = normalized;
+        return add_words(pass);
     }
-    hone_added_tokens_split(&pass->work->inner, &tokenizer->added, true, tokenizer->flags, normalized->bytes,
-                            normalized->n);
-    for (size_t i = 0; i < pass->work->inner.n; i++) {
-        struct hone_piece piece = pass->work->inner.at[i];
-        if (piece.added < 0)
-            add_normalized_words(pass, piece.begin, piece.end);
-        else
-            add_added_token(pass, piece.added, normalized->bytes + piece.begin, piece.end - piece.begin,
-                            normalized->begins[piece.begin], normalized->ends[piece.end - 1]);
+    struct hone_pieces *pieces = &pass->work->inner;
+    hone_added_tokens_split(pieces, &tokenizer->added, true, work->text.bytes, work->text.n);
+    for (size_t i = 0; i < pieces->n; i++) {
+        struct hone_piece piece = pieces->at[i];
+        if (piece.added >= 0) {
+            add_added_token(pass, piece.added, work->text.bytes + piece.begin, piece.end - piece.begin,
+                            work->text.from[piece.begin].begin, work->text.from[piece.end - 1].end);
+            continue;
+        }
+        cut->n = 0;
+        hone_normalized_copy(cut, &work->text, piece.begin, piece.end);
+        HONE_TRY(add_words(pass));
     }
+    return HONE_OK;
 }
 
-/* The quick way. */
-static void add_text(struct pass *pass, const char *text, size_t n, int32_t first) {
-    const struct hone_tokenizer *tokenizer = pass->tokenizer;
+/* Tokens of a stretch that was seen before; false when it wasn't. */
+static inline bool add_known(struct pass *pass, const char *key, size_t n, uint64_t hash, int32_t first) {
+    const struct hone_word_cache *cache = &pass->work->cache;
+    const struct hone_cached *found = n <= HONE_CACHED_BYTES ? hone_word_cache_find(cache, key, n, hash) : NULL;
+    if (!found) return false;
+    struct hone_tokens *tokens = pass->tokens;
+    hone_tokens_reserve(tokens, found->tokens_n);
+    const struct hone_token *from = cache->tokens.at + found->tokens;
+    struct hone_token *to = tokens->at + tokens->n;
+    size_t in_word = 0;
+    for (size_t i = 0; i < found->tokens_n; i++, in_word++) {
+        /* The reference stops after whole words. */
+        if (tokens->n + i >= pass->max_length && *pass->known == SIZE_MAX && i && from[i].word != from[i - 1].word)
+            *pass->known = tokens->n + i;
+        to[i] = from[i];
+        to[i].begin += first;
+        to[i].end += first;
+        to[i].word = pass->given ? pass->word : to[i].word + pass->word;
+        if (to[i].surface < 0) continue;
+        size_t length;
+        const char *text = hone_surface_text(&cache->texts, to[i].surface, &length);
+        to[i].surface = hone_surface_add(&pass->work->matched, text, length);
+    }
+    tokens->n += found->tokens_n;
+    if (!pass->given) pass->word += found->words;
+    if (tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = tokens->n;
+    return true;
+}
+
+/* What has been added since `before` are the tokens of n bytes that begin with character `first`. */
+static void remember(struct pass *pass, const char *key, size_t n, uint64_t hash, size_t before, int32_t word,
+                     int32_t first) {
+    int32_t words = pass->given ? 1 : pass->word - word;
+    hone_word_cache_add(&pass->work->cache, key, n, hash, pass->tokens->at + before, pass->tokens->n - before, first,
+                        word, words, &pass->work->matched);
+}
+
+static enum hone_status add_stretch(struct pass *pass, const char *text, size_t n, int32_t first) {
+    uint64_t hash = hone_word_hash(text, n);
+    if (add_known(pass, text, n, hash, first)) return HONE_OK;
+    size_t before = pass->tokens->n;
+    int32_t word = pass->word;
+    HONE_TRY(add_whole(pass, text, n, first));
+    /* Given words all have one number, so where they part isn't known. */
+    if (!pass->given && !pass->work->normalizing.drifted) remember(pass, text, n, hash, before, word, first);
+    return HONE_OK;
+}
+
+/* A word of ASCII, as it stands in the text; its lowercase form goes straight to the model. */
+static enum hone_status add_ascii_word(struct pass *pass, const char *text, size_t n, int32_t first) {
+    uint64_t hash = hone_word_hash(text, n);
+    if (add_known(pass, text, n, hash, first)) return HONE_OK;
+    const struct hone_tokenizer_model *model = pass->tokenizer->model;
+    struct hone_tokens *tokens = pass->tokens;
+    struct hone_text *lower = &pass->work->word;
+    size_t before = tokens->n;
+    hone_reserve(&lower->bytes, &lower->capacity, n, 1, "a word");
+    for (size_t i = 0; i < n; i++) lower->bytes[i] = pass->tokenizer->lower[(unsigned char)text[i]];
+    HONE_TRY(model->tokenize(tokens, &pass->work->model, model, lower->bytes, n));
+    for (size_t i = before; i < tokens->n; i++) {
+        tokens->at[i].begin += first;
+        tokens->at[i].end += first;
+        tokens->at[i].word = pass->word;
+    }
+    int32_t word = pass->word;
+    end_word(pass);
+    remember(pass, text, n, hash, before, word, first);
+    return HONE_OK;
+}
+
+static enum hone_status add_bert(struct pass *pass, const char *text, size_t n, int32_t first) {
     const unsigned char *bytes = (const unsigned char *)text;
-    const uint8_t *kinds = tokenizer->kinds;
-    struct hone_encoding_work *work = pass->work;
+    const uint8_t *kinds = pass->tokenizer->kinds;
     for (size_t i = 0; i < n;) {
         uint8_t kind = kinds[bytes[i]];
         size_t begin = i;
@@ -140,66 +168,159 @@ static void add_text(struct pass *pass, const char *text, size_t n, int32_t firs
             i++;
         } else if (kind == HONE_BYTE_PUNCTUATION) {
             i++;
-            add_ascii_word(pass, text + begin, 1, first + (int32_t)begin);
+            HONE_TRY(add_ascii_word(pass, text + begin, 1, first + (int32_t)begin));
         } else {
             while (i < n && kinds[bytes[i]] == HONE_BYTE_WORD) i++;
             if (i == n || kinds[bytes[i]] != HONE_BYTE_OTHER) {
-                if (i - begin > work->word_capacity)
-                    hone_reserve(&work->word, &work->word_capacity, i - begin, 1, "a word");
-                for (size_t j = begin; j < i; j++) work->word[j - begin] = tokenizer->lower[bytes[j]];
-                add_ascii_word(pass, work->word, i - begin, first + (int32_t)begin);
+                HONE_TRY(add_ascii_word(pass, text + begin, i - begin, first + (int32_t)begin));
                 continue;
             }
             int32_t continuations = 0;
             for (; i < n && (kinds[bytes[i]] == HONE_BYTE_WORD || kinds[bytes[i]] == HONE_BYTE_OTHER); i++)
                 continuations += (bytes[i] & 0xC0) == 0x80;
-            add_other_text(pass, text + begin, i - begin, first + (int32_t)begin);
+            HONE_TRY(add_stretch(pass, text + begin, i - begin, first + (int32_t)begin));
             first -= continuations;
         }
     }
+    return HONE_OK;
 }
 
-static int32_t count_characters(const char *text, size_t n) {
-    int32_t count = 0;
-    for (size_t i = 0; i < n; i++) count += (text[i] & 0xC0) != 0x80;
-    return count;
+/* A word for a model of bytes, whose first `extra` bytes aren't in the text and belong to its first character. */
+static enum hone_status add_byte_word(struct pass *pass, const char *word, size_t n, int32_t first, int32_t extra) {
+    uint64_t hash = hone_word_hash(word, n);
+    if (extra == 0 && add_known(pass, word, n, hash, first)) return HONE_OK;
+    const struct hone_tokenizer_model *model = pass->tokenizer->model;
+    struct hone_tokens *tokens = pass->tokens;
+    size_t before = tokens->n;
+    HONE_TRY(model->tokenize_bytes(tokens, &pass->work->model, model, word, n));
+    /* Tokens may part inside characters: each then counts as the whole one. */
+    size_t at = 0;
+    int32_t character = first - 1;
+    for (size_t i = before; i < tokens->n; i++) {
+        struct hone_token *token = &tokens->at[i];
+        for (; at <= (size_t)token->begin; at++) character += (word[at] & 0xC0) != 0x80;
+        int32_t begin = character;
+        for (; at < (size_t)token->end; at++) character += (word[at] & 0xC0) != 0x80;
+        token->begin = begin > first ? begin - extra : begin;
+        token->end = character > first ? character + 1 - extra : character + 1;
+        token->word = pass->word;
+    }
+    int32_t number = pass->word;
+    end_word(pass);
+    if (extra == 0) remember(pass, word, n, hash, before, number, first);
+    return HONE_OK;
 }
 
-static void encode_text(struct pass *pass, const char *text, size_t n) {
+static enum hone_status add_byte_level(struct pass *pass, const char *text, size_t n, int32_t first) {
+    size_t i = 0;
+    if (pass->tokenizer->prefix_space && n && text[0] != ' ') {
+        /* The space joins the first word as the expression has it. */
+        struct hone_text *spaced = &pass->work->word;
+        spaced->length = 0;
+        hone_text_append(spaced, " ", 1);
+        hone_text_append(spaced, text, n);
+        i = hone_gpt2_match(spaced->bytes, n + 1, 0) - 1;
+        HONE_TRY(add_byte_word(pass, spaced->bytes, i + 1, first, 1));
+        first += hone_count_characters(text, i);
+    }
+    while (i < n) {
+        size_t end = hone_gpt2_match(text, n, i);
+        HONE_TRY(add_byte_word(pass, text + i, end - i, first, 0));
+        first += hone_count_characters(text + i, end - i);
+        i = end;
+    }
+    return HONE_OK;
+}
+
+static bool joins(const char *text, size_t n, size_t at) {
+    return at < n && (text[at] & 0x80) && (hone_unicode_flags()[hone_utf8_next(text, &at)] & HONE_CODE_JOINING);
+}
+
+static bool prepends(const char *text, size_t begin, size_t at) {
+    if (at == begin || !(text[at - 1] & 0x80)) return false;
+    for (at--; (text[at] & 0xC0) == 0x80;) at--;
+    return hone_unicode_cluster(hone_utf8_next(text, &at)) == HONE_CLUSTER_PREPEND;
+}
+
+/* Stretches end at an ASCII space, unless it belongs to one grapheme cluster with what stands beside it. When sources go
+ * out of step in one of them, they do so for all that follows: then the whole text is gone through at once. */
+static enum hone_status add_spaced(struct pass *pass, const char *text, size_t n, int32_t first) {
+    struct pass start = *pass;
+    size_t tokens = pass->tokens->n, matched = pass->work->matched.length, known = *pass->known;
+    int32_t character = first;
+    for (size_t i = 0; i < n;) {
+        if (text[i] == ' ' && !joins(text, n, i + 1)) {
+            i++;
+            character++;
+            continue;
+        }
+        size_t begin = i;
+        for (i++; i < n; i++)
+            if (text[i] == ' ' && !joins(text, n, i + 1) && !prepends(text, begin, i)) break;
+        pass->work->normalizing.drifted = false;
+        HONE_TRY(add_stretch(pass, text + begin, i - begin, character));
+        if (pass->work->normalizing.drifted && (begin > 0 || i < n)) {
+            *pass = start;
+            pass->tokens->n = tokens;
+            pass->work->matched.length = matched;
+            *pass->known = known;
+            return add_whole(pass, text, n, first);
+        }
+        character += hone_count_characters(text + begin, i - begin);
+    }
+    return HONE_OK;
+}
+
+static enum hone_status add_text(struct pass *pass, const char *text, size_t n, int32_t first) {
+    switch (pass->tokenizer->stretches) {
+    case HONE_STRETCHES_BERT:
+        return add_bert(pass, text, n, first);
+    case HONE_STRETCHES_BYTE_LEVEL:
+        return add_byte_level(pass, text, n, first);
+    case HONE_STRETCHES_SPACES:
+        return add_spaced(pass, text, n, first);
+    case HONE_STRETCHES_NONE:
+        break;
+    }
+    return add_whole(pass, text, n, first);
+}
+
+static enum hone_status encode_text(struct pass *pass, const char *text, size_t n) {
     const struct hone_tokenizer *tokenizer = pass->tokenizer;
-    bool quick = tokenizer->bert_pre_tokenizer && !tokenizer->added.normalized.nodes;
     struct hone_pieces *pieces = &pass->work->raw;
-    hone_added_tokens_split(pieces, &tokenizer->added, false, tokenizer->flags, text, n);
+    hone_added_tokens_split(pieces, &tokenizer->added, false, text, n);
     size_t at = 0;
     int32_t character = 0;
     for (size_t i = 0; i < pieces->n; i++) {
         struct hone_piece piece = pieces->at[i];
         /* Pieces follow one another but for tokens that begin inside what the one before took by rstrip. */
-        character = piece.begin >= at ? character + count_characters(text + at, piece.begin - at)
-                                      : character - count_characters(text + piece.begin, at - piece.begin);
-        int32_t end = character + count_characters(text + piece.begin, piece.end - piece.begin);
+        character = piece.begin >= at ? character + hone_count_characters(text + at, piece.begin - at)
+                                      : character - hone_count_characters(text + piece.begin, at - piece.begin);
+        int32_t end = character + hone_count_characters(text + piece.begin, piece.end - piece.begin);
         if (piece.added >= 0)
             add_added_token(pass, piece.added, text + piece.begin, piece.end - piece.begin, character, end);
-        else if (quick)
-            add_text(pass, text + piece.begin, piece.end - piece.begin, character);
         else
-            add_other_text(pass, text + piece.begin, piece.end - piece.begin, character);
+            HONE_TRY(add_text(pass, text + piece.begin, piece.end - piece.begin, character));
         at = piece.end;
         character = end;
     }
+    return HONE_OK;
 }
 
 static struct pass begin_sequence(struct hone_encoding *out, const struct hone_tokenizer *tokenizer, int sequence,
                                   size_t max_length) {
     if (!out->work) out->work = hone_calloc(1, sizeof *out->work, "tokens");
-    if (sequence == 0) out->work->matched.length = 0;
-    out->work->tokens[sequence].n = out->work->beyond[sequence] = 0;
+    struct hone_encoding_work *work = out->work;
+    hone_word_cache_claim(&work->cache, tokenizer->number);
+    work->model.matched = &work->matched;
+    if (sequence == 0) work->matched.length = 0;
+    work->tokens[sequence].n = 0;
+    work->known[sequence] = SIZE_MAX;
     return (struct pass){.tokenizer = tokenizer,
-                         .work = out->work,
-                         .tokens = &out->work->tokens[sequence],
-                         .beyond = &out->work->beyond[sequence],
-                         .max_length = max_length ? max_length : SIZE_MAX,
-                         .reference_n = SIZE_MAX};
+                         .work = work,
+                         .tokens = &work->tokens[sequence],
+                         .known = &work->known[sequence],
+                         .max_length = max_length ? max_length : SIZE_MAX};
 }
 
 static enum hone_status check_length(size_t n) {
@@ -211,38 +332,44 @@ static enum hone_status encode_sequence(struct hone_encoding *out, const struct 
                                         const char *text, size_t n, size_t max_length) {
     HONE_TRY(check_length(n));
     struct pass pass = begin_sequence(out, tokenizer, sequence, max_length);
-    encode_text(&pass, text, n);
-    return HONE_OK;
+    return encode_text(&pass, text, n);
 }
 
 enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
-                                       const char *text, size_t n, const char *pair, size_t pair_n, size_t max_length,
-                                       bool add_special) {
-    HONE_TRY(encode_sequence(out, tokenizer, 0, text, n, max_length));
-    if (pair) HONE_TRY(encode_sequence(out, tokenizer, 1, pair, pair_n, max_length));
-    return hone_post_process(out, tokenizer, max_length, add_special, pair != NULL);
+                                       const char *text, size_t n, const char *pair, size_t pair_n,
+                                       const struct hone_encode_options *options) {
+    HONE_TRY(encode_sequence(out, tokenizer, 0, text, n, options->max_length));
+    if (pair) HONE_TRY(encode_sequence(out, tokenizer, 1, pair, pair_n, options->max_length));
+    return hone_post_process(out, tokenizer, options, pair != NULL);
+}
+
+static enum hone_status encode_given(struct hone_encoding *out, const struct hone_tokenizer *tokenizer, int sequence,
+                                     const struct hone_given_words *words) {
+    struct pass pass = begin_sequence(out, tokenizer, sequence, 0);
+    pass.given = true;
+    for (size_t i = 0; i < words->n; i++) {
+        HONE_TRY(check_length(words->lengths[i]));
+        pass.word = (int32_t)i;
+        HONE_TRY(encode_text(&pass, words->words[i], words->lengths[i]));
+    }
+    return HONE_OK;
 }
 
 enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
-                                             const char *const *words, const size_t *lengths, size_t n_words,
-                                             size_t max_length, bool add_special) {
-    struct pass pass = begin_sequence(out, tokenizer, 0, 0);
-    pass.given = true;
-    for (size_t i = 0; i < n_words; i++) {
-        HONE_TRY(check_length(lengths[i]));
-        pass.word = (int32_t)i;
-        encode_text(&pass, words[i], lengths[i]);
-    }
-    return hone_post_process(out, tokenizer, max_length, add_special, false);
+                                             const struct hone_given_words *words, const struct hone_given_words *pair,
+                                             const struct hone_encode_options *options) {
+    HONE_TRY(encode_given(out, tokenizer, 0, words));
+    if (pair) HONE_TRY(encode_given(out, tokenizer, 1, pair));
+    return hone_post_process(out, tokenizer, options, pair != NULL);
 }
 
 const char *hone_encoding_token(const struct hone_encoding *encoding, const struct hone_tokenizer *tokenizer, size_t i,
                                 size_t *n) {
     HONE_CHECK(i < encoding->n, "token %zu of %zu", i, encoding->n);
     int64_t surface = encoding->work->surfaces[i];
-    const char *text = surface <= -2  ? encoding->work->template->at[-2 - surface].text
-                       : surface >= 0 ? encoding->work->matched.bytes + surface
-                                      : hone_tokenizer_token(tokenizer, encoding->ids[i]);
+    if (surface >= 0) return hone_surface_text(&encoding->work->matched, surface, n);
+    const char *text = surface <= -2 ? encoding->work->template->at[-2 - surface].text
+                                     : hone_tokenizer_token(tokenizer, encoding->ids[i]);
     *n = strlen(text);
     return text;
 }
@@ -255,46 +382,23 @@ void hone_encoding_free(struct hone_encoding *encoding) {
     hone_free(encoding->word_ids);
     hone_free(encoding->sequence_ids);
     hone_free(encoding->special);
-    if (encoding->work) {
-        struct hone_encoding_work *work = encoding->work;
+    struct hone_encoding_work *work = encoding->work;
+    if (work) {
         hone_free(work->tokens[0].at);
         hone_free(work->tokens[1].at);
-        hone_normalized_free(&work->normalized);
+        hone_normalizing_free(&work->normalizing);
+        hone_pre_tokenizing_free(&work->words);
         hone_free(work->raw.at);
         hone_free(work->inner.at);
-        hone_free(work->word);
+        hone_model_work_free(&work->model);
+        hone_word_cache_free(&work->cache);
+        hone_text_free(&work->word);
         hone_text_free(&work->matched);
         hone_free(work->surfaces);
+        hone_free(work->windows);
         hone_free(work);
     }
     *encoding = (struct hone_encoding){0};
-}
-
-char *hone_tokenizer_decode(const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special) {
-    const char **texts = hone_alloc(n, sizeof *texts, "decoding");
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *text = hone_tokenizer_token(tokenizer, ids[i]);
-        if (!text) continue;
-        int32_t which = hone_trie_find(&tokenizer->added.texts, text, strlen(text));
-        if (which >= 0) {
-            const struct hone_added_token *token = &tokenizer->added.at[which];
-            if (skip_special && token->skipped) continue;
-            if (token->normalized) text = token->normalized_text;
-        }
-        texts[kept++] = text;
-    }
-    char *out;
-    if (tokenizer->wordpiece_decoder) {
-        out = hone_wordpiece_decode(tokenizer, texts, kept);
-    } else {
-        struct hone_text joined = {0};
-        for (size_t i = 0; i < kept; i++) hone_text_format(&joined, "%s%s", i ? " " : "", texts[i]);
-        hone_text_append(&joined, "", 0);
-        out = joined.bytes;
-    }
-    hone_free(texts);
-    return out;
 }
 
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer) { return tokenizer->size; }
@@ -313,7 +417,7 @@ const char *hone_tokenizer_token(const struct hone_tokenizer *tokenizer, int32_t
 int32_t hone_tokenizer_id(const struct hone_tokenizer *tokenizer, const char *token) {
     int32_t which = hone_trie_find(&tokenizer->added.texts, token, strlen(token));
     if (which >= 0) return tokenizer->added.at[which].id;
-    return hone_trie_find(&tokenizer->vocabulary.trie, token, strlen(token));
+    return hone_vocabulary_id(&tokenizer->vocabulary, token, strlen(token));
 }
 
 int64_t hone_tokenizer_max_length(const struct hone_tokenizer *tokenizer) { return tokenizer->max_length; }

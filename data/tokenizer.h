@@ -13,7 +13,8 @@
 
 struct hone_tokenizer;
 
-/* One encoded input. Grows as needed and is reused: start with {0}, free with hone_encoding_free. */
+/* One encoded input. Grows as needed and is reused, and remembers words for the next one: start with {0}, free with
+ * hone_encoding_free. */
 struct hone_encoding {
     size_t n, capacity;
     int32_t *ids;
@@ -28,28 +29,70 @@ struct hone_encoding {
 void hone_encoding_free(struct hone_encoding *encoding);
 
 /* Text of token i as the reference's `tokens` has it: mostly that of its id, but an added token's is what matched (with
- * the spaces that lstrip and rstrip took, normalised where it is). Borrowed until the next encoding; *n its bytes. */
+ * the spaces that lstrip and rstrip took, normalised where it is), and Unigram's unknown one's what it stands for.
+ * Borrowed until the next encoding; *n its bytes. */
 const char *hone_encoding_token(const struct hone_encoding *encoding, const struct hone_tokenizer *tokenizer, size_t i,
                                 size_t *n);
 
-/* Opens tokenizer.json in `folder`, else vocab.txt with tokenizer_config.json (and special_tokens_map.json). Faults are
- * HONE_BAD_INPUT naming file and part ("tokenizer.json: normalizer: type \"Precompiled\" isn't supported").
- * truncation and padding of tokenizer.json are never applied. */
+/* Opens what a folder has: tokenizer.json; else vocab.txt (BERT); else spiece.model (ALBERT, XLNet or T5) or vocab.json
+ * with merges.txt (RoBERTa or GPT-2), each with tokenizer_config.json and special_tokens_map.json. Faults are
+ * HONE_BAD_INPUT naming file and part ("tokenizer.json: normalizer: type \"Foo\" isn't supported"). truncation and
+ * padding of tokenizer.json are never applied. */
 enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *folder);
 void hone_tokenizer_free(struct hone_tokenizer *tokenizer);
 
+/* Which sequence gives way when there are too many tokens. */
+enum hone_truncation { HONE_LONGEST_FIRST, HONE_ONLY_FIRST, HONE_ONLY_SECOND };
+struct hone_encode_options {
+    bool add_special;  /* the post-processor adds its special tokens */
+    size_t max_length; /* tokens, specials included; 0: no truncation */
+    enum hone_truncation truncation;
+    size_t stride; /* tokens that a window repeats of the one before */
+};
 /* Text must be valid UTF-8 (callers check, so that they can name file and line) of less than 2^31 bytes (else
- * HONE_BAD_INPUT). `pair` may be NULL. max_length 0: no truncation; else longest_first, counting specials; one with no
- * room for the specials is HONE_USAGE. `add_special` has the post-processor add its special tokens. */
+ * HONE_BAD_INPUT); so is one that the model can't express. `pair` may be NULL. A max_length with no room for the
+ * specials, for a token or for more than the stride, or that the sequence to be cut can't reach, is HONE_USAGE. */
 enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
-                                       const char *text, size_t n, const char *pair, size_t pair_n, size_t max_length,
-                                       bool add_special);
+                                       const char *text, size_t n, const char *pair, size_t pair_n,
+                                       const struct hone_encode_options *options);
 /* Words given beforehand: word_ids are their indices, offsets count within each word. */
+struct hone_given_words {
+    const char *const *words;
+    const size_t *lengths;
+    size_t n;
+};
+/* `pair` may be NULL. */
 enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
-                                             const char *const *words, const size_t *lengths, size_t n_words,
-                                             size_t max_length, bool add_special);
-/* Owned text; ids that don't exist are left out. `skip_special`: without added tokens that are special. */
-char *hone_tokenizer_decode(const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special);
+                                             const struct hone_given_words *words, const struct hone_given_words *pair,
+                                             const struct hone_encode_options *options);
+/* Truncation leaves windows; encoding shows the first. The others follow in the reference's order: further windows of
+ * the first sequence, each with every one of the second, then the first one's with further ones of the second. They
+ * cover everything (`tokenizers` 0.23 loses the end of long inputs here: its issue 2091). `show` fills the arrays with
+ * window i. */
+size_t hone_encoding_windows(const struct hone_encoding *encoding);
+void hone_encoding_show(struct hone_encoding *encoding, const struct hone_tokenizer *tokenizer, size_t i);
+
+struct hone_decode_options {
+    bool skip_special; /* without added tokens that are special */
+    bool clean_up;     /* no space before punctuation and English contractions, as Transformers' clean-up */
+};
+/* *out: owned text; ids that don't exist are left out. */
+enum hone_status hone_tokenizer_decode(char **out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                                       const struct hone_decode_options *options);
+
+/* Decoding ids as they come: what is given out are whole characters, and altogether the text of all ids. Start with
+ * {.tokenizer = …, .skip_special = …}. */
+struct hone_decode_stream {
+    const struct hone_tokenizer *tokenizer;
+    bool skip_special;
+    int32_t *ids; /* those that later ones may still change the text of */
+    size_t n, capacity, read, shown_n;
+    char *shown, *text; /* of the ids up to `read`, given out; what `next` lends */
+};
+/* *text: what this id adds ("" while a character is not yet whole); borrowed until the next call. */
+enum hone_status hone_decode_stream_next(const char **text, struct hone_decode_stream *stream, int32_t id);
+/* What is left in the end, broken characters as U+FFFD; then frees. *text is owned. */
+enum hone_status hone_decode_stream_end(char **text, struct hone_decode_stream *stream);
 
 /* Entries, added tokens included: ids are below it. Text of an id (borrowed), NULL for a gap; id of a text or -1. */
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer);

@@ -1,32 +1,11 @@
 /* Opening a tokenizer: which files, and what all kinds need once they are read. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/io.h"
-#include "base/memory.h"
 #include "base/utf8.h"
-#include "data/encoding.h"
 #include "data/tokenizer_parts.h"
 #include "data/unicode.h"
-
-enum hone_status hone_added_token_place(struct hone_tokenizer *tokenizer, struct hone_added_token token, int64_t stated,
-                                        const char *where) {
-    struct hone_added_tokens *added = &tokenizer->added;
-    const struct hone_vocabulary *vocabulary = &tokenizer->vocabulary;
-    token.id = hone_trie_find(&vocabulary->trie, token.text, token.n);
-    bool is_new = token.id < 0;
-    if (is_new) token.id = tokenizer->size;
-    hone_reserve(&added->at, &added->capacity, added->n + 1, sizeof *added->at, "added tokens");
-    added->at[added->n++] = token;
-    if (stated >= 0 && stated != token.id)
-        return hone_fail(HONE_BAD_INPUT, "%s has id %lld, but %s %d", where, (long long)stated,
-                         is_new ? "the next free one is" : "the vocabulary gives its content", token.id);
-    if (is_new && vocabulary->entries != vocabulary->size)
-        return hone_fail(HONE_BAD_INPUT,
-                         "%s is new, but the vocabulary's ids have gaps: %d entries, the largest id is %d", where,
-                         vocabulary->entries, vocabulary->size - 1);
-    tokenizer->size += is_new;
-    return HONE_OK;
-}
 
 static enum hone_status check_template(const struct hone_template *template, const struct hone_tokenizer *tokenizer,
                                        const char *path) {
@@ -42,42 +21,89 @@ static enum hone_status check_template(const struct hone_template *template, con
     return HONE_OK;
 }
 
-/* The reference's own when there is no post-processor. */
-static void use_plain_templates(struct hone_tokenizer *tokenizer) {
-    hone_template_add(&tokenizer->single, 0, -1, 0, NULL);
-    hone_template_add(&tokenizer->pair, 0, -1, 0, NULL);
-    hone_template_add(&tokenizer->pair, 1, -1, 1, NULL);
-}
-
-static void fill_tables(struct hone_tokenizer *tokenizer) {
+static void fill_bytes(struct hone_tokenizer *tokenizer) {
+    const struct hone_bert_normalizer *bert = tokenizer->normalizer.n ? &tokenizer->normalizer.at[0].bert : NULL;
     for (int byte = 0; byte < 256; byte++) {
-        uint8_t flags = tokenizer->flags[byte];
+        uint16_t flags = hone_unicode_flags()[byte];
         tokenizer->lower[byte] = (char)byte;
-        if (byte >= 0x80 || (tokenizer->normalizer.clean_text && (flags & HONE_CODE_CONTROL)))
+        if (byte >= 0x80 || (bert && bert->clean_text && (flags & HONE_CODE_CONTROL)))
             tokenizer->kinds[byte] = HONE_BYTE_OTHER;
         else if (flags & HONE_CODE_WHITE)
             tokenizer->kinds[byte] = HONE_BYTE_SPACE;
         else if (flags & HONE_CODE_PUNCTUATION)
             tokenizer->kinds[byte] = HONE_BYTE_PUNCTUATION;
-        if (byte >= 'A' && byte <= 'Z' && tokenizer->normalizer.lowercase) tokenizer->lower[byte] = (char)(byte + 32);
+        if (byte >= 'A' && byte <= 'Z' && bert && bert->lowercase) tokenizer->lower[byte] = (char)(byte + 32);
     }
 }
 
-enum hone_status hone_tokenizer_finish(struct hone_tokenizer *tokenizer, const char *path) {
+/* Steps whose result in a stretch between ASCII spaces doesn't depend on what stands outside. */
+static bool is_local(const struct hone_normalizer_step *step) {
+    switch (step->kind) {
+    case HONE_NORMALIZER_LOWERCASE:
+    case HONE_NORMALIZER_NFC:
+    case HONE_NORMALIZER_NFD:
+    case HONE_NORMALIZER_NFKC:
+    case HONE_NORMALIZER_NFKD:
+    case HONE_NORMALIZER_STRIP_ACCENTS:
+        return true;
+    case HONE_NORMALIZER_PRECOMPILED:
+        return !hone_charsmap_find(&step->map, " ", 1);
+    case HONE_NORMALIZER_REPLACE:
+        return !step->pattern.regex && !step->pattern.gpt2 && step->pattern.n && !strchr(step->pattern.text, ' ');
+    default:
+        return false;
+    }
+}
+
+static bool is_spaced(const struct hone_tokenizer *tokenizer) {
+    const struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
+    if (!pre->n || pre->at[0].kind != HONE_PRE_TOKENIZER_WHITESPACE_SPLIT) return false;
+    for (size_t i = 0; i < pre->n; i++)
+        if (pre->at[i].kind == HONE_PRE_TOKENIZER_METASPACE && pre->at[i].scheme == HONE_PREPEND_FIRST) return false;
+    for (size_t i = 0; i < tokenizer->normalizer.n; i++)
+        if (!is_local(&tokenizer->normalizer.at[i])) return false;
+    return true;
+}
+
+/* GPT-2's way, as one step or as two. */
+static bool is_byte_level(const struct hone_pre_tokenizer *pre) {
+    const struct hone_pre_tokenizer_step *first = pre->at, *last = pre->n ? &pre->at[pre->n - 1] : NULL;
+    if (!last || last->kind != HONE_PRE_TOKENIZER_BYTE_LEVEL) return false;
+    if (pre->n == 1) return last->use_regex;
+    return pre->n == 2 && !last->use_regex && !last->add_prefix_space && first->kind == HONE_PRE_TOKENIZER_SPLIT &&
+           first->pattern.gpt2 &&
+           (first->behavior == HONE_SPLIT_ISOLATED || (first->invert && first->behavior == HONE_SPLIT_REMOVED));
+}
+
+static enum hone_stretches stretches_of(const struct hone_tokenizer *tokenizer) {
+    const struct hone_normalizer *normalizer = &tokenizer->normalizer;
+    const struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
+    if (tokenizer->added.normalized.nodes) return HONE_STRETCHES_NONE;
+    bool bert = pre->n == 1 && pre->at[0].kind == HONE_PRE_TOKENIZER_BERT;
+    if (bert && (normalizer->n == 0 || (normalizer->n == 1 && normalizer->at[0].kind == HONE_NORMALIZER_BERT)))
+        return HONE_STRETCHES_BERT;
+    if (normalizer->n == 0 && is_byte_level(pre) && tokenizer->model->tokenize_bytes) return HONE_STRETCHES_BYTE_LEVEL;
+    return is_spaced(tokenizer) ? HONE_STRETCHES_SPACES : HONE_STRETCHES_NONE;
+}
+
+static enum hone_status finish(struct hone_tokenizer *tokenizer, const char *path) {
     struct hone_vocabulary *vocabulary = &tokenizer->vocabulary;
-    if (tokenizer->single.n == 0) use_plain_templates(tokenizer);
-    HONE_TRY(check_template(&tokenizer->single, tokenizer, path));
-    HONE_TRY(check_template(&tokenizer->pair, tokenizer, path));
+    HONE_TRY(check_template(&tokenizer->post_processor.single, tokenizer, path));
+    HONE_TRY(check_template(&tokenizer->post_processor.pair, tokenizer, path));
     vocabulary->texts =
         hone_realloc(vocabulary->texts, (size_t)tokenizer->size, sizeof *vocabulary->texts, "tokenizer vocabulary");
     for (size_t i = 0; i < tokenizer->added.n; i++)
         vocabulary->texts[tokenizer->added.at[i].id] = tokenizer->added.at[i].text;
     char *where = hone_format("%s: added_tokens", path);
-    enum hone_status status =
-        hone_added_tokens_finish(&tokenizer->added, &tokenizer->normalizer, tokenizer->flags, where);
+    enum hone_status status = hone_added_tokens_finish(&tokenizer->added, &tokenizer->normalizer, where);
     hone_free(where);
-    fill_tables(tokenizer);
-    return status;
+    HONE_TRY(status);
+    hone_post_processor_finish(&tokenizer->post_processor, vocabulary, tokenizer->size);
+    tokenizer->stretches = stretches_of(tokenizer);
+    tokenizer->prefix_space =
+        tokenizer->stretches == HONE_STRETCHES_BYTE_LEVEL && tokenizer->pre_tokenizer.at[0].add_prefix_space;
+    fill_bytes(tokenizer);
+    return HONE_OK;
 }
 
 /* Absurdly large stands for "none" in Transformers' files. */
@@ -96,24 +122,39 @@ static enum hone_status read_max_length(struct hone_tokenizer *tokenizer, const 
     return status;
 }
 
-static enum hone_status open_files(struct hone_tokenizer *tokenizer, const char *folder, const char *json,
-                                   const char *vocab) {
-    bool from_json = hone_file_exists(json);
-    if (!from_json && !hone_file_exists(vocab))
-        return hone_fail(HONE_BAD_INPUT, "%s: neither tokenizer.json nor vocab.txt is there", folder);
-    HONE_TRY(from_json ? hone_tokenizer_read_json(tokenizer, json) : hone_tokenizer_read_vocab(tokenizer, folder));
-    HONE_TRY(hone_tokenizer_finish(tokenizer, from_json ? json : vocab));
-    return read_max_length(tokenizer, folder);
+static enum hone_status read_json(json_t **root, char **path, const char *folder) {
+    *path = hone_path_join(folder, "tokenizer.json");
+    return hone_file_exists(*path) ? hone_json_read(root, *path, HONE_JSON_TOKENIZER_LIMIT) : HONE_OK;
+}
+
+/* The first kind of file that is there. */
+static enum hone_status read_files(json_t **root, char **path, const char *folder) {
+    static enum hone_status (*const read[])(json_t **, char **, const char *) = {
+        read_json, hone_tokenizer_read_vocab, hone_tokenizer_read_spiece, hone_tokenizer_read_merges};
+    for (size_t i = 0; i < sizeof read / sizeof *read && !*root; i++) {
+        hone_free(*path);
+        *path = NULL;
+        HONE_TRY(read[i](root, path, folder));
+    }
+    if (*root) return HONE_OK;
+    return hone_fail(HONE_BAD_INPUT,
+                     "%s: neither tokenizer.json nor vocab.txt, spiece.model, or vocab.json with merges.txt is there",
+                     folder);
 }
 
 enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *folder) {
+    static atomic_uint_least64_t number;
     *out = NULL;
     struct hone_tokenizer *tokenizer = hone_calloc(1, sizeof *tokenizer, "tokenizer");
-    tokenizer->flags = hone_unicode_flags();
-    char *json = hone_path_join(folder, "tokenizer.json"), *vocab = hone_path_join(folder, "vocab.txt");
-    enum hone_status status = open_files(tokenizer, folder, json, vocab);
-    hone_free(json);
-    hone_free(vocab);
+    tokenizer->number = atomic_fetch_add(&number, 1) + 1;
+    json_t *root = NULL;
+    char *path = NULL;
+    enum hone_status status = read_files(&root, &path, folder);
+    if (status == HONE_OK) status = hone_tokenizer_read_json(tokenizer, root, path);
+    if (status == HONE_OK) status = finish(tokenizer, path);
+    if (status == HONE_OK) status = read_max_length(tokenizer, folder);
+    json_decref(root);
+    hone_free(path);
     if (status == HONE_OK)
         *out = tokenizer;
     else
@@ -125,10 +166,10 @@ void hone_tokenizer_free(struct hone_tokenizer *tokenizer) {
     if (!tokenizer) return;
     if (tokenizer->model) tokenizer->model->free(tokenizer->model);
     hone_vocabulary_free(&tokenizer->vocabulary);
+    hone_normalizer_free(&tokenizer->normalizer);
+    hone_pre_tokenizer_free(&tokenizer->pre_tokenizer);
     hone_added_tokens_free(&tokenizer->added);
-    hone_template_free(&tokenizer->single);
-    hone_template_free(&tokenizer->pair);
-    hone_free(tokenizer->flags);
-    hone_free(tokenizer->decoder_prefix);
+    hone_post_processor_free(&tokenizer->post_processor);
+    hone_decoder_free(&tokenizer->decoder);
     hone_free(tokenizer);
 }

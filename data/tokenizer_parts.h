@@ -1,7 +1,8 @@
 /* The parts that a tokenizer is put together from, for data/ itself and its tests. A text goes
  *     added tokens that match raw text -> normalizer -> added tokens that match normalised text -> words -> model
  *     -> truncation and special tokens.
- * Kinds of model differ in one small table of functions; the rest of the way is the same for all. */
+ * Each part is a list of steps with a file of its own; reading tokenizer.json fills the lists, and older folders are
+ * turned into what their tokenizer.json would be and read the same way. */
 #ifndef HONE_DATA_TOKENIZER_PARTS_H
 #define HONE_DATA_TOKENIZER_PARTS_H
 
@@ -12,63 +13,13 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/decoder.h"
+#include "data/model.h"
 #include "data/normalizer.h"
+#include "data/pre_tokenizer.h"
 #include "data/tokenizer.h"
 #include "data/trie.h"
-
-/* Tokens of one text before the post-processor. */
-struct hone_token {
-    int32_t id;
-    int32_t begin, end; /* bytes of the word while the model works, then characters of the text */
-    int32_t word;
-    int64_t surface; /* place of the text that matched, where it isn't the id's own, or -1 */
-};
-struct hone_tokens {
-    struct hone_token *at;
-    size_t n, capacity;
-};
-static inline void hone_tokens_push(struct hone_tokens *tokens, int32_t id, size_t begin, size_t end) {
-    tokens->at[tokens->n++] = (struct hone_token){id, (int32_t)begin, (int32_t)end, 0, -1};
-}
-/* Room for n more. */
-void hone_tokens_reserve(struct hone_tokens *tokens, size_t n);
-
-/* Texts of ids. */
-struct hone_vocabulary {
-    int32_t entries, size; /* tokens; largest id + 1 */
-    const char **texts;    /* [size], 0-terminated; NULL in a gap */
-    uint32_t *lengths;     /* [size] */
-    char *bytes;           /* what texts point into */
-    struct hone_trie trie; /* text -> id */
-};
-/* Collects entries; `finish` makes the vocabulary of them and empties the collection. */
-struct hone_vocabulary_entries {
-    struct hone_text bytes;
-    struct hone_vocabulary_entry {
-        size_t begin, n; /* in bytes */
-        int32_t id;
-    } * at;
-    size_t n, capacity;
-};
-void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id);
-/* `where` ("…/tokenizer.json: model.vocab") stands in messages. Ids must differ and leave only so many gaps. Of entries
- * with the same text the one with the largest id counts, as in the reference's reading of vocab.txt, or else it is an
- * error. */
-enum hone_status hone_vocabulary_finish(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries,
-                                        bool last_counts, const char *where);
-void hone_vocabulary_entries_free(struct hone_vocabulary_entries *entries);
-void hone_vocabulary_free(struct hone_vocabulary *vocabulary);
-
-/* A model: words to tokens. */
-struct hone_tokenizer_model {
-    /* Appends the tokens of one non-empty normalised word, with byte ranges in it. */
-    void (*tokenize)(struct hone_tokens *out, const struct hone_tokenizer_model *model, const char *word, size_t n);
-    void (*free)(struct hone_tokenizer_model *model);
-};
-/* WordPiece (Wu et al. 2016, arXiv 1609.08144, section 4.1, as in BERT: greedy, longest piece first). The vocabulary is
- * borrowed; unk must be in it. */
-struct hone_tokenizer_model *hone_wordpiece_create(const struct hone_vocabulary *vocabulary, int32_t unk,
-                                                   const char *prefix, int64_t max_input_chars_per_word);
+#include "data/vocabulary.h"
 
 /* A token that is looked for in the text itself. */
 struct hone_added_token {
@@ -96,12 +47,11 @@ struct hone_pieces {
     size_t n, capacity;
 };
 /* Takes over n tokens, their texts owned, ids set. Two that look for the same: HONE_BAD_INPUT naming `where`. */
-enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added,
-                                          const struct hone_bert_normalizer *normalizer, const uint8_t *flags,
+enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const struct hone_normalizer *normalizer,
                                           const char *where);
 /* Cuts n bytes of text where added tokens match, those for raw or for normalised text. */
 void hone_added_tokens_split(struct hone_pieces *out, const struct hone_added_tokens *added, bool normalized,
-                             const uint8_t *flags, const char *text, size_t n);
+                             const char *text, size_t n);
 void hone_added_tokens_free(struct hone_added_tokens *added);
 
 /* What the post-processor lays out: sequences and special tokens, in order. */
@@ -116,45 +66,83 @@ struct hone_template {
 };
 void hone_template_add(struct hone_template *to, int32_t sequence, int32_t id, int32_t type_id, const char *text);
 void hone_template_free(struct hone_template *of);
-struct hone_tokenizer;
-/* BERT's: [CLS] A [SEP], [CLS] A [SEP] B [SEP] with type 1 from B on. */
-void hone_template_bert(struct hone_tokenizer *tokenizer, const char *cls, int32_t cls_id, const char *sep,
-                        int32_t sep_id);
+struct hone_post_processor {
+    bool given; /* a processor that lays out, else the sequences follow one another */
+    struct hone_template single, pair;
+    bool trims, trims_prefix_space; /* ByteLevel's trim_offsets, and its add_prefix_space */
+    /* Spaces with which the text of each id begins and ends, for trimming; made when it is needed. */
+    uint8_t *leading, *trailing;
+};
+/* BERT's: [CLS] A [SEP], [CLS] A [SEP] B [SEP] with type 1 from B on; RoBERTa's: <s> A </s>, <s> A </s> </s> B </s>,
+ * type 0. */
+void hone_template_bert(struct hone_post_processor *to, const char *cls, int32_t cls_id, const char *sep,
+                        int32_t sep_id, bool roberta);
+enum hone_status hone_post_processor_read(struct hone_post_processor *to, const json_t *part, const char *where);
+void hone_post_processor_finish(struct hone_post_processor *post_processor, const struct hone_vocabulary *vocabulary,
+                                int32_t size);
+void hone_post_processor_free(struct hone_post_processor *post_processor);
 
-/* What a byte of raw text is to the quick path for ASCII. */
+/* Text is cut into stretches whose tokens don't depend on what stands around them, and which are remembered. */
+enum hone_stretches {
+    HONE_STRETCHES_NONE,       /* a piece of text is worked on as a whole */
+    HONE_STRETCHES_BERT,       /* ASCII words, ASCII punctuation, and other text between ASCII spaces and punctuation */
+    HONE_STRETCHES_BYTE_LEVEL, /* the words of GPT-2's expression */
+    HONE_STRETCHES_SPACES,     /* between ASCII spaces */
+};
+/* What a byte of raw text is to HONE_STRETCHES_BERT. */
 enum hone_byte_kind { HONE_BYTE_WORD, HONE_BYTE_SPACE, HONE_BYTE_PUNCTUATION, HONE_BYTE_OTHER };
 
 struct hone_tokenizer {
+    uint64_t number; /* no two of a process have the same */
     struct hone_vocabulary vocabulary;
-    uint8_t *flags; /* hone_unicode_flags() */
-    struct hone_bert_normalizer normalizer;
-    bool bert_pre_tokenizer; /* else a piece of text is one word */
+    struct hone_normalizer normalizer;
+    struct hone_pre_tokenizer pre_tokenizer;
     struct hone_tokenizer_model *model;
+    struct hone_post_processor post_processor;
+    struct hone_decoder decoder;
     struct hone_added_tokens added;
     int32_t size;
-    struct hone_template single, pair; /* without post-processor: just the sequences */
-    bool wordpiece_decoder;            /* else decoding joins with spaces */
-    char *decoder_prefix;
-    bool cleanup;
     int64_t max_length;
-    uint8_t kinds[256]; /* enum hone_byte_kind of each byte */
+    enum hone_stretches stretches;
+    bool prefix_space;  /* HONE_STRETCHES_BYTE_LEVEL: in front of a piece that begins with none */
+    uint8_t kinds[256]; /* HONE_STRETCHES_BERT: enum hone_byte_kind of each byte */
     char lower[256];    /* its lowercase form, where text is lowercased */
 };
 
-/* The files. Each fills what it reads into a zeroed tokenizer; hone_tokenizer_open frees it after a failure. */
-enum hone_status hone_tokenizer_read_json(struct hone_tokenizer *tokenizer, const char *path);
-enum hone_status hone_tokenizer_read_vocab(struct hone_tokenizer *tokenizer, const char *folder);
-/* Reads added_tokens and the like: one object with content and flags. Ids are given by hone_added_token_place. */
+/* Reads tokenizer.json, or what stands for it; `path` stands in messages. */
+enum hone_status hone_tokenizer_read_json(struct hone_tokenizer *tokenizer, const json_t *root, const char *path);
+/* Older folders: *root becomes what their tokenizer.json would be, `path` (owned) the file to name in messages.
+ * HONE_OK with *root NULL when the folder has no such file. */
+enum hone_status hone_tokenizer_read_vocab(json_t **root, char **path, const char *folder);
+enum hone_status hone_tokenizer_read_merges(json_t **root, char **path, const char *folder);
+enum hone_status hone_tokenizer_read_spiece(json_t **root, char **path, const char *folder);
+/* Reads a model into tokenizer->vocabulary, ->model and ->size. */
+enum hone_status hone_model_read(struct hone_tokenizer *tokenizer, const json_t *part, const char *where);
+
+/* Access to tokenizer.json. `where` names the object, messages name where.key. */
+enum hone_status hone_part_need(const json_t **out, const json_t *object, const char *key, json_type type,
+                                const char *where);
+enum hone_status hone_part_bool(bool *out, const json_t *object, const char *key, const char *where);
+/* `otherwise` where the key is missing or null. */
+enum hone_status hone_part_bool_or(bool *out, const json_t *object, const char *key, bool otherwise, const char *where);
+enum hone_status hone_part_string_or(const char **out, const json_t *object, const char *key, const char *otherwise,
+                                     const char *where);
+/* One character. */
+enum hone_status hone_part_character(int32_t *out, const json_t *object, const char *key, const char *where);
+enum hone_status hone_part_id(int32_t *out, const json_t *value, const char *where);
+enum hone_status hone_part_fail_type(const char *where, const json_t *found, const char *expected);
+/* `type` of an object, or an error that says what is expected. */
+enum hone_status hone_part_type(const char **out, const json_t *part, const char *where);
+enum hone_status hone_part_fail_unsupported(const char *where, const char *type, const char *supported);
+/* Calls `read` for each of a list of parts, with its place. */
+enum hone_status hone_part_each(void *to, const json_t *part, const char *key, const char *where,
+                                enum hone_status (*read)(void *, const json_t *, const char *));
+
+/* Reads an added token: an object with content and flags, its text owned; the id isn't looked at. */
 enum hone_status hone_added_token_read(struct hone_added_token *out, const json_t *object, const char *where);
-/* Gives the token the id of its text in the vocabulary, else the next free one, and appends it. `stated`: the id that
- * the file gives, -1 if none; another one than due is HONE_BAD_INPUT. */
-enum hone_status hone_added_token_place(struct hone_tokenizer *tokenizer, struct hone_added_token token, int64_t stated,
-                                        const char *where);
-/* After everything is read: ids of templates checked, added tokens, tables for the quick path. */
-enum hone_status hone_tokenizer_finish(struct hone_tokenizer *tokenizer, const char *path);
-/* The post-processor: truncation to max_length (0: none) and special tokens. `b` may be NULL. */
-enum hone_status hone_post_process(struct hone_encoding *out, const struct hone_tokenizer *tokenizer, size_t max_length,
-                                   bool add_special, bool pair);
-char *hone_wordpiece_decode(const struct hone_tokenizer *tokenizer, const char *const *texts, size_t n);
+
+/* Puts sequences and special tokens together, after truncation. */
+enum hone_status hone_post_process(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
+                                   const struct hone_encode_options *options, bool pair);
 
 #endif

@@ -1,10 +1,10 @@
-/* Texts of ids, ids of texts. */
+#include "data/vocabulary.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "data/tokenizer_parts.h"
 
 /* An id is a row of the embedding: a file whose ids leave more gaps than this is broken, and would ask for memory. */
 #define GAPS_PER_ENTRY 3
@@ -74,29 +74,36 @@ static bool build_trie(struct hone_vocabulary *out, int32_t twice[2]) {
     return unique;
 }
 
-/* Leaves only the last of entries with the same text at its id. */
-static void drop_repeated(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries) {
-    memset(out->texts, 0, (size_t)out->size * sizeof *out->texts);
+/* The trie of only the last of entries with the same text. */
+static void build_last(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries, bool drop) {
+    if (drop) memset(out->texts, 0, (size_t)out->size * sizeof *out->texts);
     keep_last(out, entries);
     out->entries = (int32_t)entries->n;
-    for (size_t i = 0; i < entries->n; i++) out->texts[entries->at[i].id] = out->bytes + entries->at[i].begin;
+    struct hone_trie_key *keys = hone_alloc(entries->n, sizeof *keys, "tokenizer vocabulary");
+    for (size_t i = 0; i < entries->n; i++) {
+        const struct hone_vocabulary_entry *entry = &entries->at[i];
+        if (drop) out->texts[entry->id] = out->bytes + entry->begin;
+        keys[i] = (struct hone_trie_key){out->bytes + entry->begin, entry->n, entry->id};
+    }
+    int32_t twice[2];
+    HONE_CHECK(hone_trie_build(&out->trie, keys, entries->n, twice), "ids %d and %d", twice[0], twice[1]);
+    hone_free(keys);
 }
 
 enum hone_status hone_vocabulary_finish(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries,
-                                        bool last_counts, const char *where) {
+                                        enum hone_repeated repeated, const char *where) {
     *out = (struct hone_vocabulary){.entries = (int32_t)entries->n, .bytes = entries->bytes.bytes};
     entries->bytes = (struct hone_text){0};
     enum hone_status status = index_texts(out, entries, where);
     int32_t twice[2];
     if (status == HONE_OK && !build_trie(out, twice)) {
-        char *text = hone_escape(out->texts[twice[0]], out->lengths[twice[0]]);
-        if (!last_counts)
+        if (repeated == HONE_REPEATED_REFUSED) {
+            char *text = hone_escape(out->texts[twice[0]], out->lengths[twice[0]]);
             status = hone_fail(HONE_BAD_INPUT, "%s[\"%s\"]: given twice, with ids %d and %d", where, text, twice[0],
                                twice[1]);
-        hone_free(text);
-        if (last_counts) {
-            drop_repeated(out, entries);
-            HONE_CHECK(build_trie(out, twice), "ids %d and %d", twice[0], twice[1]);
+            hone_free(text);
+        } else {
+            build_last(out, entries, repeated == HONE_REPEATED_DROPPED);
         }
     }
     hone_vocabulary_entries_free(entries);

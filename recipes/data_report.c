@@ -159,8 +159,9 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
     bool empty = is_blank(example->text) || (example->has_pair && is_blank(example->pair));
     bool language_model = report->recipe->task.type == HONE_TASK_MASKED_LM;
     if (empty && language_model) return HONE_OK; /* between paragraphs, and not read in training either */
+    const struct hone_encode_options options = {.add_special = true};
     HONE_TRY(hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
-                                   example->has_pair ? example->pair.bytes : NULL, example->pair.n, 0, true));
+                                   example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options));
     int64_t n = (int64_t)report->encoding.n;
     report->samples++;
     report->tokens += n;

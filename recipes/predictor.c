@@ -47,8 +47,9 @@ enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hon
                                     int64_t line, bool *full) {
     struct hone_samples *pending = &predictor->pending;
     HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
+    const struct hone_encode_options options = {.add_special = true, .max_length = (size_t)predictor->max_length};
     HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text.bytes, text.n, pair.bytes,
-                                   pair.n, (size_t)predictor->max_length, true));
+                                   pair.n, &options));
     predictor->kept_ends[pending->n] = predictor->kept.length;
     HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, 0, line));
     *full = pending->n == HONE_PREDICTOR_PENDING || predictor->kept.length > HONE_PREDICTOR_KEPT_BYTES;

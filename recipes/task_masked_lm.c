@@ -81,12 +81,13 @@ static enum hone_status read_lines(struct reader *r, const struct hone_recipe *r
     size_t capacity = 0;
     enum hone_status status = HONE_OK;
     struct hone_example example;
+    const struct hone_encode_options options = {.add_special = true, .max_length = windows ? 0 : (size_t)r->max_length};
     for (;;) {
         HONE_TRY_GOTO(hone_dataset_next(dataset, &example, &more));
         if (!more) break;
         if (is_blank(example.text)) continue;
         status = hone_tokenizer_encode(&r->line, r->folder->tokenizer, example.text.bytes, example.text.n, NULL, 0,
-                                       windows ? 0 : (size_t)r->max_length, true);
+                                       &options);
         if (status == HONE_OK) {
             hone_reserve(&marks, &capacity, r->line.n, 1, "marks of tokens");
             mark(marks, &r->line);

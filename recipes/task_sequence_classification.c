@@ -71,9 +71,10 @@ static enum hone_status encode_example(struct hone_samples *out, struct hone_sam
     HONE_TRY(hone_dataset_label(&label, dataset));
     int32_t index = hone_labels_find(&folder->labels, label.bytes, label.n);
     if (index < 0) return unknown_label(dataset, example->line, label, &folder->labels);
-    enum hone_status status = hone_tokenizer_encode(encoding, folder->tokenizer, example->text.bytes, example->text.n,
-                                                    example->has_pair ? example->pair.bytes : NULL, example->pair.n,
-                                                    (size_t)recipe->data.max_length, true);
+    const struct hone_encode_options options = {.add_special = true, .max_length = (size_t)recipe->data.max_length};
+    enum hone_status status =
+        hone_tokenizer_encode(encoding, folder->tokenizer, example->text.bytes, example->text.n,
+                              example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options);
     if (status == HONE_OK)
         status = hone_samples_append(out, room, encoding, folder->model, index, example->file, example->line);
     if (status == HONE_OK) return HONE_OK;

@@ -64,7 +64,8 @@ static void windows_hold_every_token(void **state) {
                                         "bad bad bad bad bad bad bad bad bad bad bad bad"};
     int64_t t = 0;
     for (int i = 0; i < 4; i++) {
-        TEST_OK(hone_tokenizer_encode(&line, o.run.folder.tokenizer, lines[i], strlen(lines[i]), NULL, 0, 0, true));
+        TEST_OK(hone_tokenizer_encode(&line, o.run.folder.tokenizer, lines[i], strlen(lines[i]), NULL, 0,
+                                      &(struct hone_encode_options){.add_special = true}));
         for (size_t k = 0; k < line.n; k++, t++) {
             assert_int_equal(s->ids[t], line.ids[k]);
             assert_int_equal(s->marks[t] == HONE_MARK_NEVER, line.special[k]);

@@ -62,7 +62,9 @@ static void check_encoding(size_t number, const json_t *case_, const struct hone
         assert_int_equal(n, strlen(text));
     }
     for (int skip = 0; skip < 2; skip++) {
-        char *text = hone_tokenizer_decode(tokenizer, e->ids, e->n, skip);
+        char *text;
+        TEST_OK(
+            hone_tokenizer_decode(&text, tokenizer, e->ids, e->n, &(struct hone_decode_options){.skip_special = skip}));
         check_text(number, case_, skip ? "decoded" : "whole", text);
         hone_free(text);
     }
@@ -70,7 +72,8 @@ static void check_encoding(size_t number, const json_t *case_, const struct hone
 
 static void run_case(struct hone_encoding *e, const json_t *case_, const struct hone_tokenizer *tokenizer,
                      size_t max_length) {
-    bool special = json_is_true(json_object_get(case_, "special"));
+    const struct hone_encode_options options = {.add_special = json_is_true(json_object_get(case_, "special")),
+                                                .max_length = max_length};
     const json_t *words = json_object_get(case_, "words");
     if (words) {
         const char *texts[16];
@@ -80,13 +83,13 @@ static void run_case(struct hone_encoding *e, const json_t *case_, const struct 
             texts[i] = json_string_value(json_array_get(words, i));
             lengths[i] = strlen(texts[i]);
         }
-        TEST_OK(hone_tokenizer_encode_words(e, tokenizer, texts, lengths, n, max_length, special));
+        TEST_OK(
+            hone_tokenizer_encode_words(e, tokenizer, &(struct hone_given_words){texts, lengths, n}, NULL, &options));
         return;
     }
     const char *text = json_string_value(json_object_get(case_, "text"));
     const char *pair = json_string_value(json_object_get(case_, "pair"));
-    TEST_OK(
-        hone_tokenizer_encode(e, tokenizer, text, strlen(text), pair, pair ? strlen(pair) : 0, max_length, special));
+    TEST_OK(hone_tokenizer_encode(e, tokenizer, text, strlen(text), pair, pair ? strlen(pair) : 0, &options));
 }
 
 static void chosen_texts(void **state) {
@@ -149,7 +152,8 @@ static void hash_line(struct hasher *h, const char *text, size_t n) {
         if (h->lines) compare_hash(h);
         h->hash = UINT64_C(0xCBF29CE484222325);
     }
-    TEST_OK(hone_tokenizer_encode(&h->encoding, h->tokenizer, text, n, NULL, 0, 0, true));
+    TEST_OK(hone_tokenizer_encode(&h->encoding, h->tokenizer, text, n, NULL, 0,
+                                  &(struct hone_encode_options){.add_special = true}));
     for (size_t i = 0; i < e->n; i++) {
         h->hash = hash_value(h->hash, e->ids[i]);
         h->hash = hash_value(h->hash, e->starts[i]);
@@ -249,7 +253,8 @@ static void zero_bytes(void **state) {
     (void)state;
     struct hone_tokenizer *tokenizer = open_fixture("uncased");
     struct hone_encoding e = {0};
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "\0a\0b \0", 6, NULL, 0, 0, false));
+    TEST_OK(
+        hone_tokenizer_encode(&e, tokenizer, "\0a\0b \0", 6, NULL, 0, &(struct hone_encode_options){.max_length = 0}));
     assert_true(e.n >= 1);
     assert_int_equal(e.starts[0], 1);
     assert_int_equal(e.ends[e.n - 1], 4);
@@ -270,7 +275,9 @@ static void ids_and_texts(void **state) {
     assert_null(hone_tokenizer_token(tokenizer, -1));
     assert_int_equal(hone_tokenizer_id(tokenizer, "new york"), -1);
     assert_int_equal(hone_tokenizer_id(tokenizer, ""), -1);
-    char *text = hone_tokenizer_decode(tokenizer, (int32_t[]){-1, size, 1 << 30}, 3, false);
+    char *text;
+    TEST_OK(hone_tokenizer_decode(&text, tokenizer, (int32_t[]){-1, size, 1 << 30}, 3,
+                                  &(struct hone_decode_options){.skip_special = false}));
     assert_string_equal(text, "");
     hone_free(text);
     hone_tokenizer_free(tokenizer);
@@ -280,12 +287,17 @@ static void no_room_for_specials(void **state) {
     (void)state;
     struct hone_tokenizer *tokenizer = open_fixture("uncased");
     struct hone_encoding e = {0};
-    test_expect_status(hone_tokenizer_encode(&e, tokenizer, "a", 1, NULL, 0, 1, true), HONE_USAGE, "max_length 1");
-    test_expect_status(hone_tokenizer_encode(&e, tokenizer, "a", 1, "b", 1, 2, true), HONE_USAGE, "3 special tokens");
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "a b", 3, NULL, 0, 2, true));
+    test_expect_status(hone_tokenizer_encode(&e, tokenizer, "a", 1, NULL, 0,
+                                             &(struct hone_encode_options){.add_special = true, .max_length = 1}),
+                       HONE_USAGE, "max_length 1");
+    test_expect_status(hone_tokenizer_encode(&e, tokenizer, "a", 1, "b", 1,
+                                             &(struct hone_encode_options){.add_special = true, .max_length = 2}),
+                       HONE_USAGE, "3 special tokens");
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "a b", 3, NULL, 0,
+                                  &(struct hone_encode_options){.add_special = true, .max_length = 2}));
     assert_int_equal(e.n, 2);
     assert_int_equal(e.untruncated, 4);
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "a b", 3, NULL, 0, 1, false));
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "a b", 3, NULL, 0, &(struct hone_encode_options){.max_length = 1}));
     assert_int_equal(e.n, 1);
     hone_encoding_free(&e);
     hone_tokenizer_free(tokenizer);

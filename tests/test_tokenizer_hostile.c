@@ -48,9 +48,94 @@ static void contradictions(void **state) {
         {"{\"version\":\"2.0\"}", "version isn't \"1.0\""},
         {"{\"version\":1}", "version isn't \"1.0\""},
         {WITH("\"model\":{}"), "tokenizer.json"}, /* a key given twice */
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "model: type \"BPE\" isn't supported"},
-        {"{\"model\":{\"vocab\":{},\"merges\":[],\"max_input_chars_per_word\":1}}", "model.type is missing"},
-        {"{\"model\":{\"vocab\":{\"a\":0},\"unk_token\":\"a\"}}", "model.type is missing"},
+        {"{\"model\":{\"type\":\"Foo\"}}", "model: type \"Foo\" isn't supported, only BPE"},
+        {"{\"model\":{\"type\":3}}", "model: type \"\" isn't supported"},
+        {"{\"model\":{\"vocab\":{\"a\":0}}}", "model.unk_token is missing"},
+        {"{\"model\":{\"vocab\":[3]}}", "model.vocab[0] isn't a list of a token and its score"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":3}}",
+         "model.merges is a number, expected a list"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[\"a b\",\"a\"]}}",
+         "model.merges[1] isn't a pair"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[\"a b c\"]}}",
+         "model.merges[0] isn't a pair"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[[\"a\",1]]}}",
+         "model.merges[0] isn't a pair"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[[\"a\",\"c\"]]}}",
+         "model.merges[0]: \"c\" isn't in the vocabulary"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[[\"b\",\"a\"]]}}",
+         "model.merges[0]: \"ba\" isn't in the vocabulary"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[[\"a\",\"b\"]],"
+         "\"continuing_subword_prefix\":\"##\"}}",
+         "model.merges[0]: \"b\" is shorter than"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[[\"a\",\"##\"]],"
+         "\"continuing_subword_prefix\":\"##\"}}",
+         "model.merges[0]: \"a\" is one of its own halves"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[],\"unk_token\":\"u\"}"
+         "}",
+         "model.unk_token: \"u\" isn't in"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[],\"dropout\":0.1}}",
+         "model.dropout isn't supported"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"##\":3},\"merges\":[],\"fuse_unk\":1}}",
+         "model.fuse_unk is a number"},
+        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":{}}}", "model.vocab is an object, expected a list"},
+        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0],[\"b\"]]}}", "model.vocab[1] isn't a list"},
+        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]],\"unk_id\":1}}",
+         "model.unk_id is 1, but vocab has 1 entries"},
+        {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]],\"unk_id\":-1}}", "model.unk_id is -1"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+b\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "pre_tokenizer.pattern: \"(a+)+b\": repetition inside repetition"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"((?:a|b)*c)*\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "repetition inside repetition"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a*){2,}\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "repetition inside repetition"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?=.*b)a\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "inside look-around"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "back references"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?>a)b\"},\"behavior\":\"Isolated\","
+         "\"invert\":false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "atomic"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a++b\"},\"behavior\":\"Isolated\",\"invert\":"
+         "false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "possessive"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a\"},\"behavior\":\"Isolated\",\"invert\":"
+         "false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "pre_tokenizer.pattern: \"[a\": premature end"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a)\"},\"behavior\":\"Isolated\",\"invert\":"
+         "false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "unmatched close parenthesis"},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":\"a\",\"behavior\":\"Isolated\",\"invert\":false},"
+         "\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "pre_tokenizer.pattern isn't {\"String\""},
+        {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"isolated\",\"invert\":"
+         "false},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "pre_tokenizer.behavior isn't"},
+        {"{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"},{\"type\":\"X\"}]},"
+         "\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "pre_tokenizer.pretokenizers[1]: type \"X\""},
+        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"},\"model\":{\"type\":\"BPE\",\"vocab\":{},"
+         "\"merges\":[]}}",
+         "pre_tokenizer.replacement is a string, expected one character"},
+        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"add_prefix_space\":false},\"model\":{"
+         "\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "prepend_scheme is always"},
+        {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"A\"},\"model\":{\"type\":\"BPE\","
+         "\"vocab\":{},\"merges\":[]}}",
+         "precompiled_charsmap isn't base64"},
+        {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAAAA==\"},\"model\":{\"type\":\"BPE\","
+         "\"vocab\":{},\"merges\":[]}}",
+         "can't hold its double array"},
+        {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////"
+         "w==\"},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
+         "can't hold its double array of 4294967295"},
+        {"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":{}},\"model\":{\"type\":\"BPE\",\"vocab\":{},"
+         "\"merges\":[]}}",
+         "normalizer.normalizers is an object"},
         {"{\"model\":3}", "model is a number, expected an object"},
         {"{\"model\":{\"type\":\"WordPiece\"}}", "model.unk_token is missing"},
         {"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"continuing_subword_prefix\":\"\","
@@ -70,15 +155,16 @@ static void contradictions(void **state) {
         {"{" MODEL("{\"[UNK]\":0,\"x\":99999999999999999999}") "}", "model.vocab[\"x\"]"},
         {"{" MODEL("{\"[UNK]\":0,\"x\":1.0}") "}", "model.vocab[\"x\"] is a number, expected an id"},
         {"{" MODEL("{\"[UNK]\":0,\"x\\n\":null}") "}", "is null, expected an id"},
-        {"{\"normalizer\":{\"type\":\"Precompiled\"}," MODEL(VOCAB) "}",
-         "normalizer: type \"Precompiled\" isn't supported, only BertNormalizer"},
+        {"{\"normalizer\":{\"type\":\"Precompiled\"}," MODEL(VOCAB) "}", "normalizer.precompiled_charsmap is missing"},
+        {"{\"normalizer\":{\"type\":\"Foo\"}," MODEL(VOCAB) "}",
+         "normalizer: type \"Foo\" isn't supported, only BertNormalizer"},
         {"{\"normalizer\":{\"type\":\"BertNormalizer\"}," MODEL(VOCAB) "}", "normalizer.clean_text is missing"},
         {"{\"normalizer\":{}," MODEL(VOCAB) "}", "normalizer.type is missing"},
         {"{\"normalizer\":\"bert\"," MODEL(VOCAB) "}", "normalizer is a string, expected an object"},
-        {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL(VOCAB) "}", "pre_tokenizer: type \"ByteLevel\""},
-        {WITH("\"decoder\":{\"type\":\"BPEDecoder\"}"), "decoder: type \"BPEDecoder\" isn't supported"},
+        {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL(VOCAB) "}", "pre_tokenizer.add_prefix_space is missing"},
+        {WITH("\"decoder\":{\"type\":\"BPEDecoder\"}"), "decoder.suffix is missing"},
         {WITH("\"decoder\":{\"type\":\"WordPiece\",\"prefix\":1,\"cleanup\":true}"), "decoder.prefix is a number"},
-        {WITH("\"post_processor\":{\"type\":\"Sequence\"}"), "post_processor: type \"Sequence\" isn't supported"},
+        {WITH("\"post_processor\":{\"type\":\"Sequence\"}"), "post_processor.processors is missing"},
         {WITH("\"post_processor\":{\"type\":\"BertProcessing\"}"), "post_processor.sep is missing"},
         {WITH("\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"a\",1],\"cls\":[\"a\",9]}"),
          "post_processor: \"a\" has id 9, but there are only 4"},
@@ -151,7 +237,8 @@ static void slow_texts(void **state) {
             size_t length = 0, unit = strlen(units[u]);
             for (; length + unit <= n; length += unit) memcpy(text + length, units[u], unit);
             double begin = hone_seconds();
-            TEST_OK(hone_tokenizer_encode(&e, tokenizer, text, length, NULL, 0, 128, false));
+            TEST_OK(hone_tokenizer_encode(&e, tokenizer, text, length, NULL, 0,
+                                          &(struct hone_encode_options){.max_length = 128}));
             assert_true(hone_seconds() - begin < 30);
             assert_true(e.n <= 128);
         }
@@ -185,7 +272,7 @@ static void vocab_files(void **state) {
     assert_int_equal(hone_tokenizer_size(tokenizer), 6);
     assert_null(hone_tokenizer_token(tokenizer, 2));
     assert_int_equal(hone_tokenizer_max_length(tokenizer), 0);
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "A", 1, NULL, 0, 0, true));
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "A", 1, NULL, 0, &(struct hone_encode_options){.add_special = true}));
     assert_int_equal(e.n, 3);
     assert_int_equal(e.ids[0], 4);
     assert_int_equal(e.ids[1], 3);
@@ -199,7 +286,8 @@ static void vocab_files(void **state) {
     WRITE(vocab, "[UNK]\n</s>\na\n<s>\n");
     TEST_OK(hone_tokenizer_open(&tokenizer, folder));
     assert_int_equal(hone_tokenizer_max_length(tokenizer), 512);
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "a  <s>A", 7, "a", 1, 0, true));
+    TEST_OK(
+        hone_tokenizer_encode(&e, tokenizer, "a  <s>A", 7, "a", 1, &(struct hone_encode_options){.add_special = true}));
     static const int32_t want[] = {3, 2, 3, 0, 1, 2, 1};
     assert_int_equal(e.n, 7);
     assert_memory_equal(e.ids, want, sizeof want);
@@ -211,7 +299,7 @@ static void vocab_files(void **state) {
                   "\"model_max_length\": 1000000000000000019884624838656}");
     TEST_OK(hone_tokenizer_open(&tokenizer, folder));
     assert_int_equal(hone_tokenizer_max_length(tokenizer), 0);
-    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "zz", 2, NULL, 0, 0, false));
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "zz", 2, NULL, 0, &(struct hone_encode_options){.max_length = 0}));
     assert_int_equal(e.ids[0], 2);
     hone_tokenizer_free(tokenizer);
 
@@ -226,7 +314,7 @@ static void vocab_files(void **state) {
           "{\"cls_token\": \"<s>\", \"sep_token\": \"</s>\", \"added_tokens_decoder\": {\"9\": {\"content\": \"new\","
           "\"lstrip\": false, \"rstrip\": false, \"single_word\": false, \"normalized\": false, \"special\": false}}}");
     test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "added_tokens_decoder[\"9\"] has id 9");
-    WRITE(config, "{\"do_lower_case\": 1}");
+    WRITE(config, "{\"do_lower_case\": 1, \"cls_token\": \"<s>\", \"sep_token\": \"</s>\"}");
     test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "do_lower_case");
     WRITE(config, "{\"model_max_length\": -1, \"cls_token\": \"<s>\", \"sep_token\": \"</s>\"}");
     test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "model_max_length");

@@ -13,9 +13,10 @@ enum { REPEATS = 7 };
 static enum hone_status encode_all(const struct hone_tokenizer *tokenizer, struct hone_encoding *encoding,
                                    const char *text, size_t n, double *tokens) {
     *tokens = 0;
+    const struct hone_encode_options options = {.add_special = true};
     for (const char *at = text, *end = text + n; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
-        HONE_TRY(hone_tokenizer_encode(encoding, tokenizer, at, (size_t)(stop - at), NULL, 0, 0, true));
+        HONE_TRY(hone_tokenizer_encode(encoding, tokenizer, at, (size_t)(stop - at), NULL, 0, &options));
         *tokens += (double)encoding->n;
         at = stop + 1;
     }

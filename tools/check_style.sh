@@ -76,8 +76,8 @@ report < <(awk '
             printf "%s:%d: \"%s\": an arrow that points sideways, from %s to %s\n", FILENAME, FNR, include, from, to
     }' "${sources[@]}")
 
-# Long files hide a part that is missing; notes to oneself belong into the issues.
-report < <(awk 'FNR == 601 { print FILENAME ":601: longer than 600 lines" }' "${sources[@]}" "${scripts[@]}")
+# Long files hide a part that is missing (a table that a script writes is as long as it is); notes to oneself belong into the issues.
+report < <(awk 'FNR == 601 && FILENAME !~ /unicode_tables/ { print FILENAME ":601: longer than 600 lines" }' "${sources[@]}" "${scripts[@]}")
 report < <(grep -nE '\b(TODO|FIXME|XXX)\b' "${sources[@]}" "${scripts[@]}" | grep -v '^tools/check_style.sh:')
 report < <(grep -nE '[[:blank:]]+$' "${sources[@]}" "${scripts[@]}" | sed 's/:[^:]*$/: blanks at the end of the line/')
 report < <(find . -name '*.py' ! -path './tests/*' ! -path './benchmarks/*' ! -path './build*/*' ! -path './demo/*' \
@@ -92,7 +92,7 @@ if [ -z "$quick" ]; then
     # Suppressed: it does not know the compiler's vector types, nor that a softmax has at least one term.
     cppcheck --project="$build/compile_commands.json" -j "$jobs" --quiet --std=c11 --inline-suppr \
         --enable=warning,performance,portability --template='{file}:{line}: {message} [cppcheck {id}]' \
-        --suppress='*:/usr/*' --suppress='uninitvar:*/kernels/cpu/*' --suppress='legacyUninitvar:*/kernels/cpu/*' \
+        --suppress='*:/usr/*' --suppress='*:*/generated/*' --suppress='uninitvar:*/kernels/cpu/*' --suppress='legacyUninitvar:*/kernels/cpu/*' \
         --suppress=invalidFunctionArg \
         2>"$cache/cppcheck" >/dev/null
     report < <(sed "s|^$PWD/||" "$cache/cppcheck" | grep -E '^[^ ]+:[0-9]+: ' | sort -u)

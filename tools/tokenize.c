@@ -67,6 +67,7 @@ static enum hone_status tokenize(const char *folder, const char *input) {
     const char *const column = "0";
     struct hone_records_options options = {.format = HONE_FORMAT_TEXT, .columns = &column, .n_columns = 1};
     struct hone_text out = {0};
+    const struct hone_encode_options how = {.add_special = true};
     enum hone_status status;
     HONE_TRY_GOTO(hone_hub_find(&found, folder));
     HONE_TRY_GOTO(hone_tokenizer_open(&tokenizer, found));
@@ -77,7 +78,7 @@ static enum hone_status tokenize(const char *folder, const char *input) {
         HONE_TRY_GOTO(hone_records_next(lines, &more));
         if (!more) break;
         HONE_TRY_GOTO(hone_records_text(&text, lines, 0));
-        HONE_TRY_GOTO(hone_tokenizer_encode(&encoding, tokenizer, text.bytes, text.n, NULL, 0, 0, true));
+        HONE_TRY_GOTO(hone_tokenizer_encode(&encoding, tokenizer, text.bytes, text.n, NULL, 0, &how));
         out.length = 0;
         append_encoding(&out, tokenizer, &encoding);
         HONE_TRY_GOTO(hone_tool_print(out.bytes, out.length));

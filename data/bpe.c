@@ -1,0 +1,354 @@
+/* Byte pair encoding: of all pairs of neighbours that have a merge, the one with the lowest rank, leftmost, is joined
+ * first. Short words look through their pairs each time; long ones keep the places of pairs in a list for each rank, so
+ * that a word of a megabyte takes time in proportion. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "data/byte_level.h"
+#include "data/model.h"
+#include "data/normalized.h"
+
+#define SHORT_WORD 48 /* symbols */
+
+struct bpe {
+    struct hone_tokenizer_model model;
+    const struct hone_vocabulary *vocabulary;
+    struct slot {
+        uint64_t pair; /* left << 32 | right; UINT64_MAX: free */
+        int32_t rank, id;
+    } * slots;
+    size_t slots_mask;
+    int32_t *ids; /* [ranks] of what each merge makes */
+    size_t ranks;
+    int32_t inside; /* trie node behind the prefix, -1: nothing begins with it */
+    char *prefix, *suffix;
+    size_t prefix_n, suffix_n;
+    int32_t unk;
+    bool fuse_unk, falls_back, ignore_merges;
+    int32_t fallback[256]; /* <0x00>…, -1: there is none */
+    int32_t bytes[256];    /* of byte-level characters */
+};
+
+static uint64_t pair_of(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }
+
+static inline size_t place_of(const struct bpe *bpe, uint64_t pair) {
+    uint64_t hash = pair * UINT64_C(0x9E3779B97F4A7C15);
+    size_t i = (size_t)(hash ^ hash >> 32) & bpe->slots_mask;
+    while (bpe->slots[i].pair != pair && bpe->slots[i].pair != UINT64_MAX) i = (i + 1) & bpe->slots_mask;
+    return i;
+}
+
+/* Rank of the merge of two ids, INT32_MAX if there is none. */
+static inline int32_t rank_of(const struct bpe *bpe, int32_t left, int32_t right) {
+    return bpe->slots[place_of(bpe, pair_of(left, right))].rank;
+}
+
+/* Places of pairs by the rank of their merge; the lowest rank that has any is found through bits. */
+struct hone_merge_queue {
+    int32_t *first, *last; /* [ranks]: nodes, -1 */
+    uint64_t *bits[4];     /* a bit for each rank, each word of it, …; the last level is one word */
+    int levels;
+    struct node {
+        int32_t place, next;
+    } * nodes;
+    size_t n, capacity;
+    int32_t *places; /* of the rank at work */
+    size_t places_capacity, ranks;
+};
+
+void hone_merge_queue_free(struct hone_merge_queue *queue) {
+    if (!queue) return;
+    hone_free(queue->first);
+    hone_free(queue->last);
+    for (int i = 0; i < queue->levels; i++) hone_free(queue->bits[i]);
+    hone_free(queue->nodes);
+    hone_free(queue->places);
+    hone_free(queue);
+}
+
+static struct hone_merge_queue *queue_create(size_t ranks) {
+    struct hone_merge_queue *queue = hone_calloc(1, sizeof *queue, "merges of a long word");
+    queue->ranks = ranks;
+    queue->first = hone_alloc(ranks, sizeof *queue->first, "merges of a long word");
+    queue->last = hone_alloc(ranks, sizeof *queue->last, "merges of a long word");
+    for (size_t i = 0; i < ranks; i++) queue->first[i] = -1;
+    for (size_t words = ranks; queue->levels == 0 || words > 1;) {
+        words = (words + 63) / 64;
+        queue->bits[queue->levels++] = hone_calloc(words, sizeof(uint64_t), "merges of a long word");
+    }
+    return queue;
+}
+
+static void queue_push(struct hone_merge_queue *queue, int32_t rank, int32_t place) {
+    hone_reserve(&queue->nodes, &queue->capacity, queue->n + 1, sizeof *queue->nodes, "merges of a long word");
+    int32_t node = (int32_t)queue->n++;
+    queue->nodes[node] = (struct node){place, -1};
+    if (queue->first[rank] >= 0) {
+        queue->nodes[queue->last[rank]].next = node;
+    } else {
+        queue->first[rank] = node;
+        size_t bit = (size_t)rank;
+        for (int i = 0; i < queue->levels; i++, bit /= 64) queue->bits[i][bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    queue->last[rank] = node;
+}
+
+/* Lowest rank that has places, or -1. */
+static int32_t queue_lowest(const struct hone_merge_queue *queue) {
+    size_t at = 0;
+    for (int i = queue->levels - 1; i >= 0; i--) {
+        if (queue->bits[i][at] == 0) return -1;
+        at = at * 64 + (size_t)__builtin_ctzll(queue->bits[i][at]);
+    }
+    return (int32_t)at;
+}
+
+static int compare_places(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Takes out the places of a rank, in order; returns how many. */
+static size_t queue_take(struct hone_merge_queue *queue, int32_t rank) {
+    size_t n = 0;
+    bool sorted = true;
+    for (int32_t node = queue->first[rank]; node >= 0; node = queue->nodes[node].next) {
+        hone_reserve(&queue->places, &queue->places_capacity, n + 1, sizeof *queue->places, "merges of a long word");
+        queue->places[n] = queue->nodes[node].place;
+        sorted &= n == 0 || queue->places[n - 1] <= queue->places[n];
+        n++;
+    }
+    if (!sorted) qsort(queue->places, n, sizeof *queue->places, compare_places);
+    queue->first[rank] = -1;
+    size_t bit = (size_t)rank;
+    for (int i = 0; i < queue->levels; i++, bit /= 64) {
+        queue->bits[i][bit / 64] &= ~(UINT64_C(1) << bit % 64);
+        if (queue->bits[i][bit / 64]) break;
+    }
+    return n;
+}
+
+static void push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, const struct hone_symbol *symbols,
+                      int32_t left) {
+    if (left < 0 || symbols[left].next < 0) return;
+    int32_t rank = rank_of(bpe, symbols[left].id, symbols[symbols[left].next].id);
+    if (rank != INT32_MAX) queue_push(queue, rank, left);
+}
+
+/* A place whose symbol is gone, or whose pair is another one by now, is passed over. */
+static void merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, struct hone_symbol *symbols, int32_t at,
+                     int32_t rank) {
+    struct hone_symbol *left = &symbols[at];
+    if (left->length == 0 || left->next < 0) return;
+    struct hone_symbol *right = &symbols[left->next];
+    if (rank_of(bpe, left->id, right->id) != rank) return;
+    left->id = bpe->ids[rank];
+    left->length += right->length;
+    right->length = 0;
+    left->next = right->next;
+    if (left->next >= 0) symbols[left->next].previous = at;
+    push_pair(queue, bpe, symbols, left->previous);
+    push_pair(queue, bpe, symbols, at);
+}
+
+static void merge_long(struct hone_model_work *work, const struct bpe *bpe, size_t n) {
+    if (work->queue && work->queue->ranks != bpe->ranks) {
+        hone_merge_queue_free(work->queue);
+        work->queue = NULL;
+    }
+    if (!work->queue) work->queue = queue_create(bpe->ranks);
+    struct hone_merge_queue *queue = work->queue;
+    struct hone_symbol *symbols = work->symbols;
+    queue->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        symbols[i].previous = (int32_t)i - 1;
+        symbols[i].next = i + 1 < n ? (int32_t)i + 1 : -1;
+    }
+    for (size_t i = 0; i + 1 < n; i++) push_pair(queue, bpe, symbols, (int32_t)i);
+    for (int32_t rank; (rank = queue_lowest(queue)) >= 0;) {
+        size_t places = queue_take(queue, rank);
+        for (size_t i = 0; i < places; i++) merge_at(queue, bpe, symbols, queue->places[i], rank);
+    }
+}
+
+/* Returns how many symbols are left. */
+static size_t merge_short(struct hone_symbol *symbols, const struct bpe *bpe, size_t n) {
+    int32_t ranks[SHORT_WORD];
+    for (size_t i = 0; i + 1 < n; i++) ranks[i] = rank_of(bpe, symbols[i].id, symbols[i + 1].id);
+    while (n > 1) {
+        size_t best = 0;
+        for (size_t i = 1; i + 1 < n; i++)
+            if (ranks[i] < ranks[best]) best = i;
+        if (ranks[best] == INT32_MAX) break;
+        symbols[best].id = bpe->ids[ranks[best]];
+        symbols[best].length += symbols[best + 1].length;
+        memmove(&symbols[best + 1], &symbols[best + 2], (n - best - 2) * sizeof *symbols);
+        if (n - best > 2) memmove(&ranks[best], &ranks[best + 1], (n - best - 2) * sizeof *ranks);
+        n--;
+        if (best > 0) ranks[best - 1] = rank_of(bpe, symbols[best - 1].id, symbols[best].id);
+        if (best + 1 < n) ranks[best] = rank_of(bpe, symbols[best].id, symbols[best + 1].id);
+    }
+    return n;
+}
+
+static void merge(struct hone_tokens *out, struct hone_model_work *work, const struct bpe *bpe, size_t n) {
+    if (bpe->ranks && n > SHORT_WORD)
+        merge_long(work, bpe, n);
+    else if (bpe->ranks)
+        n = merge_short(work->symbols, bpe, n);
+    hone_tokens_reserve(out, n);
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t length = (size_t)work->symbols[i].length;
+        if (length) hone_tokens_push(out, work->symbols[i].id, at, at + length);
+        at += length;
+    }
+}
+
+/* Id of a character as it stands in a word, or -1. */
+static int32_t character_id(const struct bpe *bpe, const char *bytes, size_t n, bool first, bool last) {
+    const struct hone_trie *trie = &bpe->vocabulary->trie;
+    int32_t node = first ? 0 : bpe->inside;
+    if (!trie->nodes) return -1;
+    for (size_t i = 0; i < n && node >= 0; i++) node = hone_trie_step(trie, node, (unsigned char)bytes[i]);
+    for (size_t i = 0; last && i < bpe->suffix_n && node >= 0; i++)
+        node = hone_trie_step(trie, node, (unsigned char)bpe->suffix[i]);
+    return node < 0 ? -1 : trie->nodes[node].value;
+}
+
+static void add_symbol(struct hone_model_work *work, size_t *n, int32_t id, size_t length) {
+    work->symbols[(*n)++] = (struct hone_symbol){.id = id, .length = (int32_t)length};
+}
+
+/* Tokens of the bytes of a character that isn't in the vocabulary, prefix and suffix included; false when one of them
+ * has no token. */
+static bool add_bytes(struct hone_model_work *work, size_t *n, const struct bpe *bpe, const char *bytes,
+                      size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (bpe->fallback[(unsigned char)bytes[i]] < 0) return false;
+    for (size_t i = 0; i < length; i++) add_symbol(work, n, bpe->fallback[(unsigned char)bytes[i]], 1);
+    return true;
+}
+
+static bool fall_back(struct hone_model_work *work, size_t *n, const struct bpe *bpe, const char *character,
+                      size_t length, bool first, bool last) {
+    size_t before = *n;
+    bool known = bpe->falls_back && (first || add_bytes(work, n, bpe, bpe->prefix, bpe->prefix_n)) &&
+                 add_bytes(work, n, bpe, character, length) &&
+                 (!last || add_bytes(work, n, bpe, bpe->suffix, bpe->suffix_n));
+    if (!known) *n = before;
+    return known;
+}
+
+static enum hone_status tokenize(struct hone_tokens *out, struct hone_model_work *work,
+                                 const struct hone_tokenizer_model *model, const char *word, size_t n) {
+    const struct bpe *bpe = (const struct bpe *)model;
+    if (bpe->ignore_merges) {
+        int32_t whole = hone_vocabulary_id(bpe->vocabulary, word, n);
+        if (whole >= 0) {
+            hone_tokens_reserve(out, 1);
+            hone_tokens_push(out, whole, 0, n);
+            return HONE_OK;
+        }
+    }
+    size_t most = n + bpe->suffix_n + (bpe->falls_back ? n * bpe->prefix_n : 0);
+    hone_reserve(&work->symbols, &work->symbols_capacity, most, sizeof *work->symbols, "a word");
+    size_t symbols = 0, unknown = 0; /* unknown: bytes of the unknown token that waits to be added */
+    for (size_t i = 0, length; i < n; i += length) {
+        length = hone_character_bytes(word[i]);
+        bool last = i + length == n;
+        int32_t id = character_id(bpe, word + i, length, i == 0, last);
+        if (id < 0 && (fall_back(work, &symbols, bpe, word + i, length, i == 0, last) || bpe->unk < 0)) continue;
+        if (unknown && (id >= 0 || !bpe->fuse_unk)) {
+            add_symbol(work, &symbols, bpe->unk, unknown);
+            unknown = 0;
+        }
+        if (id >= 0)
+            add_symbol(work, &symbols, id, length);
+        else
+            unknown += length;
+    }
+    if (unknown) add_symbol(work, &symbols, bpe->unk, unknown);
+    merge(out, work, bpe, symbols);
+    return HONE_OK;
+}
+
+static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_model_work *work,
+                                       const struct hone_tokenizer_model *model, const char *word, size_t n) {
+    const struct bpe *bpe = (const struct bpe *)model;
+    hone_reserve(&work->symbols, &work->symbols_capacity, n, sizeof *work->symbols, "a word");
+    if (bpe->ignore_merges) {
+        work->mapped.length = 0;
+        for (size_t i = 0; i < n; i++) {
+            char bytes[4];
+            int length = hone_utf8_encode(bytes, hone_byte_level_code((unsigned char)word[i]));
+            hone_text_append(&work->mapped, bytes, (size_t)length);
+        }
+        int32_t whole = hone_vocabulary_id(bpe->vocabulary, work->mapped.bytes, work->mapped.length);
+        if (whole >= 0) {
+            hone_tokens_reserve(out, 1);
+            hone_tokens_push(out, whole, 0, n);
+            return HONE_OK;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        work->symbols[i] = (struct hone_symbol){.id = bpe->bytes[(unsigned char)word[i]], .length = 1};
+    merge(out, work, bpe, n);
+    return HONE_OK;
+}
+
+static void destroy(struct hone_tokenizer_model *model) {
+    struct bpe *bpe = (struct bpe *)model;
+    hone_free(bpe->slots);
+    hone_free(bpe->ids);
+    hone_free(bpe->prefix);
+    hone_free(bpe->suffix);
+    hone_free(bpe);
+}
+
+/* Of two merges of the same pair the later one counts. */
+static void fill_slots(struct bpe *bpe, const struct hone_merge *merges, size_t n) {
+    size_t size = 16;
+    while (size < 2 * n) size *= 2;
+    bpe->slots = hone_alloc(size, sizeof *bpe->slots, "merges");
+    bpe->slots_mask = size - 1;
+    for (size_t i = 0; i < size; i++) bpe->slots[i] = (struct slot){UINT64_MAX, INT32_MAX, -1};
+    bpe->ids = hone_alloc(n, sizeof *bpe->ids, "merges");
+    bpe->ranks = n;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t pair = pair_of(merges[i].left, merges[i].right);
+        bpe->slots[place_of(bpe, pair)] = (struct slot){pair, (int32_t)i, merges[i].id};
+        bpe->ids[i] = merges[i].id;
+    }
+}
+
+struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocabulary, const struct hone_merge *merges,
+                                             size_t n, const struct hone_bpe_options *options) {
+    struct bpe *bpe = hone_alloc(1, sizeof *bpe, "BPE");
+    *bpe = (struct bpe){.model = {.tokenize = tokenize, .free = destroy},
+                        .vocabulary = vocabulary,
+                        .inside = hone_trie_node_of(&vocabulary->trie, options->prefix, strlen(options->prefix)),
+                        .prefix = hone_strdup(options->prefix, "BPE"),
+                        .prefix_n = strlen(options->prefix),
+                        .suffix = hone_strdup(options->suffix, "BPE"),
+                        .suffix_n = strlen(options->suffix),
+                        .unk = options->unk,
+                        .fuse_unk = options->fuse_unk,
+                        .falls_back = options->byte_fallback,
+                        .ignore_merges = options->ignore_merges};
+    fill_slots(bpe, merges, n);
+    bool all_bytes = !*options->prefix && !*options->suffix;
+    for (int byte = 0; byte < 256; byte++) {
+        char text[8];
+        int length = snprintf(text, sizeof text, "<0x%02X>", byte);
+        bpe->fallback[byte] = hone_vocabulary_id(vocabulary, text, (size_t)length);
+        length = hone_utf8_encode(text, hone_byte_level_code((unsigned char)byte));
+        bpe->bytes[byte] = hone_vocabulary_id(vocabulary, text, (size_t)length);
+        all_bytes &= bpe->bytes[byte] >= 0;
+    }
+    if (all_bytes) bpe->model.tokenize_bytes = tokenize_bytes;
+    return &bpe->model;
+}
