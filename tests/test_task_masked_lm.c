@@ -184,7 +184,8 @@ static void what_a_run_leaves(void **state) {
     assert_null(hone_safetensors_find(&weights, "bert.pooler.dense.weight"));
     hone_safetensors_close(&weights);
     struct hone_predictor predictor;
-    test_expect_status(hone_predictor_open(&predictor, tiny_path(folder, "out")), HONE_BAD_INPUT, "");
+    test_expect_status(hone_predictor_open(&predictor, tiny_path(folder, "out"), HONE_PRECISION_F32), HONE_BAD_INPUT,
+                       "");
 }
 
 /* Text without words, and tokenizers without a mask token. */
