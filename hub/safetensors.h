@@ -58,5 +58,11 @@ struct hone_tensor_source {
 };
 enum hone_status hone_safetensors_write(const char *path, struct hone_tensor_source *tensors, size_t n,
                                         enum hone_status (*values)(void *bytes, int32_t id, void *user), void *user);
+/* Writes a file of this one tensor, of any size, into an open file: `read` is called for its bytes from `begin` on,
+ * piece by piece. */
+struct hone_file;
+enum hone_status
+hone_safetensors_write_large(struct hone_file *file, struct hone_tensor_source *tensor,
+                             enum hone_status (*read)(void *bytes, int64_t begin, size_t n, void *user), void *user);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "hub/safetensors_format.h"
 
+#define PIECE_BYTES ((size_t)1 << 20) /* of a large tensor */
+
 /* Later dtypes of the format's list first, then names in byte order. */
 static int compare_sources(const void *a, const void *b) {
     const struct hone_tensor_source *x = a, *y = b;
@@ -73,6 +75,32 @@ static void build_header(struct hone_text *text, int64_t *largest, const struct 
     HONE_CHECK(text->length <= HONE_SAFETENSORS_HEADER_LIMIT, "a header of %zu bytes", text->length);
 }
 
+static enum hone_status write_header(struct hone_file *file, const struct hone_text *header) {
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header->length >> 8 * i);
+    HONE_TRY(hone_file_write(file, length, sizeof length));
+    return hone_file_write(file, header->bytes, header->length);
+}
+
+enum hone_status
+hone_safetensors_write_large(struct hone_file *file, struct hone_tensor_source *tensor,
+                             enum hone_status (*read)(void *bytes, int64_t begin, size_t n, void *user), void *user) {
+    struct hone_text header = {0};
+    int64_t total;
+    build_header(&header, &total, tensor, 1);
+    void *bytes = hone_alloc(PIECE_BYTES, 1, "piece of a tensor");
+    enum hone_status status = write_header(file, &header);
+    for (int64_t at = 0; at < total && status == HONE_OK;) {
+        size_t n = (size_t)hone_min_i64(total - at, PIECE_BYTES);
+        status = read(bytes, at, n, user);
+        if (status == HONE_OK) status = hone_file_write(file, bytes, n);
+        at += (int64_t)n;
+    }
+    hone_free(bytes);
+    hone_text_free(&header);
+    return status;
+}
+
 enum hone_status hone_safetensors_write(const char *path, struct hone_tensor_source *tensors, size_t n,
                                         enum hone_status (*values)(void *bytes, int32_t id, void *user), void *user) {
     for (size_t i = 0; i < n; i++) source_bytes(&tensors[i]); /* before sorting, which needs known dtypes */
@@ -80,16 +108,12 @@ enum hone_status hone_safetensors_write(const char *path, struct hone_tensor_sou
     struct hone_text header = {0};
     int64_t largest;
     build_header(&header, &largest, tensors, n);
-    unsigned char length[8];
-    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.length >> 8 * i);
-
     void *bytes = NULL;
     struct hone_file *file = NULL;
     enum hone_status status;
     HONE_TRY_GOTO(hone_file_create(&file, path, false));
     hone_temporary_register(path);
-    HONE_TRY_GOTO(hone_file_write(file, length, sizeof length));
-    HONE_TRY_GOTO(hone_file_write(file, header.bytes, header.length));
+    HONE_TRY_GOTO(write_header(file, &header));
     bytes = hone_alloc((size_t)largest, 1, "tensor to be written");
     for (size_t i = 0; i < n; i++) {
         HONE_TRY_GOTO(values(bytes, tensors[i].id, user));

@@ -73,6 +73,31 @@ awk -F, 'NR > 1 && !($2 >= $4 && $1 != $3) { exit 1 }' out || fail "--top 2: $(c
 predict --input t.txt --top 99
 [ "$(tr -cd : <out | wc -c)" = "$(tr -cd : <want | wc -c)" ] || fail "--top 99"
 
+# Embeddings: the same whatever the format, and those of a text alone; a folder without a head has them, too.
+predict --input t.csv --column text --output-embeddings cls.safetensors
+predict --input t.jsonl.gz --column doc.text --output-embeddings cls2.safetensors --pooling cls
+same cls.safetensors cls2.safetensors "embeddings from JSONL"
+"$hone" inspect cls.safetensors >out
+grep -qE '^embeddings +F32 +\[3, [0-9]+\]' out || fail "$(cat out)"
+predict --input t.txt --output-embeddings mean.safetensors --pooling mean
+! cmp -s cls.safetensors mean.safetensors || fail "both poolings give the same"
+size=$(stat -c %s mean.safetensors) row=$(sed -n 's/.*\[3, \([0-9]*\)\].*/\1/p' out)
+for i in 1 2 3; do
+    sed -n ${i}p t.txt >one.txt
+    predict --input one.txt --output-embeddings one.safetensors --pooling mean
+    cmp <(tail -c $((4 * row)) one.safetensors) \
+        <(tail -c $((4 * row * (4 - i))) mean.safetensors | head -c $((4 * row))) || fail "vector $i alone is another"
+done
+expect 2 'expected a name that ends in .safetensors' "$hone" predict --model model --input t.txt --output-embeddings e.h5
+expect 2 '--pooling: found "max", expected cls or mean' "$hone" predict --model model --input t.txt \
+    --output-embeddings e.safetensors --pooling max
+expect 2 '--output-embeddings goes with neither' "$hone" predict --model model --input t.txt --top 1 \
+    --output-embeddings e.safetensors
+expect 4 'nowhere/e.safetensors' "$hone" predict --model model --input t.txt --output-embeddings nowhere/e.safetensors
+: >none.txt
+predict --input none.txt --output-embeddings none.safetensors
+"$hone" inspect none.safetensors | grep -qF '[0, ' || fail "embeddings of nothing"
+
 # What cannot be.
 expect 2 'lines of text have no columns' "$hone" predict --model model --input t.txt --keep all
 expect 2 '--keep all of JSONL into a table' "$hone" predict --model model --input t.jsonl --keep all --format csv

@@ -266,8 +266,6 @@ static const struct {
      "r.yaml:3:28: data.text: a number, but \"a.txt\" is JSONL: give the field's name\n"
      "r.yaml:3:38: data.label: a number, but \"a.txt\" is JSONL: give the field's name\n",
      NONE},
-    {MODEL TASK "data: {train: a.jsonl.gz, validation: b.csv, text: t, text_pair: 2, label: l}\n" OUTPUT,
-     "r.yaml:3:66: data.text_pair: a number, but \"a.jsonl.gz\" is JSONL: give the field's name\n", NONE},
     {MODEL TASK "data: {train: [a.csv, b.csv], weights: [1, 0], text: t, label: l}\n" OUTPUT,
      "r.yaml:3:44: data.weights: found \"0\", expected a number above 0\n", NONE},
     {MODEL TASK "data: {train: [a.csv, b.csv], weights: [1], text: t, label: l}\n" OUTPUT,

@@ -7,13 +7,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "recipes/embedder.h"
 #include "recipes/predictor.h"
 #include "tools/recipe_option.h"
 #include "tools/tools.h"
 
 static const char help[] =
     "usage: hone predict --model DIR [--text TEXT | --input FILE] [--column C] [--pair C] [--output FILE]\n"
-    "                    [--keep C,C…] [--top K] [--precision f32|bf16|auto]\n\n"
+    "                    [--keep C,C…] [--top K] [--precision f32|bf16|auto]\n"
+    "       hone predict --model DIR [--input FILE] … --output-embeddings FILE [--pooling cls|mean]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
     "  {\"label\":…,\"score\":…,\"scores\":{…}}\n\n"
     "  --model DIR    model folder with a task head, such as the output folder of hone train, or org/name[@revision]\n"
@@ -29,15 +31,19 @@ static const char help[] =
     "  --top K        only the K labels with the highest scores, in their order\n"
     "  --output FILE  write there, atomically, instead of to standard output: .csv and .tsv as tables, else JSONL\n"
     "  --format jsonl|csv|tsv   whatever the output's name says\n"
-    "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n";
+    "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n"
+    "  --output-embeddings FILE   instead of predictions, vectors from the model's last layer, in f32: the tensor\n"
+    "                 \"embeddings\" [inputs, hidden] of a .safetensors file; the folder needs no task head\n"
+    "  --pooling cls|mean   the first token's vector (default), or the mean over all tokens\n";
 
 enum { KEPT_MOST = 256 };
 
 struct predict {
-    const char *model, *text, *input, *input_format, *column, *pair, *keep, *top, *output_path, *format,
-        *precision_word;
+    const char *model, *text, *input, *input_format, *column, *pair, *keep, *top, *output_path, *format;
+    const char *precision_word, *embeddings, *pooling;
     enum hone_precision precision;
     struct hone_predictor predictor;
+    struct hone_embedder embedder; /* instead, with --output-embeddings */
     struct hone_records *records;
     struct hone_output output;
     char *kept_names;
@@ -71,10 +77,11 @@ static enum hone_status write_out(struct predict *p) {
 }
 
 static enum hone_status flush_predictions(struct predict *p) {
-    p->done += p->predictor.pending.n;
-    enum hone_status status = hone_predictor_run(&p->predictor, &p->out, &p->output);
+    p->done += p->embeddings ? p->embedder.pending.n : p->predictor.pending.n;
+    enum hone_status status =
+        p->embeddings ? hone_embedder_run(&p->embedder) : hone_predictor_run(&p->predictor, &p->out, &p->output);
     if (status != HONE_OK) return p->records ? hone_fail_prefix(status, "%s", hone_records_path(p->records)) : status;
-    HONE_TRY(write_out(p));
+    if (!p->embeddings) HONE_TRY(write_out(p));
     show_progress(p);
     return HONE_OK;
 }
@@ -85,7 +92,8 @@ static enum hone_status predict_record(struct predict *p, bool *full) {
     if (p->pair) HONE_TRY(hone_records_text(&pair, p->records, 1));
     HONE_TRY(hone_output_keep(&p->predictor.kept, &p->output, p->records, p->n_texts));
     long long line = (long long)hone_records_line(p->records);
-    enum hone_status status = hone_predictor_add(&p->predictor, text, pair, line, full);
+    enum hone_status status = p->embeddings ? hone_embedder_add(&p->embedder, text, pair, line, full)
+                                            : hone_predictor_add(&p->predictor, text, pair, line, full);
     return status == HONE_OK ? status : hone_fail_prefix(status, "%s:%lld", hone_records_path(p->records), line);
 }
 
@@ -158,8 +166,10 @@ static enum hone_status open_records(struct predict *p) {
 static enum hone_status predict_records(struct predict *p) {
     bool more, full;
     HONE_TRY(open_records(p));
-    hone_output_header(&p->out, &p->output);
-    HONE_TRY(write_out(p));
+    if (!p->embeddings) {
+        hone_output_header(&p->out, &p->output);
+        HONE_TRY(write_out(p));
+    }
     for (;;) {
         HONE_TRY(hone_records_next(p->records, &more));
         if (!more) return flush_predictions(p);
@@ -186,6 +196,24 @@ static enum hone_status read_top(struct predict *p) {
         return hone_fail(HONE_USAGE, "predict: --top: found \"%s\", expected a number from 1", p->top);
     if (p->output.top > n) p->output.top = n;
     return HONE_OK;
+}
+
+static enum hone_status embed(struct predict *p) {
+    size_t n = strlen(p->embeddings);
+    bool mean = p->pooling && strcmp(p->pooling, "mean") == 0;
+    if (n < 12 || strcmp(p->embeddings + n - 12, ".safetensors") != 0)
+        return hone_fail(HONE_USAGE, "predict: --output-embeddings: expected a name that ends in .safetensors");
+    if (p->pooling && !mean && strcmp(p->pooling, "cls") != 0)
+        return hone_fail(HONE_USAGE, "predict: --pooling: found \"%s\", expected cls or mean", p->pooling);
+    enum hone_status status = hone_embedder_open(&p->embedder, p->model, mean ? HONE_POOL_MEAN : HONE_POOL_CLS);
+    p->begin = hone_seconds();
+    if (status == HONE_OK) status = predict_records(p);
+    if (status == HONE_OK) status = hone_embedder_write(&p->embedder, p->embeddings);
+    hone_progress_end();
+    hone_free(p->output.kept);
+    hone_records_close(p->records);
+    hone_embedder_close(&p->embedder);
+    return status;
 }
 
 static enum hone_status predict(struct predict *p) {
@@ -224,7 +252,9 @@ int hone_tool_predict(int argc, char **argv) {
                                          {"--keep", &p.keep, NULL},
                                          {"--model", &p.model, NULL},
                                          {"--output", &p.output_path, NULL},
+                                         {"--output-embeddings", &p.embeddings, NULL},
                                          {"--pair", &p.pair, NULL},
+                                         {"--pooling", &p.pooling, NULL},
                                          {"--precision", &p.precision_word, NULL},
                                          {"--text", &p.text, NULL},
                                          {"--top", &p.top, NULL},
@@ -240,7 +270,15 @@ int hone_tool_predict(int argc, char **argv) {
     } else if (status == HONE_OK && p.text && (p.column || p.pair || p.keep || p.input_format)) {
         status =
             hone_fail(HONE_USAGE, "predict: --column, --pair, --keep and --input-format are for files, not for --text");
+    } else if (status == HONE_OK && p.embeddings &&
+               (p.text || p.keep || p.top || p.output_path || p.format || p.precision_word)) {
+        status =
+            hone_fail(HONE_USAGE, "predict: --output-embeddings goes with neither --text nor --keep, --top, --output "
+                                  "and --format");
+    } else if (status == HONE_OK && p.pooling && !p.embeddings) {
+        status = hone_fail(HONE_USAGE, "predict: --pooling is for --output-embeddings");
     }
     if (status == HONE_OK) status = hone_tool_precision(&p.precision, p.precision_word);
-    return hone_tool_end(status == HONE_OK ? predict(&p) : status);
+    if (status == HONE_OK) status = p.embeddings ? embed(&p) : predict(&p);
+    return hone_tool_end(status);
 }

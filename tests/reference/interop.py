@@ -4,12 +4,15 @@
 2. Transformers loads hone's folder offline: nothing missing or left over, the same probabilities, labels, tokens.
 3. hone loads what Transformers saved: whole, in shards, with old names, without the prefix, in half precision, and small
    models of awkward sizes with every activation.
+4. CSV, JSONL and packed files give the predictions and the model that TSV gives; embeddings are Transformers'.
 
 hone predict prints probabilities, so logits are compared as log-probabilities: softmax takes a common offset away,
 which no label or loss can see.
 """
 
 import argparse
+import csv
+import gzip
 import json
 import os
 import shutil
@@ -22,7 +25,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from hone_order import permutation
 
@@ -313,6 +316,53 @@ def small_models(hone, work, model, sentences, path):
         compare_predictions(hone, f"random model, {activation}, {hidden} = {heads} heads", folder, sentences, path)
 
 
+def data_formats(hone, work, trained, train, sentences):
+    """Every data format gives TSV's bytes: predictions, and a model trained for a few steps."""
+    rows = read_tsv(train)[:300]
+    folder = work / "formats"
+    folder.mkdir()
+    # Texts that a CSV must quote are among them.
+    rows += [('a "quoted" word, and a comma', rows[0][1]), ("two\u2028lines ''", rows[1][1])]
+    (folder / "d.tsv").write_bytes("".join(f"{a}\t{b}\n" for a, b in [("sentence", "label"), *rows]).encode())
+    with open(folder / "d.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("sentence", "label"), *rows])
+    lines = [json.dumps({"label": label, "sentence": text}, ensure_ascii=i % 2 == 0) + "\n" for i, (text, label) in enumerate(rows)]
+    (folder / "d.jsonl").write_bytes("".join(lines).encode())
+    for name in ("d.tsv", "d.csv", "d.jsonl"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    want = hone("predict", "--model", trained, "--input", folder / "d.tsv", "--column", "sentence")
+    weights = None
+    for name in ("d.tsv", "d.csv", "d.jsonl", "d.tsv.gz", "d.csv.gz", "d.jsonl.gz"):
+        got = hone("predict", "--model", trained, "--input", folder / name, "--column", "sentence")
+        check(f"predictions from {name} are those from TSV", got == want)
+        output = folder / f"run-{name}"
+        hone("train", "recipes/sentiment_bert.yaml", f"model.path={trained}", f"data.train={folder / name}",
+             "data.validation=null", "data.test=null", "training.epochs=null", "training.max_steps=3", "device=cpu",
+             "training.batch_size=4", f"output={output}")
+        trained_weights = (output / "model.safetensors").read_bytes()
+        weights = weights or trained_weights
+        check(f"a model trained on {name} is the one trained on TSV", trained_weights == weights)
+    hone("predict", "--model", trained, "--input", folder / "d.jsonl", "--column", "sentence", "--keep", "sentence,label",
+         "--output", folder / "out.csv")
+    with open(folder / "out.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    check("Python reads the CSV of predictions: inputs and labels",
+          [(row["input.sentence"], row["input.label"]) for row in table] == rows
+          and [row["label"] for row in table] == [json.loads(line)["label"] for line in want.split("\n")[:-1]])
+
+
+def embeddings(hone, work, folder, sentences, path):
+    tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        states = [network(**encode(tokenizer, [text])).last_hidden_state[0].double() for text in sentences]
+    for pooling, want in (("cls", [s[0] for s in states]), ("mean", [s.mean(0) for s in states])):
+        output = work / f"{pooling}.safetensors"
+        hone("predict", "--model", folder, "--input", path, "--output-embeddings", output, "--pooling", pooling)
+        difference = (load_file(output)["embeddings"].double() - torch.stack(want)).abs().max().item()
+        # Hidden states leave a LayerNorm, of size 1; f32 differs by some 1e-6 after six layers.
+        check(f"embeddings, {pooling}, of {len(want)} sentences within 2e-5", difference <= 2e-5, f"worst {difference:.2e}")
+
+
 def refusals(hone, work, model, trained, path):
     hone("predict", "--model", model, "--input", path, expect=3)
     check("a folder without a head is a bad input to predict", True)
@@ -350,6 +400,8 @@ def main():
         few = write_lines(work / "few.txt", sentences[:100])
         half_precision(hone, work, trained, sentences[:100], few)
         small_models(hone, work, arguments.model, sentences[:100], few)
+        data_formats(hone, work, trained, arguments.train, sentences)
+        embeddings(hone, work, trained, sentences[:100], few)
         refusals(hone, work, arguments.model, trained, few)
     finally:
         if not arguments.keep:

@@ -1,0 +1,135 @@
+#include "recipes/embedder.h"
+
+#include <math.h>
+
+#include "base/arith.h"
+#include "base/io.h"
+#include "base/memory.h"
+
+enum { PENDING = 256 };
+
+static enum hone_status open_parts(struct hone_embedder *embedder, const char *folder) {
+    struct hone_device *device;
+    HONE_TRY(hone_device_open(&device, "auto"));
+    struct hone_model_folder_options options = {.device = device, .head = HONE_HEAD_NONE};
+    HONE_TRY(hone_model_folder_open(&embedder->folder, folder, options));
+    const struct hone_model *model = embedder->folder.model;
+    embedder->max_length = hone_tokenizer_max_length(embedder->folder.tokenizer);
+    if (embedder->max_length == 0 || embedder->max_length > model->max_positions)
+        embedder->max_length = model->max_positions;
+    int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, embedder->max_length);
+    embedder->hidden = hone_alloc((size_t)(T * model->hidden), sizeof *embedder->hidden, "hidden states");
+    embedder->vector = hone_alloc((size_t)model->hidden, sizeof *embedder->vector, "embedding");
+    HONE_TRY(hone_spill_create(&embedder->vectors));
+    return hone_engine_create(&embedder->engine, model, T, HONE_INFERENCE_SEQUENCES);
+}
+
+enum hone_status hone_embedder_open(struct hone_embedder *out, const char *folder, enum hone_pooling pooling) {
+    *out = (struct hone_embedder){.pooling = pooling};
+    enum hone_status status = open_parts(out, folder);
+    if (status != HONE_OK) hone_embedder_close(out);
+    return status;
+}
+
+void hone_embedder_close(struct hone_embedder *embedder) {
+    hone_samples_free(&embedder->pending);
+    hone_encoding_free(&embedder->encoding);
+    hone_engine_free(&embedder->engine);
+    hone_model_folder_close(&embedder->folder);
+    hone_spill_free(embedder->vectors);
+    hone_free(embedder->hidden);
+    hone_free(embedder->vector);
+    *embedder = (struct hone_embedder){0};
+}
+
+enum hone_status hone_embedder_add(struct hone_embedder *embedder, struct hone_field text, struct hone_field pair,
+                                   int64_t line, bool *full) {
+    HONE_TRY(hone_tokenizer_encode(&embedder->encoding, embedder->folder.tokenizer, text.bytes, text.n, pair.bytes,
+                                   pair.n, (size_t)embedder->max_length, true));
+    HONE_TRY(hone_samples_append(&embedder->pending, &embedder->room, &embedder->encoding, embedder->folder.model, 0, 0,
+                                 line));
+    *full = embedder->pending.n == PENDING;
+    return HONE_OK;
+}
+
+/* The body's hidden states of the batch's rows, or of all its tokens, into embedder->hidden. */
+static enum hone_status infer(struct hone_embedder *embedder) {
+    struct hone_engine *engine = &embedder->engine;
+    const struct hone_model *model = engine->model;
+    struct hone_model_inputs in = hone_engine_upload(engine, NULL);
+    if (embedder->pooling == HONE_POOL_MEAN) {
+        in.rows = in.cu_rows = NULL;
+        in.R = in.T;
+    }
+    hone_tape_begin(engine->tape, HONE_INFERENCE);
+    hone_value states = model->class->forward(model, engine->tape, &in);
+    hone_tape_keep(engine->tape, states);
+    HONE_TRY(hone_tape_layout(engine->tape));
+    hone_tape_forward(engine->tape, engine->stream);
+    engine->device->copy_to_host(embedder->hidden, hone_tape_data(engine->tape, states),
+                                 (size_t)(in.R * model->hidden) * sizeof(float), engine->stream);
+    return engine->device->stream_synchronize(engine->stream);
+}
+
+/* Pools sequence b of the batch into embedder->vector, the mean in f64. */
+static void pool(struct hone_embedder *embedder, int64_t b) {
+    const struct hone_batch *batch = &embedder->engine.batch;
+    int64_t C = embedder->folder.model->hidden, begin = b, end = b + 1;
+    if (embedder->pooling == HONE_POOL_MEAN) {
+        begin = batch->cu_seqlens[b];
+        end = batch->cu_seqlens[b + 1];
+    }
+    for (int64_t c = 0; c < C; c++) {
+        double sum = 0;
+        for (int64_t t = begin; t < end; t++) sum += (double)embedder->hidden[t * C + c];
+        embedder->vector[c] = (float)(sum / (double)(end - begin));
+    }
+}
+
+static enum hone_status embed_batch(struct hone_embedder *embedder) {
+    const struct hone_batch *batch = &embedder->engine.batch;
+    int64_t C = embedder->folder.model->hidden;
+    HONE_TRY(infer(embedder));
+    for (int64_t b = 0; b < batch->B; b++) {
+        pool(embedder, b);
+        for (int64_t c = 0; c < C; c++)
+            if (!isfinite(embedder->vector[c]))
+                return hone_fail(HONE_NUMERIC,
+                                 "line %lld: the embedding is not finite; look for such weights with hone "
+                                 "inspect --stats",
+                                 (long long)embedder->pending.lines[batch->sample_of[b]]);
+        HONE_TRY(hone_spill_append(embedder->vectors, embedder->vector, (size_t)C * sizeof(float)));
+        embedder->n++;
+    }
+    return HONE_OK;
+}
+
+enum hone_status hone_embedder_run(struct hone_embedder *embedder) {
+    const struct hone_samples *pending = &embedder->pending;
+    int64_t chosen[HONE_INFERENCE_SEQUENCES];
+    for (int64_t at = 0; at < pending->n;) {
+        int64_t n = hone_min_i64(pending->n - at, HONE_INFERENCE_SEQUENCES);
+        for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
+        n = hone_micro_batch(pending, chosen, 0, n, hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest));
+        hone_batch_fill(&embedder->engine.batch, pending, chosen, n, HONE_PASS_EVALUATION);
+        HONE_TRY(embed_batch(embedder));
+        at += n;
+    }
+    embedder->pending.n = 0;
+    embedder->pending.longest = 0;
+    return HONE_OK;
+}
+
+static enum hone_status read_vectors(void *bytes, int64_t begin, size_t n, void *user) {
+    return hone_spill_read(user, bytes, n, begin);
+}
+
+enum hone_status hone_embedder_write(const struct hone_embedder *embedder, const char *path) {
+    struct hone_tensor_source tensor = {
+        .name = "embeddings", .dtype = "F32", .n_dims = 2, .shape = {embedder->n, embedder->folder.model->hidden}};
+    struct hone_file *file;
+    char *temporary;
+    enum hone_status status = hone_file_replace(&file, &temporary, path);
+    if (status == HONE_OK) status = hone_safetensors_write_large(file, &tensor, read_vectors, embedder->vectors);
+    return hone_file_replace_end(file, temporary, path, status);
+}
