@@ -44,8 +44,9 @@ void hone_embedder_close(struct hone_embedder *embedder) {
 
 enum hone_status hone_embedder_add(struct hone_embedder *embedder, struct hone_field text, struct hone_field pair,
                                    int64_t line, bool *full) {
+    const struct hone_encode_options options = {.add_special = true, .max_length = (size_t)embedder->max_length};
     HONE_TRY(hone_tokenizer_encode(&embedder->encoding, embedder->folder.tokenizer, text.bytes, text.n, pair.bytes,
-                                   pair.n, (size_t)embedder->max_length, true));
+                                   pair.n, &options));
     HONE_TRY(hone_samples_append(&embedder->pending, &embedder->room, &embedder->encoding, embedder->folder.model, 0, 0,
                                  line));
     *full = embedder->pending.n == PENDING;
