@@ -15,6 +15,7 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->ids);
     hone_free(samples->types);
     hone_free(samples->labels);
+    hone_spill_free(samples->spill);
     hone_free(samples->lines);
     hone_free(samples->files);
     for (size_t i = 0; i < samples->n_paths; i++) hone_free(samples->paths[i]);
@@ -91,8 +92,29 @@ static void fill_rows(struct hone_batch *batch, const struct hone_samples *sampl
     for (; R < batch->R; R++) batch->rows[R] += (int32_t)T;
 }
 
-void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n,
-                     uint32_t pass) {
+/* Bytes of a token in a spill: its id and its type. */
+#define SPILLED_BYTES ((int64_t)(sizeof(int32_t) + sizeof(uint8_t)))
+
+/* Ids and types of a sample to the places from T on. */
+static enum hone_status fetch_tokens(struct hone_batch *batch, const struct hone_samples *samples, int64_t begin,
+                                     int64_t length, int64_t T) {
+    size_t n = (size_t)length;
+    uint8_t *types = (uint8_t *)(batch->types + T);
+    if (samples->spill && begin >= samples->held) {
+        int64_t at = (begin - samples->held) * SPILLED_BYTES;
+        HONE_TRY(hone_spill_read(samples->spill, batch->ids + T, n * sizeof *batch->ids, at));
+        HONE_TRY(hone_spill_read(samples->spill, types, n, at + (int64_t)(n * sizeof *batch->ids)));
+    } else {
+        memcpy(batch->ids + T, samples->ids + begin, n * sizeof *batch->ids);
+        memcpy(types, samples->types + begin, n);
+    }
+    /* The bytes lie at the beginning of the numbers that they become. */
+    for (int64_t t = length; t-- > 0;) batch->types[T + t] = types[t];
+    return HONE_OK;
+}
+
+enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
+                                 int64_t n, uint32_t pass) {
     HONE_CHECK(n <= batch->B_capacity, "%lld sequences, room for %lld", (long long)n, (long long)batch->B_capacity);
     batch->T = batch->max_len = batch->R = 0;
     batch->B = n;
@@ -103,9 +125,8 @@ void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *sample
         HONE_CHECK(length > 0 && length <= (int64_t)1 << POSITION_BITS, "sample %lld has %lld tokens", (long long)id,
                    (long long)length);
         HONE_CHECK(length <= batch->T_capacity - T, "more than %lld tokens", (long long)batch->T_capacity);
-        memcpy(batch->ids + T, samples->ids + begin, (size_t)length * sizeof *batch->ids);
+        HONE_TRY(fetch_tokens(batch, samples, begin, length, T));
         for (int64_t t = 0; t < length; t++) {
-            batch->types[T + t] = samples->types[begin + t];
             batch->positions[T + t] = (int32_t)t;
             batch->row_key[T + t] = id << POSITION_BITS | t;
         }
@@ -118,6 +139,7 @@ void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *sample
     }
     batch->cu_seqlens[n] = (int32_t)batch->T;
     batch->cu_rows[n] = (int32_t)batch->R;
+    return HONE_OK;
 }
 
 int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sample, int64_t n, uint32_t pass) {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/spill.h"
 #include "base/status.h"
 #include "data/masking.h"
 
@@ -23,6 +24,10 @@ struct hone_samples {
     char **paths;     /* [n_paths] */
     int32_t *sources; /* [n_paths]: item of the recipe's list that names the file */
     size_t n_paths;
+    /* Tokens that memory has no room for: those from number `held` on lie in `spill`, whole samples one behind the
+     * other, each its ids and then its types. NULL: all are in memory. */
+    struct hone_spill *spill;
+    int64_t held;
     int64_t longest;
     int64_t truncated;            /* samples that lost tokens */
     struct hone_masking *masking; /* owned; NULL: labels are the samples' */
@@ -48,9 +53,9 @@ void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity
 
 /* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens masked in `pass`
  * (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
- * 2^20 tokens. */
-void hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample, int64_t n,
-                     uint32_t pass);
+ * 2^20 tokens. Fails when samples that lie on the disk cannot be read. */
+enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
+                                 int64_t n, uint32_t pass);
 
 /* Rows that the batches of these samples have together. */
 int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sample, int64_t n, uint32_t pass);

@@ -112,7 +112,7 @@ enum hone_status hone_embedder_run(struct hone_embedder *embedder) {
         int64_t n = hone_min_i64(pending->n - at, HONE_INFERENCE_SEQUENCES);
         for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
         n = hone_micro_batch(pending, chosen, 0, n, hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest));
-        hone_batch_fill(&embedder->engine.batch, pending, chosen, n, HONE_PASS_EVALUATION);
+        HONE_TRY(hone_batch_fill(&embedder->engine.batch, pending, chosen, n, HONE_PASS_EVALUATION));
         HONE_TRY(embed_batch(embedder));
         at += n;
     }

@@ -91,8 +91,8 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
         int64_t n = end - at < capacity ? end - at : capacity;
         for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
         n = hone_micro_batch(samples, chosen, 0, n, tokens);
-        hone_batch_fill(&engine->batch, samples, chosen, n, HONE_PASS_EVALUATION);
-        status = infer_batch(engine);
+        status = hone_batch_fill(&engine->batch, samples, chosen, n, HONE_PASS_EVALUATION);
+        if (status == HONE_OK) status = infer_batch(engine);
         if (status == HONE_OK) status = check_finite(engine, samples);
         if (status == HONE_OK) sink(&engine->batch, engine->logits, user);
         at += n;

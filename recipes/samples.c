@@ -2,8 +2,15 @@
 
 #include "base/memory.h"
 
+/* Share of the free memory that the tokens of one split may take. */
+#define MEMORY_SHARE 0.25
+
 static void reserve(struct hone_samples *samples, struct hone_samples_room *room, size_t more) {
     size_t used = samples->n ? (size_t)samples->begins[samples->n] : 0;
+    if (!room->most_tokens) {
+        double bytes = MEMORY_SHARE * (double)hone_available_bytes();
+        room->most_tokens = 1 + (int64_t)(bytes / (sizeof *samples->ids + sizeof *samples->types));
+    }
     if ((size_t)samples->n + 2 > room->rows) {
         size_t rows = room->rows ? 2 * room->rows : 1024;
         samples->begins = hone_realloc(samples->begins, rows, sizeof *samples->begins, "samples");
@@ -13,8 +20,10 @@ static void reserve(struct hone_samples *samples, struct hone_samples_room *room
         samples->begins[samples->n] = (int64_t)used;
         room->rows = rows;
     }
+    if (samples->spill) used = (size_t)samples->held;
     if (used + more > room->tokens) {
-        size_t tokens = 2 * (used + more) + 4096;
+        size_t tokens = 2 * (used + more) + 4096, most = (size_t)room->most_tokens + more;
+        if (tokens > most && most >= used + more) tokens = most;
         samples->ids = hone_realloc(samples->ids, tokens, sizeof *samples->ids, "tokens");
         samples->types = hone_realloc(samples->types, tokens, sizeof *samples->types, "tokens");
         room->tokens = tokens;
@@ -29,6 +38,12 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
     }
     reserve(samples, room, encoding->n);
     int64_t begin = samples->begins[samples->n], n = (int64_t)encoding->n;
+    if (!samples->spill && begin + n > room->most_tokens) {
+        HONE_TRY(hone_spill_create(&samples->spill));
+        samples->held = begin;
+    }
+    /* What goes to the disk is put together behind the tokens that stay. */
+    int64_t at = samples->spill ? samples->held : begin;
     for (int64_t i = 0; i < n; i++) {
         int32_t type = model->n_types ? encoding->type_ids[i] : 0;
         if (type < 0 || type > UINT8_MAX || (type > 0 && type >= model->n_types)) {
@@ -38,8 +53,12 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
                              (long long)i + 1, type, (long long)model->n_types - 1,
                              encoding->sequence_ids[i] > 0 ? "; it was not made for pairs of texts" : "");
         }
-        samples->ids[begin + i] = encoding->ids[i];
-        samples->types[begin + i] = (uint8_t)type;
+        samples->ids[at + i] = encoding->ids[i];
+        samples->types[at + i] = (uint8_t)type;
+    }
+    if (samples->spill) {
+        HONE_TRY(hone_spill_append(samples->spill, samples->ids + at, (size_t)n * sizeof *samples->ids));
+        HONE_TRY(hone_spill_append(samples->spill, samples->types + at, (size_t)n));
     }
     samples->labels[samples->n] = label;
     samples->lines[samples->n] = line;

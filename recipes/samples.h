@@ -9,9 +9,11 @@
 #include "models/model.h"
 #include "recipes/dataset.h"
 
-/* What the arrays of the samples have room for; starts as {0}. */
+/* What the arrays of the samples have room for; starts as {0}. most_tokens: so many are kept in memory, the rest in a
+ * temporary file; 0 stands for as many as a quarter of the memory holds that is free when the first is appended. */
 struct hone_samples_room {
     size_t rows, tokens;
+    int64_t most_tokens;
 };
 
 /* Appends an encoded input; `samples` started as {0}. An input without tokens (a tokenizer that adds none to an empty

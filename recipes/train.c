@@ -53,7 +53,7 @@ enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimiz
         int64_t count = hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens);
         /* The batch that the last micro-batch reads must not change under it. */
         HONE_TRY(engine->device->stream_synchronize(engine->stream));
-        hone_batch_fill(&engine->batch, &run->train, chosen + begin, count, pass);
+        HONE_TRY(hone_batch_fill(&engine->batch, &run->train, chosen + begin, count, pass));
         struct hone_model_inputs in = hone_engine_upload(engine, state);
         hone_tape_begin(engine->tape, HONE_TRAINING);
         hone_value logits = model->class->forward(model, engine->tape, &in);

@@ -75,9 +75,9 @@ static void filling(void **state) {
         hone_batch_place(&batch, memory, T, n);
         assert_int_equal(batch.T_capacity, T);
         assert_int_equal(batch.B_capacity, n);
-        hone_batch_fill(&batch, &s, sample, n, 0);
+        TEST_OK(hone_batch_fill(&batch, &s, sample, n, 0));
         check_batch(&batch, &s, sample, n);
-        hone_batch_fill(&batch, &s, sample, n / 2, 0); /* a smaller one after it leaves nothing of it */
+        TEST_OK(hone_batch_fill(&batch, &s, sample, n / 2, 0)); /* a smaller one after it leaves nothing of it */
         check_batch(&batch, &s, sample, n / 2);
         for (int i = 0; i < 64; i++) assert_int_equal(memory[bytes + (size_t)i], 0xA5);
         hone_free(memory);
