@@ -2,12 +2,12 @@
 #include "autograd/node.h"
 
 struct embedding {
-    int64_t word, position, type; /* elements from the start of the flat buffers; -1: none */
+    int64_t word, position, type;    /* elements from the start of the flat buffers; -1: none */
+    int64_t dword, dposition, dtype; /* of the gradients; -1: none */
     const int32_t *ids, *positions, *types;
 };
 
 static const float *table(const float *flat, int64_t offset) { return offset < 0 ? NULL : flat + offset; }
-static float *table_gradient(float *flat, int64_t offset) { return offset < 0 ? NULL : flat + offset; }
 
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
@@ -19,9 +19,9 @@ static void forward(const struct hone_call *call) {
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct embedding *a = (const void *)n->attributes;
-    call->ops->embedding_backward(
-        table_gradient(call->gradients, a->word), a->ids, table_gradient(call->gradients, a->position), a->positions,
-        table_gradient(call->gradients, a->type), a->types, call->doutput, n->rows, n->cols, call->stream);
+    call->ops->embedding_backward(hone_call_gradient(call, a->dword), a->ids, hone_call_gradient(call, a->dposition),
+                                  a->positions, hone_call_gradient(call, a->dtype), a->types, call->doutput, n->rows,
+                                  n->cols, call->stream);
 }
 
 static const struct hone_op embedding_op = {
@@ -42,8 +42,12 @@ hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const
                           .types = type < 0 ? NULL : types,
                           .word = table_offset(tape, &node, word, C),
                           .position = table_offset(tape, &node, position, C),
-                          .type = table_offset(tape, &node, type, C)};
+                          .type = table_offset(tape, &node, type, C),
+                          .dword = hone_tape_gradient(tape, word),
+                          .dposition = hone_tape_gradient(tape, position),
+                          .dtype = hone_tape_gradient(tape, type)};
     if (position >= 0) a.position += first_position * C;
+    if (a.dposition >= 0) a.dposition += first_position * C;
     node.output = hone_tape_add_value(tape, T, C, HONE_F32);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;

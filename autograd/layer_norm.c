@@ -2,7 +2,8 @@
 #include "autograd/node.h"
 
 struct layer_norm {
-    int64_t gamma, beta; /* elements from the start of the flat buffers */
+    int64_t gamma, beta;   /* elements from the start of the flat buffers */
+    int64_t dgamma, dbeta; /* of the gradients; -1: none */
     float eps;
     bool drops;
     struct hone_dropout drop;
@@ -22,8 +23,8 @@ static void backward(const struct hone_call *call) {
     const struct layer_norm *a = (const void *)n->attributes;
     const float *mean = call->saved, *rstd = mean + n->rows;
     call->ops->residual_layer_norm_backward(
-        call->dinputs[0], call->dinputs[1], call->gradients + a->gamma, call->gradients + a->beta, call->doutput,
-        call->inputs[0], call->inputs[1], mean, rstd, call->weights + a->gamma, call->accumulate[0],
+        call->dinputs[0], call->dinputs[1], hone_call_gradient(call, a->dgamma), hone_call_gradient(call, a->dbeta),
+        call->doutput, call->inputs[0], call->inputs[1], mean, rstd, call->weights + a->gamma, call->accumulate[0],
         a->drops ? &a->drop : NULL, n->rows, n->cols, n->dtype, call->workspace, call->stream);
 }
 
@@ -42,7 +43,8 @@ hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_v
     }
     HONE_CHECK(hone_value_dtype(tape, x) == HONE_F32, "residual_layer_norm: x is %s, expected f32",
                hone_dtype_name(hone_value_dtype(tape, x)));
-    struct layer_norm a = {.eps = eps};
+    struct layer_norm a = {
+        .eps = eps, .dgamma = hone_tape_gradient(tape, gamma), .dbeta = hone_tape_gradient(tape, beta)};
     a.gamma = hone_tape_parameter(tape, "residual_layer_norm", gamma, C, 0)->offset;
     a.beta = hone_tape_parameter(tape, "residual_layer_norm", beta, C, 0)->offset;
     a.drops = r >= 0 && hone_tape_dropout(&a.drop, tape, drop);

@@ -3,8 +3,8 @@
  * Times. Of n nodes, node i runs forward at time i and backward at time 2n - 1 - i. A value lives from its producer to
  * its last reader, a gradient from its first writer to its producer's backward, a workspace at one moment.
  * Gradients. Backward meets the readers of a value last recorded first. The first writer of its gradient writes; later
- * ones accumulate as their kernel can (enum hone_gradient_use). Nodes that lead to no loss are passive: they have no
- * gradient and don't run backward. */
+ * ones accumulate as their kernel can (enum hone_gradient_use). Nodes that lead to no loss, or that nothing trained leads
+ * to, are passive: they have no gradient, don't run backward, and keep nothing for it. */
 #ifndef HONE_AUTOGRAD_NODE_H
 #define HONE_AUTOGRAD_NODE_H
 
@@ -50,6 +50,7 @@ struct hone_op {
     void (*backward)(const struct hone_call *call); /* NULL: cannot be differentiated */
     bool output_in_place;                           /* output may be input 0's storage */
     bool gradient_in_place; /* input 0's gradient may be the output's gradient (no output: input 0 itself) */
+    bool leaves_out;        /* backward takes NULL for a gradient that nobody wants; others get a place to write it */
 };
 
 struct hone_node {
@@ -66,7 +67,8 @@ struct hone_node {
     size_t forward_workspace, backward_workspace;
 
     /* Found by the layout. */
-    bool active;                         /* leads to a loss */
+    bool active;                         /* leads to a loss, and something that is trained leads to it */
+    bool left_out[HONE_NODE_INPUTS];     /* no gradient of this input */
     bool first_writer[HONE_NODE_INPUTS]; /* of the input's gradient */
     int32_t scratch[HONE_NODE_INPUTS];   /* slots; -1: none */
     int32_t forward_slot, backward_slot;
@@ -79,6 +81,7 @@ struct hone_tape_value {
     enum hone_dtype dtype;
     int32_t producer;
     bool kept;
+    bool trains; /* something that is trained leads to it */
     /* Found by the layout. */
     int32_t last;                /* time of the last reader */
     int32_t slot, gradient_slot; /* -1: none */
@@ -131,6 +134,11 @@ void hone_node_add_parameter(struct hone_node *node, int32_t id);
 /* A parameter's record after checking its shape ([rows] with cols 0); rows or cols -1: any. */
 const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, const char *op, int32_t id, int64_t rows,
                                                  int64_t cols);
+/* Where a parameter's gradient lies, in elements from the start of the flat buffer; -1 when it is frozen (or id is -1). */
+int64_t hone_tape_gradient(const struct hone_tape *tape, int32_t id);
+static inline float *hone_call_gradient(const struct hone_call *call, int64_t offset) {
+    return offset < 0 ? NULL : call->gradients + offset;
+}
 /* The kernels' form of a dropout place; false when nothing is to be dropped here. A site that drops twice of the same
  * tokens in one recording, and so twice by one mask, aborts. */
 bool hone_tape_dropout(struct hone_dropout *out, struct hone_tape *tape, struct hone_dropout_site site);

@@ -17,8 +17,9 @@ struct hone_parameters {
     struct hone_parameter *records;
     size_t capacity;
     int32_t n;
-    int64_t end;   /* elements used so far */
-    int64_t total; /* without padding */
+    int64_t end;         /* elements used so far */
+    int64_t trained_end; /* of them, with gradients */
+    int64_t total;       /* without padding */
     enum hone_dtype precision;
     int64_t inner_end; /* elements up to the end of the last inner matrix */
     float *weights, *gradients;
@@ -54,11 +55,13 @@ int32_t hone_parameters_add(struct hone_parameters *p, struct hone_parameter rec
     HONE_CHECK(hone_parameters_find(p, record.name) < 0, "%s is added twice", record.name);
     record.n_dims = record.shape[1] ? 2 : 1;
     if (!record.shape[1]) record.shape[1] = 1;
+    record.joined = joined;
     record.offset = joined ? p->end : hone_round_up(p->end, PARAMETER_ALIGNMENT);
     bool fits = hone_mul_i64(&record.count, record.shape[0], record.shape[1]) &&
                 hone_add_i64(&p->end, record.offset, record.count) && p->end <= INT64_MAX / 16;
     HONE_CHECK(fits, "%s of shape [%lld, %lld] is too large", record.name, (long long)record.shape[0],
                (long long)record.shape[1]);
+    p->trained_end = p->end;
     p->total += record.count;
     if (record.inner) p->inner_end = p->end;
     record.name = hone_strdup(record.name, "parameter name");
@@ -102,6 +105,49 @@ size_t hone_parameters_bytes(const struct hone_parameters *p) {
            (size_t)hone_parameters_copied(p) * hone_dtype_size(HONE_BF16);
 }
 
+int64_t hone_parameters_trained(const struct hone_parameters *p) {
+    return hone_round_up(p->trained_end, PARAMETER_ALIGNMENT);
+}
+
+int64_t hone_parameters_end(const struct hone_parameters *p, int32_t id) {
+    const struct hone_parameter *record = hone_parameters_get(p, id);
+    bool joined = id + 1 < p->n && p->records[id + 1].joined;
+    int64_t end = record->offset + record->count;
+    return joined ? end : hone_round_up(end, PARAMETER_ALIGNMENT);
+}
+
+/* The first record behind those that are joined to the one at `begin`. */
+static int32_t joined_end(const struct hone_parameters *p, int32_t begin) {
+    int32_t end = begin + 1;
+    while (end < p->n && p->records[end].joined) end++;
+    return end;
+}
+
+/* Places all groups of joined parameters that are frozen as a whole, or all others, from p->end on. */
+static void place(struct hone_parameters *p, bool frozen) {
+    for (int32_t begin = 0, end; begin < p->n; begin = end) {
+        end = joined_end(p, begin);
+        bool whole = true;
+        for (int32_t i = begin; i < end; i++) whole &= p->records[i].frozen;
+        if (whole != frozen) continue;
+        p->end = hone_round_up(p->end, PARAMETER_ALIGNMENT);
+        for (int32_t i = begin; i < end; i++) {
+            p->records[i].offset = p->end;
+            p->end += p->records[i].count;
+            if (p->records[i].inner) p->inner_end = p->end;
+        }
+    }
+}
+
+void hone_parameters_freeze(struct hone_parameters *p, const bool *frozen) {
+    HONE_CHECK(!p->weights, "parameters are frozen after allocation");
+    for (int32_t i = 0; i < p->n; i++) p->records[i].frozen = frozen[i];
+    p->end = p->inner_end = 0;
+    place(p, false);
+    p->trained_end = p->end;
+    place(p, true);
+}
+
 enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool training) {
     HONE_CHECK(!p->weights, "parameters are allocated twice");
     struct hone_device *device = p->device;
@@ -115,6 +161,7 @@ enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool traini
         device->zero(p->copy, copy_bytes, p->stream);
     }
     if (training) {
+        bytes = (size_t)hone_parameters_trained(p) * sizeof(float);
         HONE_TRY(device->allocate(device, (void **)&p->gradients, bytes, "gradients"));
         device->zero(p->gradients, bytes, p->stream);
     }

@@ -3,6 +3,8 @@
  * the gradient buffer is complete as soon as its last parameter is. Every parameter starts at a multiple of 16
  * elements, except one added with `joined`, which lies directly behind the one before: query, key and value are one
  * [3C, C] matrix to the GEMM and three tensors on the Hub.
+ * What is frozen lies behind what is trained, outside the gradient buffer and all that an optimizer keeps; a frozen part
+ * of a joined matrix that is trained otherwise keeps its place within.
  *
  * In bf16 the f32 weights are the masters, and the matrices marked `inner` have a bf16 copy that linear ops compute
  * with. It lies in a buffer with the same offsets, which ends with the last such matrix: embeddings come later. */
@@ -22,6 +24,8 @@ struct hone_parameter {
     int layer;           /* 0 embeddings, 1 … L blocks, L+1 head */
     bool decay;          /* weight decay applies: matrices and embeddings, not biases and norms */
     bool inner;          /* a matrix of the layers, where the time goes: linear ops take it in the set's precision */
+    bool frozen;         /* gets no gradient and never changes; set by hone_parameters_freeze() */
+    bool joined;         /* lies directly behind the one before; filled in here, too */
     enum hone_init init; /* how to make one that the folder lacks */
     float init_std;      /* of HONE_INIT_NORMAL */
 };
@@ -44,6 +48,13 @@ int32_t hone_parameters_find(const struct hone_parameters *parameters, const cha
 int64_t hone_parameters_elements(const struct hone_parameters *parameters);
 int64_t hone_parameters_total(const struct hone_parameters *parameters);
 
+/* Lays the buffers out anew with these frozen, [count]; before allocation only. Offsets found earlier are void. */
+void hone_parameters_freeze(struct hone_parameters *parameters, const bool *frozen);
+/* Elements at the front of the buffers that have gradients, padding included. */
+int64_t hone_parameters_trained(const struct hone_parameters *parameters);
+/* Where the padding behind a parameter ends. */
+int64_t hone_parameters_end(const struct hone_parameters *parameters, int32_t id);
+
 /* HONE_F32, which is what a new set has, or HONE_BF16; before allocation. */
 void hone_parameters_set_precision(struct hone_parameters *parameters, enum hone_dtype precision);
 enum hone_dtype hone_parameters_precision(const struct hone_parameters *parameters);
@@ -56,8 +67,9 @@ size_t hone_parameters_bytes(const struct hone_parameters *parameters);
 /* Allocates and zeroes the weight buffer and its copy, and with `training` the f32 gradient buffer. */
 enum hone_status hone_parameters_allocate(struct hone_parameters *parameters, bool training);
 float *hone_parameters_weights(const struct hone_parameters *parameters);
-void *hone_parameters_copy(const struct hone_parameters *parameters);       /* bf16; NULL in f32 */
-float *hone_parameters_gradients(const struct hone_parameters *parameters); /* NULL without training */
+void *hone_parameters_copy(const struct hone_parameters *parameters); /* bf16; NULL in f32 */
+/* hone_parameters_trained() long; NULL without training. */
+float *hone_parameters_gradients(const struct hone_parameters *parameters);
 
 /* Writes the copy anew after the weights have changed on the device; in f32 there is nothing to do. */
 void hone_parameters_round(const struct hone_parameters *parameters, struct hone_stream *stream);

@@ -17,26 +17,47 @@ static int32_t add_slot(struct hone_tape *tape, int32_t first, int32_t last, siz
     return tape->n_slots++;
 }
 
-/* Marks the nodes that lead to a loss, the first writer of each gradient, and the node that finishes each parameter. */
+static bool is_frozen(const struct hone_tape *tape, int32_t parameter) {
+    return hone_parameters_get(tape->parameters, parameter)->frozen;
+}
+
+/* Marks the values that something trained leads to, and gives whether it does to the node. */
+static bool find_trained(struct hone_tape *tape, const struct hone_node *node) {
+    bool trains = false;
+    for (int k = 0; k < node->n_parameters; k++) trains |= !is_frozen(tape, node->parameters[k]);
+    for (int k = 0; k < HONE_NODE_INPUTS; k++) {
+        if (node->inputs[k] >= 0) trains |= tape->values[node->inputs[k]].trains;
+    }
+    if (node->output >= 0) tape->values[node->output].trains = trains;
+    return trains;
+}
+
+/* Marks the nodes that run backward, the first writer of each gradient, and the node that finishes each parameter. */
 static void find_writers(struct hone_tape *tape) {
     size_t n_parameters = (size_t)hone_parameters_count(tape->parameters);
     hone_reserve(&tape->last_use, &tape->last_use_capacity, n_parameters + 1, sizeof *tape->last_use, "tape");
     for (size_t p = 0; p < n_parameters; p++) tape->last_use[p] = -1;
     for (int32_t v = 0; v < tape->n_values; v++) tape->values[v].gradient_slot = -1;
+    for (int32_t i = 0; i < tape->n_nodes; i++) tape->nodes[i].active = find_trained(tape, &tape->nodes[i]);
     for (int32_t i = tape->n_nodes - 1; i >= 0; i--) {
         struct hone_node *node = &tape->nodes[i];
         bool wanted = node->output < 0 || tape->values[node->output].gradient_slot >= 0;
-        node->active = tape->mode == HONE_TRAINING && wanted;
+        node->active &= tape->mode == HONE_TRAINING && wanted;
         for (int k = 0; k < HONE_NODE_INPUTS; k++) {
             node->scratch[k] = -1;
             node->first_writer[k] = false;
+            node->left_out[k] = true;
             if (!node->active || node->inputs[k] < 0) continue;
             struct hone_tape_value *input = &tape->values[node->inputs[k]];
+            node->left_out[k] = node->op->leaves_out && !input->trains;
+            if (node->left_out[k]) continue;
             node->first_writer[k] = input->gradient_slot < 0;
             input->gradient_slot = 0; /* there will be one */
         }
         if (!node->active) continue;
-        for (int k = 0; k < node->n_parameters; k++) tape->last_use[node->parameters[k]] = i;
+        for (int k = 0; k < node->n_parameters; k++) {
+            if (!is_frozen(tape, node->parameters[k])) tape->last_use[node->parameters[k]] = i;
+        }
     }
 }
 
@@ -114,7 +135,7 @@ static void add_gradient_slots(struct hone_tape *tape) {
         int32_t now = backward_time(tape, i);
         if (node->backward_workspace) node->backward_slot = add_slot(tape, now, now, node->backward_workspace);
         for (int k = 0; k < HONE_NODE_INPUTS; k++) {
-            if (node->inputs[k] < 0) continue;
+            if (node->left_out[k]) continue;
             struct hone_tape_value *input = &tape->values[node->inputs[k]];
             if (node->first_writer[k]) {
                 input->gradient_slot = first_gradient_slot(tape, node, k, now);

@@ -66,7 +66,7 @@ static void run_backward(const struct hone_tape *tape, const struct hone_node *n
     if (node->output >= 0) call.doutput = slot_address(tape, tape->values[node->output].gradient_slot);
     double start = hone_profile_start();
     for (int k = 0; k < HONE_NODE_INPUTS; k++) {
-        if (node->inputs[k] >= 0) prepare_gradient(tape, &call, k);
+        if (!node->left_out[k]) prepare_gradient(tape, &call, k);
     }
     node->op->backward(&call);
     for (int k = 0; k < HONE_NODE_INPUTS; k++) {

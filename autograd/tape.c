@@ -123,6 +123,12 @@ const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, c
     return p;
 }
 
+int64_t hone_tape_gradient(const struct hone_tape *tape, int32_t id) {
+    if (id < 0) return -1;
+    const struct hone_parameter *p = hone_parameters_get(tape->parameters, id);
+    return p->frozen ? -1 : p->offset;
+}
+
 static void note_site(struct hone_tape *tape, struct hone_dropout_site site) {
     for (int32_t i = 0; i < tape->n_sites; i++) {
         const struct hone_tape_site *other = &tape->sites[i];

@@ -50,6 +50,9 @@ static enum hone_status next_event(struct reader *reader, yaml_event_t *event) {
         for (size_t i = 0; i < mark.index && offset < reader->n; i++) hone_utf8_next(reader->bytes, &offset);
         if (offset < reader->n && reader->bytes[offset] == '\t') return fail_at(reader, mark, "a tab, expected spaces");
     }
+    /* A pattern such as *.bias. */
+    if (parser->context && strcmp(parser->context, "while scanning an alias") == 0)
+        return fail_at(reader, parser->context_mark, "a value that begins with * needs quotes");
     if (parser->context)
         return hone_fail(HONE_USAGE, "%s:%zu:%zu: %s %s (line %zu)", reader->name, mark.line + 1, mark.column + 1,
                          problem, parser->context, parser->context_mark.line + 1);
@@ -91,7 +94,8 @@ static enum hone_status refuse_properties(const struct reader *reader, const yam
     const yaml_char_t *anchor = NULL, *tag = NULL;
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return fail_at(reader, event->start_mark, "aliases (*) are not allowed; write the value out");
+        return fail_at(reader, event->start_mark,
+                       "aliases (*) are not allowed; write the value out, or put it in quotes");
     case YAML_SCALAR_EVENT:
         anchor = event->data.scalar.anchor, tag = event->data.scalar.tag;
         break;

@@ -116,7 +116,8 @@ struct hone_ops {
     void (*linear_backward_input)(void *dx, enum hone_dtype dx_dtype, const void *dy, const void *w, bool accumulate,
                                   int64_t T, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace,
                                   struct hone_stream *s);
-    /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy, may be NULL. Zeroes the rows of dy and x from T on. */
+    /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy; either may be NULL. For dw it zeroes the rows of dy and x
+     * from T on; without it x is not touched and may be NULL. */
     void (*linear_backward_weight)(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
                                    enum hone_dtype dtype, void *workspace, struct hone_stream *s);
     /* Bytes of workspace that are enough for each of the three. */
@@ -135,7 +136,8 @@ struct hone_ops {
                                         const float *gamma, const float *beta, float eps,
                                         const struct hone_dropout *drop, int64_t T, int64_t C, enum hone_dtype dtype,
                                         struct hone_stream *s);
-    /* dx[T,C] (+= with accumulate) and dr[T,C] (=, of dtype, NULL when r is NULL) from dy, x, r, mean and rstd. */
+    /* dx[T,C] (+= with accumulate) and dr[T,C] (=, of dtype, NULL when r is NULL) from dy, x, r, mean and rstd.
+     * dgamma and dbeta may each be NULL. */
     void (*residual_layer_norm_backward)(float *dx, void *dr, float *dgamma, float *dbeta, const float *dy,
                                          const float *x, const void *r, const float *mean, const float *rstd,
                                          const float *gamma, bool accumulate, const struct hone_dropout *drop,
@@ -151,7 +153,7 @@ struct hone_ops {
     void (*embedding_forward)(float *y, const float *word, const int32_t *ids, const float *position,
                               const int32_t *positions, const float *type, const int32_t *types, int64_t T, int64_t C,
                               struct hone_stream *s);
-    /* Adds dy's rows to those of the tables' gradients, token after token. dposition and dtype_table may be NULL. */
+    /* Adds dy's rows to those of the tables' gradients, token after token. Each table may be NULL. */
     void (*embedding_backward)(float *dword, const int32_t *ids, float *dposition, const int32_t *positions,
                                float *dtype_table, const int32_t *types, const float *dy, int64_t T, int64_t C,
                                struct hone_stream *s);

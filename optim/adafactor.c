@@ -11,26 +11,28 @@ static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS
                      const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
     buffers[0].name = "second_moment";
     for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
-        buffers[0].elements += state_elements(hone_parameters_get(parameters, i));
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        if (!p->frozen) buffers[0].elements += state_elements(p);
     }
     if (settings->beta1 == 0) return;
     buffers[1].name = "first_moment";
-    buffers[1].elements = hone_parameters_elements(parameters);
+    buffers[1].elements = hone_parameters_trained(parameters);
 }
 
 static int64_t find_segments(void *segments, const struct hone_parameters *parameters,
                              const struct hone_optimizer_settings *settings) {
     struct hone_adafactor_tensor *tensors = segments;
-    int64_t state = 0;
-    int32_t n = hone_parameters_count(parameters);
-    for (int32_t i = 0; i < n; i++) {
+    int64_t state = 0, n = 0;
+    for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
         const struct hone_parameter *p = hone_parameters_get(parameters, i);
-        tensors[i] = (struct hone_adafactor_tensor){.offset = p->offset,
-                                                    .rows = p->n_dims == 2 ? p->shape[0] : 0,
-                                                    .cols = p->n_dims == 2 ? p->shape[1] : p->count,
-                                                    .state = state,
-                                                    .learning_rate_scale = 1,
-                                                    .weight_decay = hone_optimizer_decay(p, settings)};
+        if (p->frozen) continue;
+        struct hone_parameter_group group = hone_optimizer_group(parameters, i, settings);
+        tensors[n++] = (struct hone_adafactor_tensor){.offset = p->offset,
+                                                      .rows = p->n_dims == 2 ? p->shape[0] : 0,
+                                                      .cols = p->n_dims == 2 ? p->shape[1] : p->count,
+                                                      .state = state,
+                                                      .learning_rate_scale = (float)group.learning_rate_scale,
+                                                      .weight_decay = (float)group.weight_decay};
         state += state_elements(p);
     }
     return n;

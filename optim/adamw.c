@@ -8,7 +8,7 @@ static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS
     (void)settings;
     buffers[0].name = "first_moment";
     buffers[1].name = "second_moment";
-    buffers[0].elements = buffers[1].elements = hone_parameters_elements(parameters);
+    buffers[0].elements = buffers[1].elements = hone_parameters_trained(parameters);
 }
 
 static void begin(struct hone_step *step, const struct hone_optimizer_settings *settings) {

@@ -46,10 +46,11 @@ struct hone_optimizer_class {
 extern const struct hone_optimizer_class hone_adamw_class, hone_sgd_class, hone_adafactor_class;
 
 /* find_segments for kernels that treat elements alike: struct hone_segment, neighbours with the same rate and decay in
- * one. They cover the buffer, padding included: its gradient, weight and moments are 0, so an update leaves it 0. */
+ * one. They cover what is trained, padding included: its gradient, weight and moments are 0, so an update leaves it 0. */
 int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameters *parameters,
                                      const struct hone_optimizer_settings *settings);
-/* A parameter's weight decay. */
-float hone_optimizer_decay(const struct hone_parameter *parameter, const struct hone_optimizer_settings *settings);
+/* A parameter's learning rate and weight decay. */
+struct hone_parameter_group hone_optimizer_group(const struct hone_parameters *parameters, int32_t id,
+                                                 const struct hone_optimizer_settings *settings);
 
 #endif

@@ -10,25 +10,34 @@ static const struct hone_optimizer_class *const classes[] = {&hone_adamw_class, 
 
 const char *hone_optimizer_title(enum hone_optimizer_name name) { return classes[name]->title; }
 
-float hone_optimizer_decay(const struct hone_parameter *parameter, const struct hone_optimizer_settings *settings) {
-    return parameter->decay ? (float)settings->weight_decay : 0;
+struct hone_parameter_group hone_optimizer_group(const struct hone_parameters *parameters, int32_t id,
+                                                 const struct hone_optimizer_settings *settings) {
+    if (settings->groups) return settings->groups[id];
+    bool decay = hone_parameters_get(parameters, id)->decay;
+    return (struct hone_parameter_group){.learning_rate_scale = 1, .weight_decay = decay ? settings->weight_decay : 0};
+}
+
+static bool continues(const struct hone_segment *a, const struct hone_segment *b) {
+    return a->offset + a->count == b->offset && a->learning_rate_scale == b->learning_rate_scale &&
+           a->weight_decay == b->weight_decay;
 }
 
 int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameters *parameters,
                                      const struct hone_optimizer_settings *settings) {
     struct hone_segment *all = segments;
-    int32_t n = hone_parameters_count(parameters);
     int64_t count = 0;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
         const struct hone_parameter *p = hone_parameters_get(parameters, i);
-        int64_t end = i + 1 < n ? hone_parameters_get(parameters, i + 1)->offset : hone_parameters_elements(parameters);
-        float weight_decay = hone_optimizer_decay(p, settings);
-        if (count > 0 && all[count - 1].weight_decay == weight_decay) {
-            all[count - 1].count = end - all[count - 1].offset;
+        if (p->frozen) continue;
+        struct hone_parameter_group group = hone_optimizer_group(parameters, i, settings);
+        struct hone_segment segment = {.offset = p->offset,
+                                       .count = hone_parameters_end(parameters, i) - p->offset,
+                                       .learning_rate_scale = (float)group.learning_rate_scale,
+                                       .weight_decay = (float)group.weight_decay};
+        if (count > 0 && continues(&all[count - 1], &segment)) {
+            all[count - 1].count += segment.count;
         } else {
-            all[count] = (struct hone_segment){
-                .offset = p->offset, .count = end - p->offset, .learning_rate_scale = 1, .weight_decay = weight_decay};
-            count++;
+            all[count++] = segment;
         }
     }
     return count;
@@ -72,7 +81,7 @@ static enum hone_status allocate(struct hone_optimizer *o, const void *segments)
     HONE_TRY(device->allocate(device, &o->segments, bytes, "optimizer segments"));
     HONE_TRY(device->allocate(device, (void **)&o->step, sizeof *o->step, "step state"));
     HONE_TRY(device->allocate_pinned(device, (void **)&o->upload, sizeof *o->upload, "step state"));
-    bytes = device->ops->gradient_norm_workspace(hone_parameters_elements(o->parameters));
+    bytes = device->ops->gradient_norm_workspace(hone_parameters_trained(o->parameters));
     HONE_TRY(device->allocate(device, &o->norm_workspace, bytes, "workspace of the gradient norm"));
     if (!o->class->workspace) return HONE_OK;
     bytes = o->class->workspace(segments, o->n_segments, device);
@@ -137,11 +146,22 @@ enum hone_status hone_optimizer_begin(struct hone_optimizer *o, uint32_t seed, u
     return HONE_OK;
 }
 
+/* Frozen parts of joined matrices got a gradient with the others; it must not count in the norm. */
+static void zero_frozen(struct hone_optimizer *o, struct hone_stream *stream) {
+    for (int32_t i = 0; i < hone_parameters_count(o->parameters); i++) {
+        const struct hone_parameter *p = hone_parameters_get(o->parameters, i);
+        if (!p->frozen || p->offset >= hone_parameters_trained(o->parameters)) continue;
+        float *gradient = hone_parameters_gradients(o->parameters) + p->offset;
+        o->device->zero(gradient, (size_t)p->count * sizeof *gradient, stream);
+    }
+}
+
 void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
     const struct hone_ops *ops = o->device->ops;
     float *gradients = hone_parameters_gradients(o->parameters);
-    int64_t elements = hone_parameters_elements(o->parameters);
+    int64_t elements = hone_parameters_trained(o->parameters);
     double start = hone_profile_start();
+    zero_frozen(o, stream);
     ops->gradient_norm(o->step, gradients, elements, (float)o->settings.clip_norm, o->norm_workspace, stream);
     if (o->settings.clip_value > 0) ops->clip_values(gradients, elements, (float)o->settings.clip_value, stream);
     hone_profile_add("gradient norm", start);
@@ -164,7 +184,7 @@ size_t hone_optimizer_bytes(const struct hone_parameters *parameters, const stru
     int64_t n;
     void *segments = make_segments(&n, class, parameters, settings);
     size_t bytes = (size_t)n * class->segment_size + sizeof(struct hone_step) +
-                   device->ops->gradient_norm_workspace(hone_parameters_elements(parameters));
+                   device->ops->gradient_norm_workspace(hone_parameters_trained(parameters));
     for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++) bytes += (size_t)buffers[i].elements * sizeof(float);
     if (class->workspace) bytes += class->workspace(segments, n, device);
     hone_free(segments);

@@ -16,8 +16,15 @@
 /* In the order of the words in the option table. */
 enum hone_optimizer_name { HONE_OPTIMIZER_ADAMW, HONE_OPTIMIZER_SGD, HONE_OPTIMIZER_ADAFACTOR };
 
+/* What is special about one parameter. */
+struct hone_parameter_group {
+    double learning_rate_scale; /* of the step's rate */
+    double weight_decay;
+};
+
 struct hone_optimizer_settings {
     enum hone_optimizer_name name;
+    const struct hone_parameter_group *groups; /* one per parameter, read by create and bytes; NULL: scale 1, and */
     double weight_decay; /* of parameters with `decay`; decoupled for AdamW and Adafactor, coupled for SGD */
     double beta1;        /* AdamW; Adafactor: of its first moment, 0: none */
     double beta2;        /* AdamW */

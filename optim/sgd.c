@@ -6,7 +6,7 @@ static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS
                      const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
     if (settings->momentum == 0) return;
     buffers[0].name = "momentum";
-    buffers[0].elements = hone_parameters_elements(parameters);
+    buffers[0].elements = hone_parameters_trained(parameters);
 }
 
 static void apply(struct hone_optimizer *o, struct hone_stream *stream) {

@@ -42,6 +42,15 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
     case HONE_OPTION_PATH:
         hone_text_format(text, "%s", string);
         break;
+    case HONE_OPTION_GROUPS:
+        hone_text_format(text,
+                         "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"type\": \"object\", "
+                         "\"additionalProperties\": false, \"required\": [\"pattern\"], \"properties\": {"
+                         "\"pattern\": %s, \"lr\": {\"type\": \"number\", \"exclusiveMinimum\": 0}, "
+                         "\"weight_decay\": {\"type\": \"number\", \"minimum\": 0}}}}",
+                         string);
+        break;
+    case HONE_OPTION_PATTERNS:
     case HONE_OPTION_PATHS:
         hone_text_format(text, "%s, {\"type\": \"array\", \"items\": %s, \"minItems\": 1}", string, string);
         break;

@@ -164,6 +164,58 @@ static bool read_numbers(struct hone_numbers *out, const struct hone_option *opt
     return true;
 }
 
+static char *found_expected(const struct hone_yaml *value, const char *expected) {
+    struct hone_text why = {0};
+    hone_found(&why, value);
+    hone_text_format(&why, ", expected %s", expected);
+    return why.bytes;
+}
+
+static char *read_group_member(struct hone_group_option *out, const char *key, const struct hone_yaml *value) {
+    double x;
+    if (strcmp(key, "pattern") == 0)
+        return read_string(&out->pattern, value) ? NULL : found_expected(value, "a pattern");
+    if (strcmp(key, "lr") == 0) {
+        if (!read_number(&x, value) || x <= 0) return found_expected(value, "a number above 0");
+        out->lr = x;
+    } else if (strcmp(key, "weight_decay") == 0) {
+        if (!read_number(&x, value) || x < 0) return found_expected(value, "a number from 0");
+        out->weight_decay = x;
+    } else {
+        char *shown = hone_escape(key, strlen(key));
+        char *why = hone_format("unknown key \"%s\" in a group, expected pattern, lr or weight_decay", shown);
+        hone_free(shown);
+        return why;
+    }
+    return NULL;
+}
+
+static char *read_group(struct hone_group_option *out, const struct hone_yaml *map, const struct hone_yaml **culprit) {
+    *culprit = map;
+    if (map->kind != HONE_YAML_MAP) return found_expected(map, "{pattern: ..., lr: ..., weight_decay: ...}");
+    for (size_t i = 0; i < map->n; i++) {
+        *culprit = map->items[i];
+        char *why = read_group_member(out, map->keys[i], map->items[i]);
+        if (why) return why;
+    }
+    *culprit = map;
+    if (!out->pattern) return hone_strdup("a group without a pattern", "message");
+    if (out->lr < 0 && out->weight_decay < 0) return hone_strdup("a group with neither lr nor weight_decay", "message");
+    return NULL;
+}
+
+static char *read_groups(struct hone_group_options *out, const struct hone_yaml *value,
+                         const struct hone_yaml **culprit) {
+    if (value->kind != HONE_YAML_LIST || value->n == 0) return hone_strdup("", "message");
+    out->items = hone_calloc(value->n, sizeof *out->items, "parameter groups");
+    for (size_t i = 0; i < value->n; i++) {
+        out->items[out->n] = (struct hone_group_option){.lr = -1, .weight_decay = -1};
+        char *why = read_group(&out->items[out->n++], value->items[i], culprit);
+        if (why) return why;
+    }
+    return NULL;
+}
+
 static bool read_every(int64_t *out, const struct hone_option *option, const struct hone_yaml *value) {
     if (value->kind != HONE_YAML_SCALAR) return false;
     if (hone_yaml_is_null(value) || strcmp(value->text, "no") == 0) {
@@ -178,7 +230,8 @@ static bool read_every(int64_t *out, const struct hone_option *option, const str
 
 /* What to write instead, where the intention is plain. */
 static void add_advice(struct hone_text *why, const struct hone_option *option, const struct hone_yaml *value) {
-    bool text = option->type == HONE_OPTION_PATH || option->type == HONE_OPTION_PATHS;
+    bool text =
+        option->type == HONE_OPTION_PATH || option->type == HONE_OPTION_PATHS || option->type == HONE_OPTION_PATTERNS;
     bool integer = option->type == HONE_OPTION_INTEGER || option->type == HONE_OPTION_AUTO_OR_INTEGER ||
                    option->type == HONE_OPTION_EVERY;
     if (value->kind != HONE_YAML_SCALAR || hone_yaml_is_null(value)) return;
@@ -208,7 +261,15 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
         hone_free(*(char **)member);
         *(char **)member = NULL;
         break;
+    case HONE_OPTION_GROUPS: {
+        struct hone_group_options *groups = member;
+        for (size_t i = 0; i < groups->n; i++) hone_free(groups->items[i].pattern);
+        hone_free(groups->items);
+        *groups = (struct hone_group_options){0};
+        break;
+    }
     case HONE_OPTION_PATHS:
+    case HONE_OPTION_PATTERNS:
     case HONE_OPTION_NAMES: {
         struct hone_strings *list = member;
         for (size_t i = 0; i < list->n; i++) hone_free(list->items[i]);
@@ -256,7 +317,12 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
         right = read_string(member, value);
         break;
     case HONE_OPTION_PATHS:
+    case HONE_OPTION_PATTERNS:
         right = read_paths(member, value, culprit);
+        break;
+    case HONE_OPTION_GROUPS:
+        sentence = read_groups(member, value, culprit);
+        right = !sentence;
         break;
     case HONE_OPTION_NAMES:
         sentence = read_names(member, value, culprit);
@@ -309,9 +375,10 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     if (*culprit == value) {
         hone_option_expected(&why, option);
     } else {
-        hone_text_format(&why, option->type == HONE_OPTION_PATHS     ? "a path"
-                               : option->type == HONE_OPTION_NUMBERS ? "a number above 0"
-                                                                     : "a name");
+        hone_text_format(&why, option->type == HONE_OPTION_PATHS      ? "a path"
+                               : option->type == HONE_OPTION_PATTERNS ? "a pattern"
+                               : option->type == HONE_OPTION_NUMBERS  ? "a number above 0"
+                                                                      : "a name");
     }
     add_advice(&why, option, *culprit);
     return why.bytes;
@@ -375,6 +442,12 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
         break;
     case HONE_OPTION_NUMBERS:
         hone_text_format(text, "a list of numbers");
+        break;
+    case HONE_OPTION_PATTERNS:
+        hone_text_format(text, "a pattern or a list of patterns");
+        break;
+    case HONE_OPTION_GROUPS:
+        hone_text_format(text, "a list of {pattern: ..., lr: ..., weight_decay: ...}");
         break;
     case HONE_OPTION_EVERY:
         hone_text_format(text, "epoch, no, or a whole number of steps");

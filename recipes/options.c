@@ -120,6 +120,20 @@ const struct hone_option hone_options[] = {
      .aliases = "clip_grad_value gradient_clip_value",
      .help = "Largest element of a gradient, larger ones are cut to it, in place of clip_norm"},
 
+    {"optimizer.layer_decay", HONE_OPTION_NUMBER, AT(optimizer.layer_decay), "1", .low = 0, .low_open = true, .high = 1,
+     .aliases = "llrd layerwise_lr_decay layer_wise_lr_decay",
+     .help = "Factor of the learning rate from each layer to the one below; the head has the full one"},
+    {"optimizer.groups", HONE_OPTION_GROUPS, AT(optimizer.groups), .aliases = "param_groups lr_groups parameter_groups",
+     .help = "Learning rate and weight decay of parameters by name; the first pattern that matches counts"},
+
+    {"freeze.layers", HONE_OPTION_INTEGER, AT(freeze.layers), "0", .low = 0, .high = 1e6,
+     .aliases = "freeze_layers num_frozen_layers",
+     .help = "First layers of the model that are not trained, by default with the embeddings"},
+    {"freeze.embeddings", HONE_OPTION_BOOL, AT(freeze.embeddings), .aliases = "freeze_embeddings",
+     .help = "Whether the embeddings are not trained; by default true when freeze.layers is above 0"},
+    {"freeze.patterns", HONE_OPTION_PATTERNS, AT(freeze.patterns), .aliases = "freeze_modules frozen_parameters",
+     .help = "Names of parameters that are not trained, with * and ? as wildcards"},
+
     {"schedule.name", HONE_OPTION_WORD, AT(schedule.name), "linear",
      WORDS("linear", "cosine", "cosine_with_min_lr", "cosine_with_restarts", "polynomial", "constant",
            "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"),

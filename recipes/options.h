@@ -15,8 +15,10 @@ enum hone_option_type {                    /* member of struct hone_recipe */
                         HONE_OPTION_PATH,  /* char *, NULL: not set */
                         HONE_OPTION_PATHS, /* struct hone_strings; one path or a list */
                         HONE_OPTION_NAMES, /* struct hone_strings; a list of at least two, different; numbers by their text */
-                        HONE_OPTION_NUMBERS,         /* struct hone_numbers; a list of numbers */
-                        HONE_OPTION_INTEGER,         /* int64_t */
+                        HONE_OPTION_NUMBERS,  /* struct hone_numbers; a list of numbers */
+                        HONE_OPTION_PATTERNS, /* struct hone_strings; one glob or a list */
+                        HONE_OPTION_GROUPS,   /* struct hone_group_options; a list of {pattern, lr, weight_decay} */
+                        HONE_OPTION_INTEGER,  /* int64_t */
                         HONE_OPTION_AUTO_OR_INTEGER, /* int64_t, HONE_AUTO */
                         HONE_OPTION_EVERY,           /* int64_t, HONE_EVERY_EPOCH, HONE_NEVER (also for null) */
                         HONE_OPTION_NUMBER,          /* double */

@@ -43,6 +43,22 @@ done:
     return status;
 }
 
+/* Share of the work that is left by what is frozen: of each matrix forward, the gradient of its input if something below
+ * it is trained, its own if it is trained. */
+static double work_share(const struct hone_parameters *parameters) {
+    double all = 0, done = 0;
+    bool below = false;
+    for (int32_t i = hone_parameters_count(parameters) - 1; i >= 0; i--) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        if (p->n_dims == 2 && p->layer > 0) {
+            all += 3 * (double)p->count;
+            done += (double)p->count * (1 + below + !p->frozen);
+        }
+        below |= !p->frozen;
+    }
+    return all > 0 ? done / all : 1;
+}
+
 /* Adds the n samples `times` times. Forward costs once, backward twice. */
 static void count(struct hone_plan *plan, const struct hone_run *run, const int64_t *chosen, int64_t n, int64_t times) {
     const struct hone_model *model = run->folder.model;
@@ -85,7 +101,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .most_tokens = run->most_tokens,
                               .most_sequences = run->most_sequences,
                               .weights_bytes = hone_parameters_bytes(parameters),
-                              .gradients_bytes = elements * sizeof(float),
+                              .gradients_bytes = (size_t)hone_parameters_trained(parameters) * sizeof(float),
                               .moments_bytes = hone_optimizer_bytes(parameters, &run->optimizer),
                               .arena_bytes = run->arena_bytes,
                               .batch_bytes = 2 * hone_batch_bytes(tokens, sequences),
@@ -99,6 +115,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                       out->arena_bytes + out->batch_bytes + out->kernels_bytes + out->transfer_bytes;
     out->disk_bytes = 2 * elements * sizeof(float) + (4u << 20);
     count_all(out, run);
+    out->flops *= work_share(parameters);
     if (!measure) return HONE_OK;
     HONE_TRY(measure_gemm(&out->gemm_rate, run));
     out->seconds = out->flops / out->gemm_rate / GEMM_SHARE;

@@ -51,6 +51,17 @@ struct hone_steps {
 #define HONE_EVERY_EPOCH (-1) /* evaluation.every: at the end of each epoch */
 #define HONE_NEVER       0    /* evaluation.every: not at all */
 
+/* Learning rate and weight decay of the parameters whose name matches. */
+struct hone_group_option {
+    char *pattern;           /* glob over Hub names */
+    double lr, weight_decay; /* -1: as without the group */
+};
+
+struct hone_group_options {
+    struct hone_group_option *items;
+    size_t n;
+};
+
 struct hone_recipe {
     struct {
         char *path; /* a model folder as the Hub has it */
@@ -90,7 +101,14 @@ struct hone_recipe {
         double decay_rate, clip_threshold, scale_epsilon;
         bool scale_parameter, relative_step, warmup_init;
         double clip_norm, clip_value; /* 0: no clipping */
+        double layer_decay;           /* of the learning rate, a layer below; 1: none */
+        struct hone_group_options groups;
     } optimizer;
+    struct {
+        int64_t layers; /* the first of the model */
+        bool embeddings;
+        struct hone_strings patterns; /* globs over Hub names */
+    } freeze;
     struct {
         enum hone_schedule_name name;
         struct hone_steps warmup, decay;

@@ -76,6 +76,23 @@ static void print_strings(struct hone_text *text, const struct hone_strings *lis
     hone_text_format(text, "]");
 }
 
+static void print_groups(struct hone_text *text, const struct hone_group_options *groups) {
+    if (groups->n == 0) hone_text_format(text, "null");
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct hone_group_option *group = &groups->items[i];
+        hone_text_format(text, "%s{pattern: ", i ? ", " : "[");
+        print_string(text, group->pattern);
+        const double numbers[] = {group->lr, group->weight_decay};
+        static const char *const keys[] = {"lr", "weight_decay"};
+        for (int k = 0; k < 2; k++) {
+            if (numbers[k] < 0) continue;
+            hone_text_format(text, ", %s: ", keys[k]);
+            hone_number_print(text, numbers[k]);
+        }
+        hone_text_format(text, "}%s", i + 1 == groups->n ? "]" : "");
+    }
+}
+
 void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe, const struct hone_option *option) {
     const void *member = (const char *)recipe + option->offset;
     bool zero_is_unset = option->low > 0 || option->low_open;
@@ -89,6 +106,10 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
         }
         break;
     }
+    case HONE_OPTION_GROUPS:
+        print_groups(text, member);
+        break;
+    case HONE_OPTION_PATTERNS:
     case HONE_OPTION_PATHS: {
         const struct hone_strings *list = member;
         if (list->n == 1) {

@@ -247,6 +247,18 @@ static void clipping(struct hone_reader *reader) {
     r->optimizer.clip_norm = 0;
 }
 
+/* Learning rates by name are absolute, Adafactor's own is not. */
+static void groups(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    const struct hone_given *given = hone_reader_given(reader, "optimizer.groups");
+    for (size_t i = 0; i < r->optimizer.groups.n && r->optimizer.relative_step; i++) {
+        if (r->optimizer.groups.items[i].lr < 0) continue;
+        hone_mistake_add(reader, given->place, "optimizer.groups", "lr in a group excludes optimizer.relative_step");
+        break;
+    }
+    if (!hone_reader_given(reader, "freeze.embeddings")->given) r->freeze.embeddings = r->freeze.layers > 0;
+}
+
 static void schedule(struct hone_reader *reader) {
     struct hone_recipe *r = reader->recipe;
     bool restarts = r->schedule.name == HONE_SCHEDULE_COSINE_WITH_RESTARTS;
@@ -263,6 +275,7 @@ void hone_recipe_rules(struct hone_reader *reader) {
     inapplicable(reader);
     optimizer(reader);
     clipping(reader);
+    groups(reader);
     schedule(reader);
     training_length(reader);
     early_stopping(reader);

@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/log.h"
+#include "recipes/groups.h"
 
 /* A share of the memory that is free now; the rest is the system's and other programs'. */
 #define MEMORY_SHARE 0.8
@@ -163,7 +164,8 @@ static enum hone_status plan_steps(struct hone_run *run) {
     size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes());
     const struct hone_parameters *parameters = run->folder.model->parameters;
     run->optimizer = optimizer_settings(recipe);
-    size_t states = sizeof(float) * (size_t)hone_parameters_elements(parameters) + hone_parameters_bytes(parameters) +
+    run->optimizer.groups = run->groups;
+    size_t states = sizeof(float) * (size_t)hone_parameters_trained(parameters) + hone_parameters_bytes(parameters) +
                     hone_optimizer_bytes(parameters, &run->optimizer);
     for (;;) {
         find_largest_micro_batch(run);
@@ -211,6 +213,11 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
                          (long long)recipe->data.max_length, recipe->model.path,
                          (long long)run->folder.model->max_positions);
     }
+    HONE_TRY(hone_groups_apply(&run->groups, run->folder.model, recipe));
+    for (int32_t i = 0; i < hone_parameters_count(run->folder.model->parameters); i++) {
+        const struct hone_parameter *p = hone_parameters_get(run->folder.model->parameters, i);
+        if (!p->frozen) run->trained += p->count;
+    }
     HONE_TRY(read_split(&run->train, run, "train", HONE_SPLIT_TRAIN));
     HONE_TRY(make_mix(run));
     HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
@@ -227,6 +234,7 @@ enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *r
 }
 
 void hone_run_close(struct hone_run *run) {
+    hone_free(run->groups);
     hone_samples_free(&run->train);
     hone_mix_free(&run->mix);
     hone_samples_free(&run->validation);

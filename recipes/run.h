@@ -22,6 +22,8 @@ struct hone_run {
     int64_t steps_per_epoch, steps; /* optimizer steps */
     struct hone_schedule schedule;  /* of the learning rate over them */
     struct hone_optimizer_settings optimizer;
+    struct hone_parameter_group *groups; /* one per parameter; optimizer.groups */
+    int64_t trained;                     /* elements of the parameters that are not frozen */
     /* Micro-batches: the budget in tokens, and the largest that the run's order of samples really makes. */
     int64_t micro_batch_tokens, most_tokens, most_sequences;
     int64_t tokens_per_epoch;

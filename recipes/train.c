@@ -246,10 +246,13 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
     HONE_TRY(hone_tape_reserve(trainer->engine.tape, run->arena_bytes));
     HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
     HONE_TRY(hone_run_folder_create(&trainer->folder, run->recipe));
+    char frozen[40] = "";
+    int64_t parameters = hone_parameters_total(run->folder.model->parameters);
+    if (run->trained < parameters) snprintf(frozen, sizeof frozen, " of %lld", (long long)parameters);
     hone_info(
-        "training %lld parameters on %s: %lld steps of up to %lld sequences, micro-batches of at most %lld tokens",
-        (long long)hone_parameters_total(run->folder.model->parameters), run->device->description,
-        (long long)run->steps, (long long)run->recipe->training.batch_size, (long long)run->micro_batch_tokens);
+        "training %lld%s parameters on %s: %lld steps of up to %lld sequences, micro-batches of at most %lld tokens",
+        (long long)run->trained, frozen, run->device->description, (long long)run->steps,
+        (long long)run->recipe->training.batch_size, (long long)run->micro_batch_tokens);
     trainer->begin = hone_seconds();
     HONE_TRY(train_steps(trainer));
     *results = training_results(trainer, hone_seconds() - trainer->begin);

@@ -167,47 +167,6 @@ static const struct {
      "r.yaml:5:20: schedule.warmup: found \"-0.1\", expected a whole number of steps, or a share with a decimal point "
      "from 0.0 to below 1.0\n",
      NONE},
-    {ALL "schedule: {power: 2}\n",
-     "r.yaml:5:19: schedule.power: schedule.name is linear, and this works with polynomial only: remove it, or set it "
-     "to "
-     "null\n",
-     NONE},
-    {ALL "schedule: {name: cosine}\n",
-     "command line: schedule.decay=3: schedule.name is cosine, and this works with warmup_stable_decay only: remove "
-     "it, "
-     "or set it to null\n",
-     {"schedule.decay=3", NULL}},
-    {ALL "schedule: {name: constant, warmup: 0}\n",
-     "r.yaml:5:36: schedule.warmup: schedule.name is constant, and this works with linear cosine cosine_with_min_lr "
-     "cosine_with_restarts polynomial constant_with_warmup inverse_sqrt warmup_stable_decay only: remove it, or set it "
-     "to null\n",
-     NONE},
-    {ALL "schedule: {name: cosin, power: 2}\n",
-     "r.yaml:5:18: schedule.name: found \"cosin\", expected linear, cosine, cosine_with_min_lr, cosine_with_restarts, "
-     "polynomial, constant, constant_with_warmup, inverse_sqrt or warmup_stable_decay\n",
-     NONE},
-    {ALL "schedule: {name: polynomial, lr_end: 5e-5}\n", "r.yaml:5:38: schedule.lr_end: must be below optimizer.lr\n",
-     NONE},
-    {ALL "optimizer: {momentum: 0.5}\n",
-     "r.yaml:5:23: optimizer.momentum: optimizer.name is adamw, and this works with sgd only: remove it, or set it to "
-     "null\n",
-     NONE},
-    {ALL "optimizer: {name: sgd, beta1: 0.9, momentum: 0, nesterov: true}\n",
-     "r.yaml:5:31: optimizer.beta1: optimizer.name is sgd, and this works with adamw adafactor only: remove it, or set "
-     "it "
-     "to null\n"
-     "r.yaml:5:59: optimizer.nesterov: needs optimizer.momentum above 0\n",
-     NONE},
-    {ALL "optimizer: {name: adafactor, relative_step: true, lr: 1e-3}\nschedule: {name: cosine}\n",
-     "r.yaml:5:55: optimizer.lr: excluded by optimizer.relative_step, which is true: remove it, or set it to null\n"
-     "r.yaml:6:18: schedule.name: excluded by optimizer.relative_step, which is true: remove it, or set it to null\n",
-     NONE},
-    {ALL "optimizer: {name: adafactor, warmup_init: true}\n",
-     "r.yaml:5:43: optimizer.warmup_init: needs optimizer.relative_step\n", NONE},
-    {ALL "optimizer: {clip_norm: 1, clip_value: 0.5}\n",
-     "r.yaml:5:39: optimizer.clip_value: excludes optimizer.clip_norm, which is given too: set that to 0, or this to "
-     "null\n",
-     NONE},
     {ALL "schedule: {warmup: 10%}\n",
      "r.yaml:5:20: schedule.warmup: found \"10%\", expected a whole number of steps, or a share with a decimal point "
      "from 0.0 to below 1.0\n",
@@ -346,7 +305,7 @@ static const struct {
      "command line: training.epochs=[3: did not find expected ',' or ']' while parsing a flow sequence (line 1)\n",
      {"training.epochs=[3"}},
     {ALL,
-     "command line: training.epochs=*a: aliases (*) are not allowed; write the value out\n",
+     "command line: training.epochs=*a: aliases (*) are not allowed; write the value out, or put it in quotes\n",
      {"training.epochs=*a"}},
     {ALL,
      "command line: training.epochs={}: found an empty map, expected a number above 0 and at most 10000\n",
@@ -455,6 +414,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     switch (option->type) {
     case HONE_OPTION_PATH:
     case HONE_OPTION_PATHS:
+    case HONE_OPTION_PATTERNS:
         return kind == 's';
     case HONE_OPTION_COLUMN:
         return kind == 's' || kind == 'i';
@@ -469,6 +429,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
         return kind == 'i';
     case HONE_OPTION_NAMES:
     case HONE_OPTION_NUMBERS:
+    case HONE_OPTION_GROUPS:
     case HONE_OPTION_WORD:
         return false;
     }

@@ -99,6 +99,7 @@ static void refusals(void **state) {
         {"- &x [a]\n", "r.yaml:1:3: anchors"},
         {"&k a: 1\n", "r.yaml:1:1: anchors"},
         {"a: *x\n", "r.yaml:1:4: aliases"},
+        {"a: *.bias\n", "r.yaml:1:4: a value that begins with * needs quotes"},
         {"*x : 1\n", "r.yaml:1:1: aliases"},
         {"a: !!str 1\n", "r.yaml:1:4: tags"},
         {"a: !!python/object:os.system x\n", "r.yaml:1:4: tags"},

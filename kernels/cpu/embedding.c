@@ -41,7 +41,7 @@ void hone_cpu_embedding_backward(float *dword, const int32_t *ids, float *dposit
     (void)s;
 #pragma omp parallel for schedule(static) if (T * C > HONE_CPU_PARALLEL)
     for (int64_t c = 0; c < C; c += COLUMNS) {
-        backward_columns(dword, ids, dy, T, C, c);
+        if (dword) backward_columns(dword, ids, dy, T, C, c);
         if (dposition) backward_columns(dposition, positions, dy, T, C, c);
         if (dtype_table) backward_columns(dtype_table, types, dy, T, C, c);
     }

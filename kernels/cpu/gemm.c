@@ -292,9 +292,11 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     dnnl_status_t status = dnnl_success;
     struct gemm want = {
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
-    int64_t rows = hone_rows(T);
-    memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
-    memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
+    int64_t rows = dw ? hone_rows(T) : 0;
+    if (dw) {
+        memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
+        memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
+    }
     for (int64_t t = 0; t < rows && status == dnnl_success; t += want.block) {
         want.block = next_block(rows - t);
         status = gemm_run(gemm_get(want), dw, value_at(dy, t * N, dtype), value_at(x, t * K, dtype), NULL, workspace);

@@ -123,8 +123,8 @@ HONE_CLONES static void backward_parameters(float *dgamma, float *dbeta, const s
             sum_gamma += vec_load(partial);
             sum_beta += vec_load(partial + b->columns);
         }
-        vec_store_n(dgamma + c, vec_load_n(dgamma + c, end - c) + sum_gamma, end - c);
-        vec_store_n(dbeta + c, vec_load_n(dbeta + c, end - c) + sum_beta, end - c);
+        if (dgamma) vec_store_n(dgamma + c, vec_load_n(dgamma + c, end - c) + sum_gamma, end - c);
+        if (dbeta) vec_store_n(dbeta + c, vec_load_n(dbeta + c, end - c) + sum_beta, end - c);
     }
 }
 
