@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/io.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "hub/cache.h"
+#include "hub/model_files.h"
 #include "recipes/groups.h"
 
 /* A share of the memory that is free now; the rest is the system's and other programs'. */
@@ -14,6 +18,53 @@
 #define CPU_MICRO_BATCH_TOKENS 2048
 /* A run of more samples than this is not walked through beforehand: that would take seconds. */
 #define SAMPLES_TO_WALK (4 << 20)
+
+/* Whether the data's labels, collected, are meant by the model's names: all of them are among these, or they are as many
+ * numbers. LABEL_0, … are no names. */
+static bool are_names_of(const struct hone_labels *model, const struct hone_labels *data) {
+    bool by_name = true, by_number = model->n == data->n, named = false;
+    for (int64_t i = 0; i < model->n; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "LABEL_%lld", (long long)i);
+        named = named || strcmp(model->names[i], number) != 0;
+    }
+    for (int64_t i = 0; i < data->n; i++) {
+        size_t n = strlen(data->names[i]);
+        bool found = false;
+        for (int64_t j = 0; j < model->n && !found; j++) found = strcmp(model->names[j], data->names[i]) == 0;
+        by_name = by_name && found;
+        by_number = by_number && hone_labels_find(model, data->names[i], n) >= 0;
+    }
+    return named && (by_name || by_number);
+}
+
+/* A model that was fine-tuned before keeps its names, and their order, where the data's labels mean them. */
+static enum hone_status take_names_of_model(struct hone_labels *labels, const struct hone_recipe *recipe) {
+    char *folder = NULL, *path = NULL;
+    json_t *config = NULL;
+    struct hone_labels names = {0};
+    size_t n = 0;
+    enum hone_status status;
+    HONE_TRY_GOTO(hone_hub_find(&folder, recipe->model.path));
+    HONE_TRY_GOTO(hone_config_read(&config, folder));
+    path = hone_path_join(folder, "config.json");
+    HONE_TRY_GOTO(hone_config_labels(&names.names, &n, config, path));
+    names.n = (int64_t)n;
+    if (are_names_of(&names, labels)) {
+        struct hone_labels collected = *labels;
+        *labels = names;
+        names = collected;
+        char *list = hone_labels_list(labels);
+        hone_info("labels as in %s: %s", recipe->model.path, list);
+        hone_free(list);
+    }
+done:
+    hone_labels_free(&names);
+    hone_free(folder);
+    hone_free(path);
+    json_decref(config);
+    return status;
+}
 
 static enum hone_status read_labels(struct hone_labels *labels, const struct hone_run *run) {
     const struct hone_recipe *recipe = run->recipe;
@@ -24,7 +75,7 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
     if (!run->task->collect_labels) return HONE_OK;
     HONE_TRY(run->task->collect_labels(labels, recipe));
     hone_labels_sort(labels);
-    return HONE_OK;
+    return take_names_of_model(labels, recipe);
 }
 
 static enum hone_status read_split(struct hone_samples *out, struct hone_run *run, const char *name,
