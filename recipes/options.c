@@ -22,8 +22,7 @@ const struct hone_option hone_options[] = {
      .aliases = "task_name", .help = "What the model learns to do"},
     {"task.labels", HONE_OPTION_NAMES, AT(task.labels), .aliases = "label_list label_names class_names",
      .only = "sequence_classification", .chooser = "task.type",
-     .help = "Names of the classes, in the order of their indices; by default the model's, where the data has those, "
-             "else the data's"},
+     .help = "Names of the classes, in order; by default the model's if the data has those, else the data's"},
 
     {"task.mask_probability", HONE_OPTION_NUMBER, AT(task.mask_probability), "0.15", .low = 0, .low_open = true,
      .high = 1, .aliases = "mlm_probability masking_probability", .only = "masked_lm", .chooser = "task.type",
