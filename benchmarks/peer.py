@@ -17,11 +17,11 @@ def setup(threads):
     transformers.logging.disable_progress_bar()
 
 
-def read_tsv(path):
-    """Sentences and labels of a TSV with a header; labels as indices of their sorted distinct values."""
+def read_tsv(path, column="sentence"):
+    """Texts and labels of a TSV with a header; labels as indices of their sorted distinct values."""
     lines = Path(path).read_text(encoding="utf-8").split("\n")
     header = lines[0].rstrip("\r").split("\t")
-    text, label = header.index("sentence"), header.index("label")
+    text, label = header.index(column), header.index("label")
     rows = [line.rstrip("\r").split("\t") for line in lines[1:] if line]
     names = sorted({row[label] for row in rows})
     return [row[text] for row in rows], [names.index(row[label]) for row in rows], names
@@ -31,7 +31,7 @@ class Trainer:
     """Fine-tuning: decay on neither biases nor norms, clipping by global norm, linear schedule after a warm-up."""
 
     def __init__(self, model, labels, seed, steps, warmup, rate=5e-5, decay=0.01, clip=1.0, max_length=128,
-                 padding="dynamic"):
+                 padding="dynamic", precision="f32"):
         torch.manual_seed(seed)
         self.tokenizer = AutoTokenizer.from_pretrained(model)
         self.network = AutoModelForSequenceClassification.from_pretrained(model, num_labels=labels,
@@ -43,6 +43,7 @@ class Trainer:
                                             {"params": plain, "weight_decay": 0.0}], lr=rate, fused=True)
         self.schedule = transformers.get_linear_schedule_with_warmup(self.optimizer, warmup, steps)
         self.clip, self.max_length = clip, max_length
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
         self.padding = "max_length" if padding == "max_length" else True
 
     def encode(self, texts):
@@ -52,7 +53,8 @@ class Trainer:
     def step(self, texts, labels):
         """One optimizer step, from text on. Returns the loss and how many real tokens went in."""
         batch = self.encode(texts)
-        loss = self.network(**batch, labels=torch.tensor(labels)).loss
+        with self.autocast:
+            loss = self.network(**batch, labels=torch.tensor(labels)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()

@@ -9,7 +9,9 @@ import peer
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", required=True)
-parser.add_argument("--data", required=True, help="TSV with the columns sentence and label")
+parser.add_argument("--data", required=True, help="TSV with a column of texts, and label")
+parser.add_argument("--text", default="sentence", help="the column of texts")
+parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16: torch.autocast")
 parser.add_argument("--padding", choices=["dynamic", "max_length"], default="dynamic",
                     help="to each batch's longest, or to max_length as run_glue does by default")
 parser.add_argument("--batch-size", type=int, default=32)
@@ -22,9 +24,10 @@ parser.add_argument("--seed", type=int, default=42)
 a = parser.parse_args()
 
 peer.setup(a.threads)
-texts, labels, names = peer.read_tsv(a.data)
+texts, labels, names = peer.read_tsv(a.data, a.text)
 total = a.warmup + a.steps * a.repeats
-trainer = peer.Trainer(a.model, len(names), a.seed, total, 0, max_length=a.max_length, padding=a.padding)
+trainer = peer.Trainer(a.model, len(names), a.seed, total, 0, max_length=a.max_length, padding=a.padding,
+                       precision=a.precision)
 order = list(range(len(texts)))
 random.Random(a.seed).shuffle(order)
 
@@ -43,5 +46,5 @@ def run(first, count):
 
 run(0, a.warmup)
 samples = [run(a.warmup + i * a.steps, a.steps) for i in range(a.repeats)]
-peer.finish({"name": f"train, padding {a.padding}", "batch_size": a.batch_size, "max_length": a.max_length,
+peer.finish({"name": f"train, padding {a.padding}", "precision": a.precision, "batch_size": a.batch_size, "max_length": a.max_length,
              "samples": samples})
