@@ -183,6 +183,11 @@ enum hone_status hone_commit_folder(const char *temporary, const char *path) {
     return system_sync_parent(path);
 }
 
+enum hone_status hone_rename(const char *from, const char *to) {
+    if (system_rename(from, to) != 0) return system_fail(to, "renaming to it");
+    return system_sync_parent(to);
+}
+
 static enum hone_status merge_one(const char *temporary, const char *path, const char *name) {
     char *from = hone_path_join(temporary, name), *to = hone_path_join(path, name);
     enum hone_status status = HONE_OK;
@@ -241,6 +246,8 @@ enum hone_status hone_remove_folder(const char *path) {
     hone_temporary_forget(path);
     return HONE_OK;
 }
+
+void hone_remove_empty_folder(const char *path) { (void)rmdir(path); }
 
 static enum hone_status discard(const char *temporary, enum hone_status status) {
     if (status == HONE_OK) return hone_remove_folder(temporary);

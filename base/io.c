@@ -98,10 +98,9 @@ enum hone_status hone_file_read_some(struct hone_file *file, void *bytes, size_t
     return HONE_OK;
 }
 
-enum hone_status hone_file_create(struct hone_file **out, const char *path, bool replace) {
+static enum hone_status file_create(struct hone_file **out, const char *path, int flags) {
     *out = NULL;
-    int flags = O_WRONLY | O_CREAT | (replace ? O_TRUNC : O_EXCL | O_NOFOLLOW);
-    int fd = system_open(path, flags, 0644);
+    int fd = system_open(path, O_CREAT | flags, 0644);
     if (fd < 0) {
         if (errno == EEXIST) return hone_fail(HONE_DISK, "%s: exists already and would be overwritten", path);
         return system_fail(path, "creating");
@@ -110,21 +109,77 @@ enum hone_status hone_file_create(struct hone_file **out, const char *path, bool
     return HONE_OK;
 }
 
-enum hone_status hone_file_write(struct hone_file *file, const void *bytes, size_t n) {
+enum hone_status hone_file_create(struct hone_file **out, const char *path, bool replace) {
+    return file_create(out, path, O_WRONLY | (replace ? O_TRUNC : O_EXCL | O_NOFOLLOW));
+}
+
+enum hone_status hone_file_create_random(struct hone_file **out, const char *path) {
+    return file_create(out, path, O_RDWR | O_EXCL | O_NOFOLLOW);
+}
+
+enum hone_status hone_file_continue(struct hone_file **out, const char *path, int64_t size) {
+    *out = NULL;
+    int fd = system_open(path, O_WRONLY | O_NOFOLLOW, 0);
+    if (fd < 0) return system_fail(path, "opening for writing");
+    struct hone_file *file = file_new(fd, true, path);
+    struct stat about;
+    enum hone_status status = HONE_OK;
+    if (fstat(fd, &about) != 0) {
+        status = system_fail(path, "asking for the size");
+    } else if (about.st_size < size) {
+        status = hone_fail(HONE_BAD_INPUT, "%s: has %lld bytes, expected at least %lld", path, (long long)about.st_size,
+                           (long long)size);
+    } else {
+        status = hone_file_resize(file, size);
+    }
+    if (status == HONE_OK && lseek(fd, (off_t)size, SEEK_SET) < 0) status = system_fail(path, "seeking");
+    if (status != HONE_OK) {
+        close(fd);
+        hone_free(file->path);
+        hone_free(file);
+        return status;
+    }
+    file->position = size;
+    *out = file;
+    return HONE_OK;
+}
+
+enum hone_status hone_file_resize(struct hone_file *file, int64_t size) {
+    int result = -1;
+    if (!system_refuses(HONE_FAULT_WRITE, ENOSPC)) {
+        do { result = ftruncate(file->fd, (off_t)size); } while (result < 0 && errno == EINTR);
+    }
+    return result == 0 ? HONE_OK : system_fail(file->path, "setting the length");
+}
+
+/* At `offset`, or at the present position (-1). */
+static enum hone_status write_all(struct hone_file *file, const void *bytes, size_t n, int64_t offset) {
     for (size_t done = 0; done < n;) {
         size_t piece = n - done < CALL_LIMIT ? n - done : CALL_LIMIT;
+        int64_t at = offset < 0 ? file->position : offset + (int64_t)done;
+        const char *from = (const char *)bytes + done;
         ssize_t count = -1;
-        if (!system_refuses(HONE_FAULT_WRITE, ENOSPC)) count = write(file->fd, (const char *)bytes + done, piece);
+        if (!system_refuses(HONE_FAULT_WRITE, ENOSPC))
+            count = offset < 0 ? write(file->fd, from, piece) : pwrite(file->fd, from, piece, (off_t)at);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) {
             int error = errno;
             return hone_fail(HONE_DISK, "%s: writing %zu bytes at byte %lld failed: %s%s", file->path, n - done,
-                             (long long)file->position, strerror(error), system_remedy(error));
+                             (long long)at, strerror(error), system_remedy(error));
         }
         done += (size_t)count;
-        file->position += count;
+        if (offset < 0) file->position += count;
     }
     return HONE_OK;
+}
+
+enum hone_status hone_file_write(struct hone_file *file, const void *bytes, size_t n) {
+    return write_all(file, bytes, n, -1);
+}
+
+enum hone_status hone_file_write_at(struct hone_file *file, const void *bytes, size_t n, int64_t offset) {
+    HONE_CHECK(offset >= 0, "%s: write at byte %lld", file->path, (long long)offset);
+    return write_all(file, bytes, n, offset);
 }
 
 enum hone_status hone_file_sync(struct hone_file *file) {

@@ -23,6 +23,12 @@ enum hone_status hone_file_read_some(struct hone_file *file, void *bytes, size_t
 /* Creates a new file (fails if it exists unless `replace`) for writing, mode 0644. */
 enum hone_status hone_file_create(struct hone_file **out, const char *path, bool replace);
 enum hone_status hone_file_write(struct hone_file *file, const void *bytes, size_t n);
+/* A new regular file (fails if it exists) to be read and written anywhere. */
+enum hone_status hone_file_create_random(struct hone_file **out, const char *path);
+enum hone_status hone_file_write_at(struct hone_file *file, const void *bytes, size_t n, int64_t offset);
+enum hone_status hone_file_resize(struct hone_file *file, int64_t size);
+/* An existing file, cut to its first `size` bytes, to be written on from there; a shorter one is HONE_BAD_INPUT. */
+enum hone_status hone_file_continue(struct hone_file **out, const char *path, int64_t size);
 /* fsync, for files made by hone_file_create. */
 enum hone_status hone_file_sync(struct hone_file *file);
 /* Closes and frees; NULL is allowed. Reports a failed close of a written file. */
@@ -49,8 +55,12 @@ enum hone_status hone_commit_folder(const char *temporary, const char *path);
 /* Moves every file of `temporary` over those of `path` (created if missing), each by rename, files synced first; the
  * file called `last` (may be NULL) goes last. Removes the empty temporary folder. */
 enum hone_status hone_merge_folder(const char *temporary, const char *path, const char *last);
+/* rename(), and a sync of the folder that `to` is in. */
+enum hone_status hone_rename(const char *from, const char *to);
 /* rm -r of a folder that this program made; missing is fine. */
 enum hone_status hone_remove_folder(const char *path);
+/* rmdir; one that is not empty, or not there, stays as it is. */
+void hone_remove_empty_folder(const char *path);
 bool hone_file_exists(const char *path);
 bool hone_folder_exists(const char *path);
 /* Sorted names (no "." and ".."), owned: free with hone_names_free. */

@@ -1,0 +1,466 @@
+/* A virtual file driver of HDF5 over base/io.h, and what hone needs of the library on top of it. The driver is why a
+ * failed write cannot be lost: with the library's own one, closing after a failed flush can succeed. */
+#include "base/hdf5.h"
+
+#include <hdf5.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/memory.h"
+
+/* Elements of a chunk: 1 MiB of f32. */
+#define CHUNK_ELEMENTS (1 << 18)
+
+struct hone_hdf5 {
+    char *path;
+    bool writing;
+    enum hone_status status; /* first failure */
+    char *message;           /* of it */
+    struct hone_file *io;    /* of the driver */
+    int64_t end;             /* bytes in the file */
+    hid_t id;
+};
+
+/* The library passes a file's name to its driver, not our struct: the one being opened, under the lock. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hone_hdf5 *opening;
+static hid_t driver = H5I_INVALID_HID;
+
+struct driver_file {
+    H5FD_t public;
+    struct hone_hdf5 *file;
+    haddr_t allocated;
+};
+
+static void remember(struct hone_hdf5 *file, enum hone_status status) {
+    if (file->status != HONE_OK || status == HONE_OK) return;
+    file->status = status;
+    file->message = hone_strdup(hone_error_message(), "message");
+}
+
+static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr_t largest) {
+    (void)name, (void)flags, (void)access, (void)largest;
+    struct driver_file *d = hone_calloc(1, sizeof *d, "HDF5 file");
+    d->file = opening;
+    return &d->public;
+}
+
+/* The file itself is closed by hone_hdf5_close, which can say what failed. */
+static herr_t driver_close(H5FD_t *f) {
+    hone_free(f);
+    return 0;
+}
+
+static int driver_compare(const H5FD_t *a, const H5FD_t *b) { return (a > b) - (a < b); }
+
+static herr_t driver_query(const H5FD_t *f, unsigned long *flags) {
+    (void)f;
+    *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
+             H5FD_FEAT_AGGREGATE_SMALLDATA;
+    return 0;
+}
+
+static haddr_t driver_allocated(const H5FD_t *f, H5FD_mem_t type) {
+    (void)type;
+    return ((const struct driver_file *)f)->allocated;
+}
+
+static herr_t driver_set_allocated(H5FD_t *f, H5FD_mem_t type, haddr_t address) {
+    (void)type;
+    ((struct driver_file *)f)->allocated = address;
+    return 0;
+}
+
+static haddr_t driver_end(const H5FD_t *f, H5FD_mem_t type) {
+    (void)type;
+    return (haddr_t)((const struct driver_file *)f)->file->end;
+}
+
+static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *bytes) {
+    (void)type, (void)transfer;
+    struct hone_hdf5 *file = ((struct driver_file *)f)->file;
+    /* What was allocated and never written reads as 0. */
+    size_t there = 0;
+    if (address < (haddr_t)file->end) there = (size_t)((haddr_t)file->end - address);
+    if (there > size) there = size;
+    memset((char *)bytes + there, 0, size - there);
+    enum hone_status status = hone_file_read_at(file->io, bytes, there, (int64_t)address);
+    if (status == HONE_OK) return 0;
+    remember(file, status);
+    memset(bytes, 0, size);
+    return file->writing ? 0 : -1;
+}
+
+/* Reports success even when it fails: the library could not close a file whose writes fail, and would try again when the
+ * program ends. The failure is remembered, and the file goes in hone_hdf5_close. */
+static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size,
+                           const void *bytes) {
+    (void)type, (void)transfer;
+    struct hone_hdf5 *file = ((struct driver_file *)f)->file;
+    if (file->status == HONE_OK) remember(file, hone_file_write_at(file->io, bytes, size, (int64_t)address));
+    if (file->end < (int64_t)(address + size)) file->end = (int64_t)(address + size);
+    return 0;
+}
+
+/* A file ends where its allocated space does; the last bytes may never have been written. */
+static herr_t driver_truncate(H5FD_t *f, hid_t transfer, hbool_t closing) {
+    (void)transfer, (void)closing;
+    struct driver_file *d = (struct driver_file *)f;
+    struct hone_hdf5 *file = d->file;
+    if (!file->writing || file->end == (int64_t)d->allocated) return 0;
+    if (file->status == HONE_OK) remember(file, hone_file_resize(file->io, (int64_t)d->allocated));
+    file->end = (int64_t)d->allocated;
+    return 0;
+}
+
+static const H5FD_class_t driver_class = {
+#ifdef H5FD_CLASS_VERSION
+    .version = H5FD_CLASS_VERSION,
+    .value = (H5FD_class_value_t)600, /* from the range for drivers outside the library */
+#endif
+    .name = "hone",
+    .maxaddr = (haddr_t)INT64_MAX,
+    .fc_degree = H5F_CLOSE_WEAK,
+    .open = driver_open,
+    .close = driver_close,
+    .cmp = driver_compare,
+    .query = driver_query,
+    .get_eoa = driver_allocated,
+    .set_eoa = driver_set_allocated,
+    .get_eof = driver_end,
+    .read = driver_read,
+    .write = driver_write,
+    .truncate = driver_truncate,
+    .fl_map = H5FD_FLMAP_DICHOTOMY,
+};
+
+/* With the lock held. */
+static bool library_open(void) {
+    if (driver >= 0) return true;
+    if (H5open() < 0) return false;
+    H5PLset_loading_state(0);
+    driver = H5FDregister(&driver_class);
+    return driver >= 0;
+}
+
+static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user) {
+    if (n == 0) *(const char **)user = error->desc;
+    return 0;
+}
+
+/* The library has refused `what` of `name`: the driver's failure if there was one, else what the library says. */
+static void refused(struct hone_hdf5 *file, const char *what, const char *name) {
+    if (file->status != HONE_OK) return;
+    const char *cause = "no reason given";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &cause);
+    enum hone_status status = file->writing ? HONE_DISK : HONE_BAD_INPUT;
+    remember(file, hone_fail(status, "%s: %s \"%s\" failed: %s", file->path, what, name, cause));
+}
+
+static enum hone_status outcome(const struct hone_hdf5 *file) {
+    return file->status == HONE_OK ? HONE_OK : hone_fail(file->status, "%s", file->message);
+}
+
+static hid_t access_list(void) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_driver(access, driver, NULL);
+    H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    return access;
+}
+
+static hid_t without_times(hid_t class) {
+    hid_t list = H5Pcreate(class);
+    H5Pset_obj_track_times(list, false);
+    return list;
+}
+
+static void discard(struct hone_hdf5 *file) {
+    if (file->writing && file->io) {
+        unlink(file->path);
+        hone_temporary_forget(file->path);
+    }
+    hone_file_close(file->io);
+    hone_free(file->path);
+    hone_free(file->message);
+    hone_free(file);
+}
+
+static enum hone_status file_open(struct hone_hdf5 **out, const char *path, bool writing) {
+    struct hone_hdf5 *file = hone_calloc(1, sizeof *file, "HDF5 file");
+    *out = NULL;
+    file->path = hone_strdup(path, "file name");
+    file->writing = writing;
+    file->id = H5I_INVALID_HID;
+    enum hone_status status = writing ? hone_file_create_random(&file->io, path) : hone_file_open(&file->io, path);
+    if (status == HONE_OK && writing) hone_temporary_register(path);
+    if (status == HONE_OK && !writing) file->end = hone_file_size(file->io);
+    if (status == HONE_OK) {
+        pthread_mutex_lock(&lock);
+        opening = file;
+        if (library_open()) {
+            H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* this thread's: what failed is in our message */
+            hid_t access = access_list();
+            if (writing) {
+                hid_t creation = without_times(H5P_FILE_CREATE);
+                file->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+                H5Pclose(creation);
+            } else {
+                file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+            }
+            H5Pclose(access);
+        }
+        if (file->id < 0) refused(file, "opening", path);
+        opening = NULL;
+        pthread_mutex_unlock(&lock);
+        status = outcome(file);
+    }
+    if (status != HONE_OK) {
+        discard(file);
+        return status;
+    }
+    *out = file;
+    return HONE_OK;
+}
+
+enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path) { return file_open(out, path, true); }
+enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path) { return file_open(out, path, false); }
+
+enum hone_status hone_hdf5_close(struct hone_hdf5 *file) {
+    if (!file) return HONE_OK;
+    pthread_mutex_lock(&lock);
+    if (H5Fclose(file->id) < 0) refused(file, "closing", "/");
+    pthread_mutex_unlock(&lock);
+    if (file->writing && file->status == HONE_OK) remember(file, hone_file_sync(file->io));
+    if (file->writing && file->status == HONE_OK) {
+        remember(file, hone_file_close(file->io));
+        file->io = NULL;
+        if (file->status == HONE_OK)
+            hone_temporary_forget(file->path);
+        else
+            unlink(file->path);
+    }
+    enum hone_status status = outcome(file);
+    discard(file);
+    return status;
+}
+
+static hid_t type_of(enum hone_hdf5_type type) {
+    switch (type) {
+    case HONE_HDF5_F32:
+        return H5T_IEEE_F32LE;
+    case HONE_HDF5_I64:
+        return H5T_STD_I64LE;
+    }
+    HONE_CHECK(false, "HDF5 type %d", (int)type);
+    return H5I_INVALID_HID;
+}
+
+/* A string of `length` bytes, padded with 0. */
+static hid_t text_type(size_t length) {
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, length > 0 ? length : 1);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+static bool attribute_write(hid_t object, const char *name, hid_t type, const void *value) {
+    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    bool done = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
+    if (attribute >= 0) done = H5Aclose(attribute) >= 0 && done;
+    H5Sclose(space);
+    return done;
+}
+
+static bool text_attribute_write(hid_t object, const char *name, const char *value) {
+    hid_t type = text_type(strlen(value));
+    bool done = attribute_write(object, name, type, value);
+    H5Tclose(type);
+    return done;
+}
+
+/* The groups that `name` lies in; made by hand, because those that the library makes on the way carry times. */
+static bool groups_make(struct hone_hdf5 *file, const char *name) {
+    bool done = true;
+    hid_t creation = without_times(H5P_GROUP_CREATE);
+    for (const char *slash = strchr(name, '/'); done && slash; slash = strchr(slash + 1, '/')) {
+        char *group = hone_strndup(name, (size_t)(slash - name), "HDF5 group");
+        if (H5Lexists(file->id, group, H5P_DEFAULT) <= 0) {
+            hid_t made = H5Gcreate2(file->id, group, H5P_DEFAULT, creation, H5P_DEFAULT);
+            done = made >= 0 && H5Gclose(made) >= 0;
+        }
+        hone_free(group);
+    }
+    H5Pclose(creation);
+    return done;
+}
+
+/* Where the values of an array come from: memory, or f32 ones piece by piece. */
+struct values {
+    const void *all; /* NULL: fill */
+    enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user);
+    void *user;
+};
+
+static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, int64_t n, const struct values *values) {
+    float *piece = hone_alloc(CHUNK_ELEMENTS, sizeof *piece, "piece of an HDF5 array");
+    bool done = true;
+    for (int64_t at = 0; done && at < n; at += CHUNK_ELEMENTS) {
+        hsize_t offset = (hsize_t)at, count = (hsize_t)(n - at < CHUNK_ELEMENTS ? n - at : CHUNK_ELEMENTS);
+        remember(file, values->fill(piece, at, (int64_t)count, values->user));
+        if (file->status != HONE_OK) break;
+        hid_t memory = H5Screate_simple(1, &count, NULL);
+        done = H5Sselect_hyperslab(space, H5S_SELECT_SET, &offset, NULL, &count, NULL) >= 0 &&
+               H5Dwrite(array, H5T_IEEE_F32LE, memory, space, H5P_DEFAULT, piece) >= 0;
+        H5Sclose(memory);
+    }
+    hone_free(piece);
+    return done;
+}
+
+static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, int64_t n, struct values values,
+                        const char *unit) {
+    hsize_t size = (hsize_t)n, chunk = size < CHUNK_ELEMENTS ? size : CHUNK_ELEMENTS;
+    if (!groups_make(file, name)) return false;
+    hid_t space = H5Screate_simple(1, &size, NULL);
+    hid_t creation = without_times(H5P_DATASET_CREATE);
+    H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+    if (n > 0) {
+        H5Pset_chunk(creation, 1, &chunk);
+        H5Pset_fletcher32(creation);
+    }
+    hid_t array = H5Dcreate2(file->id, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    bool done = array >= 0;
+    if (done && n > 0 && values.all) done = H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.all) >= 0;
+    if (done && n > 0 && !values.all) done = pieces_write(file, array, space, n, &values);
+    if (done && unit) done = text_attribute_write(array, "unit", unit);
+    if (array >= 0) done = H5Dclose(array) >= 0 && done;
+    H5Pclose(creation);
+    H5Sclose(space);
+    return done;
+}
+
+/* A call on the file under the lock, unless something failed before. */
+#define GUARDED(file, call, what, name)                                                                                \
+    do {                                                                                                               \
+        if ((file)->status != HONE_OK) break;                                                                          \
+        pthread_mutex_lock(&lock);                                                                                     \
+        if (!(call)) refused(file, what, name);                                                                        \
+        pthread_mutex_unlock(&lock);                                                                                   \
+    } while (0)
+
+void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n, const void *values,
+                     const char *unit) {
+    GUARDED(file, array_write(file, name, type_of(type), n, (struct values){.all = values}, unit), "writing", name);
+}
+
+void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t n,
+                            enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user), void *user,
+                            const char *unit) {
+    struct values values = {.fill = fill, .user = user};
+    GUARDED(file, array_write(file, name, H5T_IEEE_F32LE, n, values, unit), "writing", name);
+}
+
+static bool texts_write(struct hone_hdf5 *file, const char *name, int64_t n, size_t length, const char *table) {
+    hid_t type = text_type(length);
+    bool done = array_write(file, name, type, n, (struct values){.all = table}, NULL);
+    H5Tclose(type);
+    return done;
+}
+
+void hone_hdf5_write_texts(struct hone_hdf5 *file, const char *name, int64_t n, const char *const *texts) {
+    size_t longest = 1;
+    for (int64_t i = 0; i < n; i++) {
+        if (strlen(texts[i]) > longest) longest = strlen(texts[i]);
+    }
+    char *table = hone_calloc((size_t)n, longest, "texts of an HDF5 file");
+    for (int64_t i = 0; i < n; i++) memcpy(table + (size_t)i * longest, texts[i], strlen(texts[i]));
+    GUARDED(file, texts_write(file, name, n, longest, table), "writing", name);
+    hone_free(table);
+}
+
+void hone_hdf5_set_integer(struct hone_hdf5 *file, const char *name, int64_t value) {
+    GUARDED(file, attribute_write(file->id, name, H5T_STD_I64LE, &value), "writing attribute", name);
+}
+
+void hone_hdf5_set_real(struct hone_hdf5 *file, const char *name, double value) {
+    GUARDED(file, attribute_write(file->id, name, H5T_IEEE_F64LE, &value), "writing attribute", name);
+}
+
+void hone_hdf5_set_text(struct hone_hdf5 *file, const char *name, const char *value) {
+    GUARDED(file, text_attribute_write(file->id, name, value), "writing attribute", name);
+}
+
+static bool array_read(struct hone_hdf5 *file, const char *name, hid_t type, int64_t n, void *values) {
+    hid_t array = H5Dopen2(file->id, name, H5P_DEFAULT);
+    if (array < 0) return false;
+    hid_t space = H5Dget_space(array), stored = H5Dget_type(array);
+    bool done = H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_npoints(space) == n &&
+                H5Tequal(stored, type) > 0;
+    if (!done) {
+        remember(file,
+                 hone_fail(HONE_BAD_INPUT, "%s: dataset \"%s\" has another type or length, expected %lld elements",
+                           file->path, name, (long long)n));
+    } else if (n > 0) {
+        done = H5Dread(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+    }
+    H5Tclose(stored);
+    H5Sclose(space);
+    H5Dclose(array);
+    return done;
+}
+
+enum hone_status hone_hdf5_read(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
+                                void *values) {
+    GUARDED(file, array_read(file, name, type_of(type), n, values), "reading", name);
+    return outcome(file);
+}
+
+static bool attribute_read(struct hone_hdf5 *file, const char *name, hid_t type, void *value) {
+    hid_t attribute = H5Aopen(file->id, name, H5P_DEFAULT);
+    if (attribute < 0) return false;
+    hid_t space = H5Aget_space(attribute), stored = H5Aget_type(attribute);
+    bool done = H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(stored) == H5Tget_class(type) &&
+                H5Aread(attribute, type, value) >= 0;
+    H5Tclose(stored);
+    H5Sclose(space);
+    H5Aclose(attribute);
+    return done;
+}
+
+enum hone_status hone_hdf5_get_integer(struct hone_hdf5 *file, const char *name, int64_t *value) {
+    GUARDED(file, attribute_read(file, name, H5T_STD_I64LE, value), "reading attribute", name);
+    return outcome(file);
+}
+
+enum hone_status hone_hdf5_get_real(struct hone_hdf5 *file, const char *name, double *value) {
+    GUARDED(file, attribute_read(file, name, H5T_IEEE_F64LE, value), "reading attribute", name);
+    return outcome(file);
+}
+
+static bool text_attribute_read(struct hone_hdf5 *file, const char *name, char **value) {
+    hid_t attribute = H5Aopen(file->id, name, H5P_DEFAULT);
+    if (attribute < 0) return false;
+    hid_t stored = H5Aget_type(attribute);
+    bool done = H5Tget_class(stored) == H5T_STRING && H5Tis_variable_str(stored) == 0;
+    size_t length = done ? H5Tget_size(stored) : 0;
+    char *text = hone_calloc(length + 1, 1, "text of an HDF5 file");
+    done = done && H5Aread(attribute, stored, text) >= 0;
+    H5Tclose(stored);
+    H5Aclose(attribute);
+    if (done)
+        *value = text;
+    else
+        hone_free(text);
+    return done;
+}
+
+enum hone_status hone_hdf5_get_text(struct hone_hdf5 *file, const char *name, char **value) {
+    *value = NULL;
+    GUARDED(file, text_attribute_read(file, name, value), "reading attribute", name);
+    return outcome(file);
+}
