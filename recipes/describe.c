@@ -69,6 +69,10 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
     case HONE_OPTION_EVERY:
         hone_text_format(text, "{\"enum\": [\"epoch\", \"no\"]}, ");
         break;
+    case HONE_OPTION_INTERVAL:
+        hone_text_format(text, "{\"enum\": [\"epoch\", \"no\"]}, {\"type\": \"string\", \"pattern\": "
+                               "\"^[0-9]+(s|min|h)$\"}, ");
+        break;
     case HONE_OPTION_BOOL:
         hone_text_format(text, "{\"type\": \"boolean\"}");
         break;
@@ -93,7 +97,8 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
         break;
     }
     bool integer = option->type == HONE_OPTION_INTEGER || option->type == HONE_OPTION_AUTO_OR_INTEGER ||
-                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_STEPS;
+                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_INTERVAL ||
+                   option->type == HONE_OPTION_STEPS;
     if (integer) {
         hone_text_format(text, "{\"type\": \"integer\"");
         schema_bounds(text, option);

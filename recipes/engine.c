@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "base/stop.h"
 
 enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B) {
     struct hone_device *device = hone_parameters_device(model->parameters);
@@ -88,6 +89,11 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
     int64_t capacity = engine->batch.B_capacity;
     int64_t *chosen = hone_alloc((size_t)capacity, sizeof *chosen, "samples of a batch");
     for (int64_t at = begin; at < end && status == HONE_OK;) {
+        status = hone_stop_asked();
+        if (status != HONE_OK) {
+            status = hone_fail(status, "stopped by a signal");
+            break;
+        }
         int64_t n = end - at < capacity ? end - at : capacity;
         for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
         n = hone_micro_batch(samples, chosen, 0, n, tokens);

@@ -33,7 +33,7 @@ struct hone_model_inputs hone_engine_upload(struct hone_engine *engine, const st
 
 /* Runs the model over samples begin … end-1 in their order, in micro-batches of at most `tokens` tokens, and calls
  * sink(batch, logits, user) for each: logits [batch->R, n_labels] in host memory, valid during the call. Logits that
- * are not finite are HONE_NUMERIC with the sample's line. */
+ * are not finite are HONE_NUMERIC with the sample's line. Asked to stop (base/stop.h), it ends with that status. */
 enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,
                                    int64_t end, int64_t tokens,
                                    void (*sink)(const struct hone_batch *batch, const float *logits, void *user),

@@ -298,9 +298,20 @@ void hone_model_folder_close(struct hone_model_folder *folder) {
     *folder = (struct hone_model_folder){0};
 }
 
+/* Where the values of tensors to be saved come from. */
+struct weights_source {
+    const struct hone_parameters *parameters;
+    const float *copy; /* or NULL: the device */
+};
+
 static enum hone_status tensor_values(void *bytes, int32_t id, void *user) {
-    const struct hone_parameter *parameter = hone_parameters_get(user, id);
-    HONE_TRY(hone_parameters_read(user, id, bytes));
+    const struct weights_source *source = user;
+    const struct hone_parameter *parameter = hone_parameters_get(source->parameters, id);
+    if (source->copy) {
+        memcpy(bytes, source->copy + parameter->offset, (size_t)parameter->count * sizeof(float));
+    } else {
+        HONE_TRY(hone_parameters_read(source->parameters, id, bytes));
+    }
     const float *values = bytes;
     for (int64_t i = 0; i < parameter->count; i++) {
         if (isfinite(values[i])) continue;
@@ -311,8 +322,9 @@ static enum hone_status tensor_values(void *bytes, int32_t id, void *user) {
     return HONE_OK;
 }
 
-static enum hone_status save_weights(const struct hone_model_folder *folder, const char *path) {
+static enum hone_status save_weights(const struct hone_model_folder *folder, const char *path, const float *weights) {
     const struct hone_parameters *parameters = folder->model->parameters;
+    struct weights_source source = {parameters, weights};
     int32_t n = hone_parameters_count(parameters);
     struct hone_tensor_source *sources = hone_calloc((size_t)n, sizeof *sources, "tensor table");
     for (int32_t id = 0; id < n; id++) {
@@ -321,13 +333,13 @@ static enum hone_status save_weights(const struct hone_model_folder *folder, con
             (struct hone_tensor_source){.name = parameter->name, .dtype = "F32", .n_dims = parameter->n_dims, .id = id};
         for (int i = 0; i < parameter->n_dims; i++) sources[id].shape[i] = parameter->shape[i];
     }
-    enum hone_status status =
-        hone_safetensors_write(path, sources, (size_t)n, tensor_values, folder->model->parameters);
+    enum hone_status status = hone_safetensors_write(path, sources, (size_t)n, tensor_values, &source);
     hone_free(sources);
     return status;
 }
 
-enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length) {
+enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length,
+                                        const float *weights) {
     const struct hone_model *model = folder->model;
     char *weights_path = hone_path_join(to, "model.safetensors");
     const char *problem_type = model->head == HONE_HEAD_SEQUENCE_CLASSIFICATION ? "single_label_classification" : NULL;
@@ -339,7 +351,7 @@ enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, 
                                     .n_labels = (size_t)folder->labels.n};
     json_t *config = hone_config_for_head(folder->config, &head);
     enum hone_status status;
-    HONE_TRY_GOTO(save_weights(folder, weights_path));
+    HONE_TRY_GOTO(save_weights(folder, weights_path, weights));
     HONE_TRY_GOTO(hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class));
     HONE_TRY_GOTO(hone_config_write(config, to));
 done:

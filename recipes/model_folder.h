@@ -45,8 +45,10 @@ enum hone_status hone_model_folder_open(struct hone_model_folder *out, const cha
 void hone_model_folder_close(struct hone_model_folder *folder);
 
 /* Writes config.json, model.safetensors and the tokenizer's files into the existing folder `to`, synced. max_length
- * goes into tokenizer_config.json. A weight that is not finite is HONE_NUMERIC with the tensor's name. */
-enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length);
+ * goes into tokenizer_config.json. The weights are the present ones, or those of `weights` (host, a copy of the flat
+ * buffer) when it is not NULL. A weight that is not finite is HONE_NUMERIC with the tensor's name. */
+enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, const char *to, int64_t max_length,
+                                        const float *weights);
 
 /* Loads the weights of `from`, a folder written by hone_model_folder_save of this same model. */
 enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, const char *from);

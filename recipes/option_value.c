@@ -228,12 +228,28 @@ static bool read_every(int64_t *out, const struct hone_option *option, const str
     return true;
 }
 
+/* "30s", "10min", "2h"; else as read_every. */
+static bool read_interval(struct hone_interval *out, const struct hone_option *option, const struct hone_yaml *value) {
+    static const struct {
+        const char *unit;
+        double seconds;
+    } units[] = {{"s", 1}, {"min", 60}, {"h", 3600}};
+    if (value->kind != HONE_YAML_SCALAR) return false;
+    size_t digits = hone_yaml_is_null(value) ? 0 : strspn(value->text, "0123456789");
+    for (size_t i = 0; digits > 0 && digits < 8 && i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(value->text + digits, units[i].unit) == 0) {
+            out->seconds = strtod(value->text, NULL) * units[i].seconds;
+            return out->seconds > 0;
+        }
+    return read_every(&out->steps, option, value);
+}
+
 /* What to write instead, where the intention is plain. */
 static void add_advice(struct hone_text *why, const struct hone_option *option, const struct hone_yaml *value) {
     bool text =
         option->type == HONE_OPTION_PATH || option->type == HONE_OPTION_PATHS || option->type == HONE_OPTION_PATTERNS;
     bool integer = option->type == HONE_OPTION_INTEGER || option->type == HONE_OPTION_AUTO_OR_INTEGER ||
-                   option->type == HONE_OPTION_EVERY;
+                   option->type == HONE_OPTION_EVERY || option->type == HONE_OPTION_INTERVAL;
     if (value->kind != HONE_YAML_SCALAR || hone_yaml_is_null(value)) return;
     enum scalar_kind kind = scalar_kind(value->text, false);
     double x = kind == SCALAR_INTEGER || kind == SCALAR_FLOAT ? strtod(value->text, NULL) : NAN;
@@ -299,6 +315,9 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
     case HONE_OPTION_WORD:
         *(int *)member = 0;
         break;
+    case HONE_OPTION_INTERVAL:
+        *(struct hone_interval *)member = (struct hone_interval){0};
+        break;
     case HONE_OPTION_STEPS:
         *(struct hone_steps *)member = (struct hone_steps){0};
         break;
@@ -344,6 +363,9 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
         break;
     case HONE_OPTION_EVERY:
         right = read_every(member, option, value);
+        break;
+    case HONE_OPTION_INTERVAL:
+        right = read_interval(member, option, value);
         break;
     case HONE_OPTION_NUMBER: {
         double x;
@@ -452,6 +474,9 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
     case HONE_OPTION_EVERY:
         hone_text_format(text, "epoch, no, or a whole number of steps");
         break;
+    case HONE_OPTION_INTERVAL:
+        hone_text_format(text, "epoch, no, a time such as 10min, or a whole number of steps");
+        break;
     case HONE_OPTION_BOOL:
         hone_text_format(text, "true or false");
         break;
@@ -478,6 +503,7 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
         break;
     }
     bool bounded = option->type == HONE_OPTION_NUMBER || option->type == HONE_OPTION_INTEGER ||
-                   option->type == HONE_OPTION_AUTO_OR_INTEGER || option->type == HONE_OPTION_EVERY;
+                   option->type == HONE_OPTION_AUTO_OR_INTEGER || option->type == HONE_OPTION_EVERY ||
+                   option->type == HONE_OPTION_INTERVAL;
     if (bounded) print_bounds(text, option);
 }

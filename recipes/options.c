@@ -42,7 +42,7 @@ const struct hone_option hone_options[] = {
      .high = 1, .high_open = true, .aliases = "validation_split val_size test_size split",
      .help =
          "Share of the training data held out as validation, picked by a hash of the texts: equal ones stay together"},
-    {"data.test", HONE_OPTION_PATHS, AT(data.test), .aliases = "test_file",
+    {"data.test", HONE_OPTION_PATHS, AT(data.test), .may_change = true, .aliases = "test_file",
      .help = "Data evaluated once at the end, with the best model"},
     {"data.max_samples", HONE_OPTION_INTEGER, AT(data.max_samples), .low = 1, .high = 1e15,
      .aliases = "max_train_samples limit n_samples", .help = "Training samples to use at most: the first ones"},
@@ -180,13 +180,24 @@ const struct hone_option hone_options[] = {
     {"evaluation.metric", HONE_OPTION_WORD, AT(evaluation.metric), "accuracy", WORDS("accuracy", "loss"),
      .aliases = "metric_for_best_model", .help = "What decides which model is the best one"},
 
-    {"output", HONE_OPTION_PATH, AT(output), .required = true, .aliases = "output_dir out_dir save_dir run_dir",
+    {"checkpoint.every", HONE_OPTION_INTERVAL, AT(checkpoint.every), "epoch", .low = 1, .high = 1e9, .may_change = true,
+     .aliases = "save_strategy save_steps save_every checkpoint_every",
+     .help = "When all that is needed to go on is saved: every epoch, every so many steps or minutes, or not at all"},
+    {"checkpoint.keep", HONE_OPTION_INTEGER, AT(checkpoint.keep), "2", .low = 1, .high = 1e6, .may_change = true,
+     .aliases = "save_total_limit keep_last",
+     .help = "Newest checkpoints that stay, besides the one of the best model"},
+    {"checkpoint.resume", HONE_OPTION_WORD, AT(checkpoint.resume), "auto", WORDS("auto", "strict", "never"),
+     .may_change = true, .aliases = "resume_from_checkpoint overwrite_output_dir",
+     .help = "Go on from the newest checkpoint that is whole; strict: a damaged one is an error; never: start over"},
+
+    {"output", HONE_OPTION_PATH, AT(output), .required = true, .may_change = true,
+     .aliases = "output_dir out_dir save_dir run_dir",
      .help = "Run folder: the best model, the resolved recipe, metrics"},
 
     {"logging.every", HONE_OPTION_INTEGER, AT(logging.every), "10", .low = 1, .high = 1e9,
      .aliases = "logging_steps log_every log_steps", .help = "Optimizer steps between two lines of metrics.jsonl"},
     {"logging.level", HONE_OPTION_WORD, AT(logging.level), "info", WORDS("quiet", "warning", "info", "debug"),
-     .aliases = "log_level verbosity", .help = "Least important messages that are shown"},
+     .may_change = true, .aliases = "log_level verbosity", .help = "Least important messages that are shown"},
 };
 
 const size_t hone_option_count = sizeof hone_options / sizeof hone_options[0];

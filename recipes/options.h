@@ -21,6 +21,7 @@ enum hone_option_type {                    /* member of struct hone_recipe */
                         HONE_OPTION_INTEGER,  /* int64_t */
                         HONE_OPTION_AUTO_OR_INTEGER, /* int64_t, HONE_AUTO */
                         HONE_OPTION_EVERY,           /* int64_t, HONE_EVERY_EPOCH, HONE_NEVER (also for null) */
+                        HONE_OPTION_INTERVAL,        /* struct hone_interval (null is no, too) */
                         HONE_OPTION_NUMBER,          /* double */
                         HONE_OPTION_BOOL,            /* bool */
                         HONE_OPTION_WORD,            /* an enum: position of the word in `words` */
@@ -42,6 +43,7 @@ struct hone_option {
     const char *only;    /* works with these words of `chooser` alone, separated by one space; NULL: with all */
     const char *chooser; /* NULL: "<section>.name" */
     const char *unless;  /* another option, a bool: not when it is true; NULL: always */
+    bool may_change;     /* an unfinished run can go on with another value */
 };
 
 /* Rows of one section stand together, in reading order. */
@@ -63,7 +65,7 @@ const struct hone_option *hone_option_chooser(const struct hone_option *option);
  * reads null in the resolved recipe. */
 bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_option *option);
 
-/* Reads `value` (not null, but for HONE_OPTION_EVERY) into the recipe's member, which is freed first. Returns NULL, or
+/* Reads `value` (not null, but for HONE_OPTION_EVERY and _INTERVAL) into the recipe's member, which is freed first. Returns NULL, or
  * an owned sentence 'found …, expected …' with *culprit the node that it speaks of; the member is unset then. */
 char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *option, const struct hone_yaml *value,
                       const struct hone_yaml **culprit);

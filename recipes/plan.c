@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "hub/safetensors.h"
+#include "recipes/training_state.h"
 
 /* oneDNN's own pages, and the code that it makes for each GEMM shape: about this much for a model of any size, since
  * rows come in four block sizes (measured on AVX-512 with hidden sizes of 24 and 384). */
@@ -111,9 +112,19 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
         size_t bytes = (size_t)hone_parameters_get(parameters, id)->count * sizeof(float);
         if (bytes > out->transfer_bytes) out->transfer_bytes = bytes;
     }
-    out->peak_bytes = out->program_bytes + out->weights_bytes + out->gradients_bytes + out->moments_bytes +
-                      out->arena_bytes + out->batch_bytes + out->kernels_bytes + out->transfer_bytes;
-    out->disk_bytes = 2 * elements * sizeof(float) + (4u << 20);
+    struct hone_interval every = run->recipe->checkpoint.every;
+    int64_t between = every.steps == HONE_EVERY_EPOCH ? run->steps_per_epoch : every.steps;
+    bool saves = every.seconds > 0 || every.steps != HONE_NEVER;
+    if (every.seconds > 0 || (saves && between < run->steps)) out->snapshot_bytes = hone_snapshot_bytes(run);
+    out->peak_bytes = out->program_bytes + out->snapshot_bytes + out->weights_bytes + out->gradients_bytes +
+                      out->moments_bytes + out->arena_bytes + out->batch_bytes + out->kernels_bytes +
+                      out->transfer_bytes;
+    /* The model and the one that replaces it; the checkpoints that stay, the best model's, and the one being written. */
+    size_t models = 2, states = saves ? (size_t)run->recipe->checkpoint.keep + 2 : 0;
+    size_t most = (size_t)(between > 0 ? run->steps / between + 1 : run->steps);
+    if (states > most) states = most;
+    out->disk_bytes = models * (elements * sizeof(float) + (4u << 20)) +
+                      states * (elements * sizeof(float) + out->moments_bytes + (4u << 20));
     count_all(out, run);
     out->flops *= work_share(parameters);
     if (!measure) return HONE_OK;

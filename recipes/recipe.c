@@ -19,7 +19,7 @@ static void take(struct hone_reader *reader, const struct hone_option *option, c
                  struct hone_place place) {
     struct hone_given *given = &reader->given[option - hone_options];
     given->place = place;
-    if (hone_yaml_is_null(value) && option->type != HONE_OPTION_EVERY) {
+    if (hone_yaml_is_null(value) && option->type != HONE_OPTION_EVERY && option->type != HONE_OPTION_INTERVAL) {
         given->given = false;
         hone_option_reset(reader->recipe, option);
         return;

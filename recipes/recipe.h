@@ -23,6 +23,7 @@ enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM };
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
+enum hone_resume { HONE_RESUME_AUTO, HONE_RESUME_STRICT, HONE_RESUME_NEVER };
 enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
 
 struct hone_strings {
@@ -47,9 +48,15 @@ struct hone_steps {
     double ratio;
 };
 
+/* Every so many optimizer steps (HONE_EVERY_EPOCH, HONE_NEVER), or, with seconds above 0, when that much time is over. */
+struct hone_interval {
+    int64_t steps;
+    double seconds;
+};
+
 #define HONE_AUTO        0    /* training.micro_batch_tokens: chosen from what fits */
-#define HONE_EVERY_EPOCH (-1) /* evaluation.every: at the end of each epoch */
-#define HONE_NEVER       0    /* evaluation.every: not at all */
+#define HONE_EVERY_EPOCH (-1) /* evaluation.every, checkpoint.every: at the end of each epoch */
+#define HONE_NEVER       0    /* evaluation.every, checkpoint.every: not at all */
 
 /* Learning rate and weight decay of the parameters whose name matches. */
 struct hone_group_option {
@@ -124,6 +131,11 @@ struct hone_recipe {
         int64_t every; /* HONE_EVERY_EPOCH, HONE_NEVER, or a number of optimizer steps */
         enum hone_metric metric;
     } evaluation;
+    struct {
+        struct hone_interval every;
+        int64_t keep; /* newest checkpoints that stay, beside the best model's */
+        enum hone_resume resume;
+    } checkpoint;
     char *output; /* the run folder */
     struct {
         int64_t every; /* optimizer steps */

@@ -144,6 +144,17 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
         }
         break;
     }
+    case HONE_OPTION_INTERVAL: {
+        const struct hone_interval *interval = member;
+        if (interval->seconds > 0) {
+            hone_text_format(text, "%.0fs", interval->seconds);
+        } else if (interval->steps <= 0) {
+            hone_text_format(text, interval->steps == HONE_NEVER ? "\"no\"" : "epoch");
+        } else {
+            hone_text_format(text, "%lld", (long long)interval->steps);
+        }
+        break;
+    }
     case HONE_OPTION_NUMBER: {
         double x = *(const double *)member;
         if (x == 0 && zero_is_unset) {

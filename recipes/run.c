@@ -198,7 +198,8 @@ static enum hone_status plan_schedule(struct hone_run *run) {
         (long long)s->warmup, (long long)s->decay, (long long)s->total);
 }
 
-static enum hone_status plan_steps(struct hone_run *run) {
+/* `tokens`: of micro-batches, HONE_AUTO to choose here. */
+static enum hone_status plan_steps(struct hone_run *run, int64_t tokens) {
     const struct hone_recipe *recipe = run->recipe;
     int64_t batch_size = recipe->training.batch_size;
     run->steps_per_epoch = (run->train.n + batch_size - 1) / batch_size;
@@ -206,7 +207,7 @@ static enum hone_status plan_steps(struct hone_run *run) {
                                             : (int64_t)ceil(recipe->training.epochs * (double)run->steps_per_epoch);
     HONE_TRY(plan_schedule(run));
     run->tokens_per_epoch = run->train.begins[run->train.n];
-    run->micro_batch_tokens = recipe->training.micro_batch_tokens;
+    run->micro_batch_tokens = tokens;
     bool chosen_here = run->micro_batch_tokens == HONE_AUTO;
     if (chosen_here) {
         run->micro_batch_tokens =
@@ -273,8 +274,10 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     HONE_TRY(make_mix(run));
     HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
     HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
-    HONE_TRY(plan_steps(run));
-    return outline ? HONE_OK : hone_model_folder_load(&run->folder);
+    HONE_TRY(plan_steps(run, recipe->training.micro_batch_tokens));
+    if (outline) return HONE_OK;
+    HONE_TRY(hone_identity_make(&run->identity, recipe, &run->train, &run->validation));
+    return hone_model_folder_load(&run->folder);
 }
 
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline) {
@@ -284,7 +287,10 @@ enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *r
     return status;
 }
 
+enum hone_status hone_run_replan(struct hone_run *run, int64_t tokens) { return plan_steps(run, tokens); }
+
 void hone_run_close(struct hone_run *run) {
+    hone_identity_free(&run->identity);
     hone_free(run->groups);
     hone_samples_free(&run->train);
     hone_mix_free(&run->mix);

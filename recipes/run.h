@@ -7,11 +7,13 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "recipes/engine.h"
+#include "recipes/identity.h"
 #include "recipes/model_folder.h"
 #include "recipes/task.h"
 
 struct hone_run {
     const struct hone_recipe *recipe; /* borrowed */
+    struct hone_identity identity;    /* not of an outline */
     const struct hone_task_class *task;
     struct hone_device *device;
     struct hone_model_folder folder;
@@ -34,6 +36,9 @@ struct hone_run {
  * run can be looked at only. */
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline);
 void hone_run_close(struct hone_run *run);
+
+/* Plans with micro-batches of `tokens` tokens instead of what `auto` chose: those of the run that is continued. */
+enum hone_status hone_run_replan(struct hone_run *run, int64_t tokens);
 
 /* What an engine must have room for in training and evaluation. */
 void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_run *run);

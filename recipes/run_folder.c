@@ -1,12 +1,11 @@
 #include "recipes/run_folder.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "hub/model_card.h"
 
 static bool has_file(const char *folder, const char *name) {
@@ -25,7 +24,7 @@ static bool is_stale(const char *name) {
     const char *random = at + digits + 1;
     if (digits == 0 || digits > 9 || at[digits] != '-') return false;
     if (strlen(random) != 12 || strspn(random, "0123456789abcdef") != 12) return false;
-    return kill((pid_t)strtol(at, NULL, 10), 0) != 0 && errno == ESRCH;
+    return !hone_process_lives(strtol(at, NULL, 10));
 }
 
 /* Removes such leftovers; *kept counts the folder's other names. */
@@ -36,6 +35,7 @@ static enum hone_status clean(size_t *kept, const char *path, bool remove) {
     enum hone_status status = HONE_OK;
     *kept = 0;
     for (size_t i = 0; i < n && status == HONE_OK; i++) {
+        if (hone_lock_is_name(names[i])) continue;
         if (!is_stale(names[i])) {
             ++*kept;
         } else if (remove) {
@@ -116,17 +116,21 @@ enum hone_status hone_run_folder_results(json_t **out, const char *path) {
     return status;
 }
 
-enum hone_status hone_run_folder_create(struct hone_run_folder *out, const struct hone_recipe *recipe) {
-    *out = (struct hone_run_folder){.path = hone_strdup(recipe->output, "run folder")};
+enum hone_status hone_run_folder_open(struct hone_run_folder *out, const struct hone_recipe *recipe,
+                                      int64_t metrics_bytes) {
+    *out = (struct hone_run_folder){.path = hone_strdup(recipe->output, "run folder"), .metrics_bytes = metrics_bytes};
+    char *checkpoints = hone_path_join(out->path, "checkpoints");
     char *recipe_path = hone_path_join(out->path, "recipe.yaml");
     char *metrics_path = hone_path_join(out->path, "metrics.jsonl");
     enum hone_status status;
     size_t kept;
-    HONE_TRY_GOTO(hone_make_folders(out->path));
     HONE_TRY_GOTO(clean(&kept, out->path, true));
+    if (hone_folder_exists(checkpoints)) HONE_TRY_GOTO(clean(&kept, checkpoints, true));
     HONE_TRY_GOTO(hone_recipe_write(recipe, recipe_path));
-    HONE_TRY_GOTO(hone_file_create(&out->metrics, metrics_path, true));
+    HONE_TRY_GOTO(metrics_bytes ? hone_file_continue(&out->metrics, metrics_path, metrics_bytes)
+                                : hone_file_create(&out->metrics, metrics_path, true));
 done:
+    hone_free(checkpoints);
     hone_free(recipe_path);
     hone_free(metrics_path);
     return status;
@@ -143,6 +147,7 @@ enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_
     char *object = hone_json_line(line);
     hone_text_format(&text, "%s\n", object);
     enum hone_status status = hone_file_write(folder->metrics, text.bytes, text.length);
+    folder->metrics_bytes += (int64_t)text.length;
     hone_text_free(&text);
     hone_free(object);
     return status;
@@ -151,7 +156,7 @@ enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_
 enum hone_status hone_run_folder_save_model(struct hone_run_folder *folder, const struct hone_run *run) {
     char *target = hone_path_join(folder->path, "model"), *temporary = NULL;
     enum hone_status status = hone_temporary_folder(&temporary, target);
-    if (status == HONE_OK) status = hone_model_folder_save(&run->folder, temporary, run->recipe->data.max_length);
+    if (status == HONE_OK) status = hone_model_folder_save(&run->folder, temporary, run->recipe->data.max_length, NULL);
     if (status == HONE_OK) status = hone_merge_folder(temporary, folder->path, "model.safetensors");
     if (status != HONE_OK && temporary) {
         /* The first failure is the one to tell. */

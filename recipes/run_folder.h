@@ -14,6 +14,7 @@ enum hone_run_state {
 struct hone_run_folder {
     char *path;
     struct hone_file *metrics;
+    int64_t metrics_bytes; /* written so far, earlier processes included */
 };
 
 /* Looks at what is there and changes nothing. A complete run of another recipe is HONE_RESUME_MISMATCH naming the first
@@ -22,8 +23,10 @@ enum hone_status hone_run_folder_state(enum hone_run_state *out, const struct ho
 /* all_results.json of a complete run; the caller's to json_decref. */
 enum hone_status hone_run_folder_results(json_t **out, const char *path);
 
-/* Makes the folder, removes what a killed run left half-written, writes recipe.yaml, starts metrics.jsonl. */
-enum hone_status hone_run_folder_create(struct hone_run_folder *out, const struct hone_recipe *recipe);
+/* Removes what a killed run left half-written, writes recipe.yaml, and starts metrics.jsonl, or goes on behind its first
+ * `metrics_bytes` bytes. The folder exists. */
+enum hone_status hone_run_folder_open(struct hone_run_folder *out, const struct hone_recipe *recipe,
+                                      int64_t metrics_bytes);
 void hone_run_folder_close(struct hone_run_folder *folder);
 /* Appends one line; `line` is borrowed. */
 enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_t *line);

@@ -3,7 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/lock.h"
 #include "base/log.h"
+#include "base/stop.h"
+#include "recipes/checkpoint.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
 
@@ -15,19 +18,12 @@ struct trainer {
     struct hone_engine engine;
     struct hone_optimizer *optimizer;
     struct hone_run_folder folder;
+    struct hone_saver *saver;
 
-    int64_t step, tokens, samples;
-    double begin, step_seconds; /* start of the run; time inside steps alone */
-    double loss_sum;            /* of all steps */
-    /* Since the last line of metrics.jsonl. */
-    double log_loss, log_seconds;
-    int64_t log_steps, log_tokens;
-    double gradient_norm, learning_rate;
-
-    bool has_best;
-    double best_value;
-    int64_t best_step, evaluations_without_gain;
-    json_t *best_results; /* eval_* of the best model */
+    struct hone_training_state state;
+    double begin, save_begin;            /* of this process's training; of the last save */
+    int64_t first_step;                  /* of this process */
+    double gradient_norm, learning_rate; /* of the last step */
 };
 
 enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct hone_run *run) {
@@ -83,26 +79,26 @@ static enum hone_status not_finite(const struct trainer *trainer, const struct h
         HONE_NUMERIC,
         "step %lld: the loss is %g and the gradient's norm %g, so nothing was applied; the batch was %s; lower "
         "optimizer.lr, or look for weights that are not finite with hone inspect --stats",
-        (long long)trainer->step + 1, (double)result->loss, (double)result->gradient_norm, lines.bytes);
+        (long long)trainer->state.step + 1, (double)result->loss, (double)result->gradient_norm, lines.bytes);
     hone_text_free(&lines);
     return status;
 }
 
 static double epoch_of(const struct trainer *trainer) {
     const struct hone_run *run = trainer->run;
-    return (double)trainer->step / (double)run->steps_per_epoch;
+    return (double)trainer->state.step / (double)run->steps_per_epoch;
 }
 
 static enum hone_status log_step(struct trainer *trainer) {
-    double loss = trainer->log_loss / (double)trainer->log_steps;
-    json_t *line =
-        json_pack("{s:I, s:f, s:s, s:f, s:f, s:f, s:f}", "step", (json_int_t)trainer->step, "epoch", epoch_of(trainer),
-                  "split", "train", "loss", loss, "lr", trainer->learning_rate, "grad_norm", trainer->gradient_norm,
-                  "tokens_per_second", (double)trainer->log_tokens / trainer->log_seconds);
+    double loss = trainer->state.log_loss / (double)trainer->state.log_steps;
+    json_t *line = json_pack("{s:I, s:f, s:s, s:f, s:f, s:f, s:f}", "step", (json_int_t)trainer->state.step, "epoch",
+                             epoch_of(trainer), "split", "train", "loss", loss, "lr", trainer->learning_rate,
+                             "grad_norm", trainer->gradient_norm, "tokens_per_second",
+                             (double)trainer->state.log_tokens / trainer->state.log_seconds);
     enum hone_status status = hone_run_folder_log(&trainer->folder, line);
     json_decref(line);
-    trainer->log_loss = trainer->log_seconds = 0;
-    trainer->log_steps = trainer->log_tokens = 0;
+    trainer->state.log_loss = trainer->state.log_seconds = 0;
+    trainer->state.log_steps = trainer->state.log_tokens = 0;
     return status;
 }
 
@@ -110,41 +106,43 @@ static void show_progress(const struct trainer *trainer, double loss) {
     const struct hone_run *run = trainer->run;
     double elapsed = hone_seconds() - trainer->begin;
     char memory[16], left[16];
-    double remaining = elapsed / (double)trainer->step * (double)(run->steps - trainer->step);
+    double remaining =
+        elapsed / (double)(trainer->state.step - trainer->first_step) * (double)(run->steps - trainer->state.step);
     hone_progress(PLAIN_PROGRESS_SECONDS, "step %lld/%lld  loss %.4f  lr %.2e  grad %.2f  %.0f tokens/s  %s  %s left",
-                  (long long)trainer->step, (long long)run->steps, loss, trainer->learning_rate, trainer->gradient_norm,
-                  (double)trainer->tokens / trainer->step_seconds, hone_bytes(memory, (double)hone_resident_bytes()),
-                  hone_duration(left, remaining));
+                  (long long)trainer->state.step, (long long)run->steps, loss, trainer->learning_rate,
+                  trainer->gradient_norm, (double)trainer->state.tokens / trainer->state.step_seconds,
+                  hone_bytes(memory, (double)hone_resident_bytes()), hone_duration(left, remaining));
 }
 
 static enum hone_status run_step(struct trainer *trainer, int64_t *chosen) {
     struct hone_run *run = trainer->run;
     double begin = hone_seconds();
-    int64_t tokens = 0, n = hone_run_step_samples(run, trainer->step, chosen);
+    int64_t tokens = 0, n = hone_run_step_samples(run, trainer->state.step, chosen);
     struct hone_step result;
-    trainer->learning_rate = learning_rate_at(run, trainer->step);
-    HONE_TRY(hone_train_step(&trainer->engine, trainer->optimizer, run, trainer->step, chosen, n, &tokens));
+    trainer->learning_rate = learning_rate_at(run, trainer->state.step);
+    HONE_TRY(hone_train_step(&trainer->engine, trainer->optimizer, run, trainer->state.step, chosen, n, &tokens));
     HONE_TRY(hone_optimizer_result(trainer->optimizer, &result, trainer->engine.stream));
     if (!result.finite) return not_finite(trainer, &result, chosen, n);
     double seconds = hone_seconds() - begin;
-    trainer->step++;
-    trainer->tokens += tokens;
-    trainer->samples += n;
-    trainer->step_seconds += seconds;
-    trainer->loss_sum += (double)result.loss;
-    trainer->log_loss += (double)result.loss;
-    trainer->log_seconds += seconds;
-    trainer->log_tokens += tokens;
-    trainer->log_steps++;
+    trainer->state.step++;
+    trainer->state.tokens += tokens;
+    trainer->state.samples += n;
+    trainer->state.step_seconds += seconds;
+    trainer->state.loss_sum += (double)result.loss;
+    trainer->state.log_loss += (double)result.loss;
+    trainer->state.log_seconds += seconds;
+    trainer->state.log_tokens += tokens;
+    trainer->state.log_steps++;
     trainer->gradient_norm = (double)result.gradient_norm;
     show_progress(trainer, (double)result.loss);
-    if (trainer->step % run->recipe->logging.every == 0 || trainer->step == run->steps) return log_step(trainer);
+    if (trainer->state.step % run->recipe->logging.every == 0 || trainer->state.step == run->steps)
+        return log_step(trainer);
     return HONE_OK;
 }
 
 static enum hone_status log_evaluation(struct trainer *trainer, const json_t *results) {
-    json_t *line = json_pack("{s:I, s:f, s:s}", "step", (json_int_t)trainer->step, "epoch", epoch_of(trainer), "split",
-                             "validation");
+    json_t *line = json_pack("{s:I, s:f, s:s}", "step", (json_int_t)trainer->state.step, "epoch", epoch_of(trainer),
+                             "split", "validation");
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)results, key, value) { json_object_set(line, key + sizeof "eval_" - 1, value); }
@@ -165,59 +163,111 @@ static enum hone_status evaluate(struct trainer *trainer) {
         json_decref(results);
         return status;
     }
-    bool better = !trainer->has_best || (larger ? value > trainer->best_value : value < trainer->best_value);
+    bool better =
+        !trainer->state.has_best || (larger ? value > trainer->state.best_value : value < trainer->state.best_value);
     hone_info("epoch %.2f, step %lld: eval_loss %.4f, eval_accuracy %.4f%s", epoch_of(trainer),
-              (long long)trainer->step, json_real_value(json_object_get(results, "eval_loss")),
+              (long long)trainer->state.step, json_real_value(json_object_get(results, "eval_loss")),
               json_real_value(json_object_get(results, "eval_accuracy")), better ? " (best so far, saved)" : "");
+    trainer->state.evaluated_step = trainer->state.step;
     if (!better) {
-        trainer->evaluations_without_gain++;
+        trainer->state.evaluations_without_gain++;
         json_decref(results);
         return HONE_OK;
     }
-    trainer->has_best = true;
-    trainer->best_value = value;
-    trainer->best_step = trainer->step;
-    trainer->evaluations_without_gain = 0;
-    json_decref(trainer->best_results);
-    trainer->best_results = results;
+    trainer->state.has_best = true;
+    trainer->state.best_value = value;
+    trainer->state.best_step = trainer->state.step;
+    trainer->state.evaluations_without_gain = 0;
+    json_decref(trainer->state.best_results);
+    trainer->state.best_results = results;
     return hone_run_folder_save_model(&trainer->folder, run);
 }
 
 static bool evaluation_is_due(const struct trainer *trainer) {
     const struct hone_run *run = trainer->run;
     int64_t every = run->recipe->evaluation.every;
-    if (!run->validation.n || every == HONE_NEVER) return false;
-    if (trainer->step == run->steps) return true;
-    return trainer->step % (every == HONE_EVERY_EPOCH ? run->steps_per_epoch : every) == 0;
+    if (!run->validation.n || every == HONE_NEVER || trainer->state.step == trainer->state.evaluated_step) return false;
+    if (trainer->state.step == run->steps) return true;
+    return trainer->state.step % (every == HONE_EVERY_EPOCH ? run->steps_per_epoch : every) == 0;
 }
 
-static enum hone_status train_steps(struct trainer *trainer) {
+static bool save_is_due(const struct trainer *trainer) {
+    const struct hone_run *run = trainer->run;
+    struct hone_interval every = run->recipe->checkpoint.every;
+    int64_t step = trainer->state.step;
+    if (step == trainer->first_step) return false;
+    if (every.seconds > 0) return step == run->steps || hone_seconds() - trainer->save_begin >= every.seconds;
+    if (every.steps == HONE_NEVER) return false;
+    return step == run->steps || step % (every.steps == HONE_EVERY_EPOCH ? run->steps_per_epoch : every.steps) == 0;
+}
+
+/* The state as it is between two steps; with `wait` it is on the disk on return. */
+static enum hone_status save(struct trainer *trainer, bool wait) {
+    struct hone_training_state state = trainer->state;
+    trainer->save_begin = hone_seconds();
+    state.run_seconds += trainer->save_begin - trainer->begin;
+    state.micro_batch_tokens = trainer->run->micro_batch_tokens;
+    state.metrics_bytes = trainer->folder.metrics_bytes;
+    return hone_saver_save(trainer->saver, &state, trainer->engine.stream, wait);
+}
+
+/* Saves what a signal interrupted and says how to go on; returns `asked`. */
+static enum hone_status stop(struct trainer *trainer, enum hone_status asked) {
+    hone_progress_end();
+    if (trainer->state.step == 0) return hone_fail(asked, "stopped by a signal before the first step ended");
+    HONE_TRY(save(trainer, true));
+    return hone_fail(asked,
+                     "stopped by a signal after step %lld of %lld; the state is saved in %s, and the same "
+                     "command goes on from there",
+                     (long long)trainer->state.step, (long long)trainer->run->steps, trainer->folder.path);
+}
+
+static bool patience_is_over(const struct trainer *trainer) {
+    int64_t patience = trainer->run->recipe->training.early_stopping;
+    return patience && trainer->state.evaluations_without_gain >= patience;
+}
+
+/* Steps, evaluations and checkpoints from the present state on. A checkpoint is made after the evaluation at its step;
+ * one that a signal asked for may come before, which `evaluated_step` remembers. */
+static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
     struct hone_run *run = trainer->run;
-    int64_t patience = run->recipe->training.early_stopping;
-    int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
-    enum hone_status status = HONE_OK;
-    while (trainer->step < run->steps) {
-        HONE_TRY_GOTO(run_step(trainer, chosen));
-        if (!evaluation_is_due(trainer)) continue;
-        HONE_TRY_GOTO(evaluate(trainer));
-        if (patience && trainer->evaluations_without_gain >= patience) {
-            hone_info("stopping early: %lld evaluations without a better %s", (long long)patience,
-                      hone_recipe_word("evaluation.metric", (int)run->recipe->evaluation.metric));
-            break;
+    for (;;) {
+        HONE_TRY(hone_stop_asked());
+        if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(evaluate(trainer));
+        bool over = trainer->state.step == run->steps || patience_is_over(trainer);
+        if (over || save_is_due(trainer)) {
+            bool wanted =
+                run->recipe->checkpoint.every.seconds > 0 || run->recipe->checkpoint.every.steps != HONE_NEVER;
+            if (wanted) HONE_TRY(save(trainer, over));
         }
+        if (over) break;
+        HONE_TRY(run_step(trainer, chosen));
     }
     hone_progress_end();
-    if (trainer->log_steps) HONE_TRY_GOTO(log_step(trainer));
-    if (!trainer->has_best) HONE_TRY_GOTO(hone_run_folder_save_model(&trainer->folder, run));
-done:
+    if (trainer->state.step < run->steps) {
+        hone_info("stopping early: %lld evaluations without a better %s",
+                  (long long)trainer->state.evaluations_without_gain,
+                  hone_recipe_word("evaluation.metric", (int)run->recipe->evaluation.metric));
+    }
+    return HONE_OK;
+}
+
+static enum hone_status train_to_end(struct trainer *trainer) {
+    int64_t *chosen =
+        hone_alloc((size_t)trainer->run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
+    enum hone_status status = train_steps(trainer, chosen);
     hone_free(chosen);
-    return status;
+    if (status == HONE_PREEMPTED || status == HONE_INTERRUPTED) return stop(trainer, status);
+    HONE_TRY(status);
+    if (trainer->state.log_steps) HONE_TRY(log_step(trainer));
+    if (!trainer->state.has_best) HONE_TRY(hone_run_folder_save_model(&trainer->folder, trainer->run));
+    return hone_saver_wait(trainer->saver);
 }
 
 static enum hone_status test_best(struct trainer *trainer, json_t *results) {
     struct hone_run *run = trainer->run;
     if (!run->test.n) return HONE_OK;
-    if (trainer->has_best && trainer->best_step != trainer->step) {
+    if (trainer->state.has_best && trainer->state.best_step != trainer->state.step) {
         HONE_TRY(hone_model_folder_reload(&run->folder, trainer->folder.path));
     }
     return hone_evaluate(results, NULL, NULL, &trainer->engine, run->task, &run->folder.labels, &run->test,
@@ -225,27 +275,50 @@ static enum hone_status test_best(struct trainer *trainer, json_t *results) {
 }
 
 static json_t *training_results(const struct trainer *trainer, double runtime) {
-    double fed_seconds = trainer->run->encode_seconds + trainer->step_seconds;
-    json_t *results =
-        json_pack("{s:f, s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f, s:I}", "epoch", epoch_of(trainer), "steps",
-                  (json_int_t)trainer->step, "tokens", (json_int_t)trainer->tokens, "train_loss",
-                  trainer->loss_sum / (double)trainer->step, "train_runtime", runtime, "train_samples",
-                  (json_int_t)trainer->run->train.n, "train_samples_per_second", (double)trainer->samples / runtime,
-                  "train_steps_per_second", (double)trainer->step / runtime, "train_tokens_per_second",
-                  (double)trainer->tokens / fed_seconds, "peak_memory_bytes", (json_int_t)hone_peak_resident_bytes());
-    if (trainer->has_best) json_object_set_new(results, "best_step", json_integer(trainer->best_step));
-    if (trainer->best_results) json_object_update(results, trainer->best_results);
+    double fed_seconds = trainer->run->encode_seconds + trainer->state.step_seconds;
+    json_t *results = json_pack(
+        "{s:f, s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f, s:I}", "epoch", epoch_of(trainer), "steps",
+        (json_int_t)trainer->state.step, "tokens", (json_int_t)trainer->state.tokens, "train_loss",
+        trainer->state.loss_sum / (double)trainer->state.step, "train_runtime", runtime, "train_samples",
+        (json_int_t)trainer->run->train.n, "train_samples_per_second", (double)trainer->state.samples / runtime,
+        "train_steps_per_second", (double)trainer->state.step / runtime, "train_tokens_per_second",
+        (double)trainer->state.tokens / fed_seconds, "peak_memory_bytes", (json_int_t)hone_peak_resident_bytes());
+    if (trainer->state.has_best) json_object_set_new(results, "best_step", json_integer(trainer->state.best_step));
+    if (trainer->state.best_results) json_object_update(results, trainer->state.best_results);
     return results;
+}
+
+/* Goes on from the newest whole checkpoint, if the recipe wants that and there is one. */
+static enum hone_status resume(struct trainer *trainer) {
+    struct hone_run *run = trainer->run;
+    const struct hone_recipe *recipe = run->recipe;
+    if (recipe->checkpoint.resume == HONE_RESUME_NEVER) return hone_checkpoint_remove_all(recipe->output);
+    struct hone_checkpoint checkpoint;
+    HONE_TRY(hone_checkpoint_find(&checkpoint, recipe->output, recipe->checkpoint.resume == HONE_RESUME_STRICT));
+    if (!checkpoint.path) return HONE_OK;
+    enum hone_status status =
+        hone_identity_compare(&run->identity, json_object_get(checkpoint.manifest, "identity"), checkpoint.path);
+    if (status == HONE_OK) status = hone_checkpoint_load(&trainer->state, &checkpoint, run, trainer->optimizer);
+    if (status == HONE_OK && trainer->state.micro_batch_tokens != run->micro_batch_tokens)
+        status = hone_run_replan(run, trainer->state.micro_batch_tokens);
+    if (status == HONE_OK)
+        hone_info("going on from %s: step %lld of %lld", checkpoint.path, (long long)trainer->state.step,
+                  (long long)run->steps);
+    hone_checkpoint_close(&checkpoint);
+    return status;
 }
 
 static enum hone_status train(struct trainer *trainer, json_t **results) {
     struct hone_run *run = trainer->run;
     int64_t T, B;
+    HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
+    HONE_TRY(resume(trainer));
     hone_run_capacity(&T, &B, run);
     HONE_TRY(hone_engine_create(&trainer->engine, run->folder.model, T, B));
     HONE_TRY(hone_tape_reserve(trainer->engine.tape, run->arena_bytes));
-    HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
-    HONE_TRY(hone_run_folder_create(&trainer->folder, run->recipe));
+    HONE_TRY(hone_run_folder_open(&trainer->folder, run->recipe, trainer->state.metrics_bytes));
+    trainer->saver = hone_saver_create(run, trainer->optimizer, run->recipe->output);
+    trainer->first_step = trainer->state.step;
     char frozen[40] = "";
     int64_t parameters = hone_parameters_total(run->folder.model->parameters);
     if (run->trained < parameters) snprintf(frozen, sizeof frozen, " of %lld", (long long)parameters);
@@ -253,21 +326,14 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
         "training %lld%s parameters on %s: %lld steps of up to %lld sequences, micro-batches of at most %lld tokens",
         (long long)run->trained, frozen, run->device->description, (long long)run->steps,
         (long long)run->recipe->training.batch_size, (long long)run->micro_batch_tokens);
-    trainer->begin = hone_seconds();
-    HONE_TRY(train_steps(trainer));
-    *results = training_results(trainer, hone_seconds() - trainer->begin);
+    trainer->begin = trainer->save_begin = hone_seconds();
+    HONE_TRY(train_to_end(trainer));
+    *results = training_results(trainer, trainer->state.run_seconds + hone_seconds() - trainer->begin);
     HONE_TRY(test_best(trainer, *results));
     return hone_run_folder_finish(&trainer->folder, run, *results);
 }
 
-enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) {
-    *results = NULL;
-    enum hone_run_state state;
-    HONE_TRY(hone_run_folder_state(&state, recipe));
-    if (state == HONE_RUN_COMPLETE) {
-        hone_info("%s: this run is complete; its results:", recipe->output);
-        return hone_run_folder_results(results, recipe->output);
-    }
+static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe) {
     struct hone_run run;
     HONE_TRY(hone_run_open(&run, recipe, false));
     struct trainer trainer = {.run = &run};
@@ -276,10 +342,35 @@ enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) 
         json_decref(*results);
         *results = NULL;
     }
-    json_decref(trainer.best_results);
+    hone_saver_free(trainer.saver);
+    json_decref(trainer.state.best_results);
     hone_run_folder_close(&trainer.folder);
     hone_optimizer_free(trainer.optimizer);
     hone_engine_free(&trainer.engine);
     hone_run_close(&run);
     return status;
+}
+
+enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) {
+    *results = NULL;
+    enum hone_run_state state;
+    struct hone_lock *lock;
+    HONE_TRY(hone_run_folder_state(&state, recipe));
+    bool new = !hone_folder_exists(recipe->output);
+    if (state == HONE_RUN_NEW) {
+        HONE_TRY(hone_make_folders(recipe->output));
+        HONE_TRY(hone_lock_take(&lock, recipe->output));
+        /* Another process may have ended it meanwhile. */
+        enum hone_status status = hone_run_folder_state(&state, recipe);
+        if (status == HONE_OK && state == HONE_RUN_NEW) {
+            status = run_recipe(results, recipe);
+            hone_lock_release(lock);
+            if (status != HONE_OK && new) hone_remove_empty_folder(recipe->output);
+            return status;
+        }
+        hone_lock_release(lock);
+        HONE_TRY(status);
+    }
+    hone_info("%s: this run is complete; its results:", recipe->output);
+    return hone_run_folder_results(results, recipe->output);
 }

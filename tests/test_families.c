@@ -77,7 +77,7 @@ static void check_round_trip(const struct fixture *fixture, const char *folder) 
     const char *saved = tiny_path(test_scratch(), "saved");
     TEST_OK(hone_remove_folder(saved));
     TEST_OK(hone_make_folders(saved));
-    TEST_OK(hone_model_folder_save(&opened, saved, 16));
+    TEST_OK(hone_model_folder_save(&opened, saved, 16, NULL));
     TEST_OK(hone_model_folder_reload(&opened, saved));
     hone_model_folder_close(&opened);
     struct hone_safetensors want, got;

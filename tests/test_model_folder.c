@@ -262,7 +262,8 @@ static void weights_that_are_not_finite_can_be_looked_at(void **state) {
     TEST_OK(open_folder(&opened, model_path, true));
     /* They are not saved as a result. */
     TEST_OK(hone_make_folders(to));
-    test_expect_status(hone_model_folder_save(&opened, to, 64), HONE_NUMERIC, "weight 5 of \"" QUERY "\" has become");
+    test_expect_status(hone_model_folder_save(&opened, to, 64, NULL), HONE_NUMERIC,
+                       "weight 5 of \"" QUERY "\" has become");
     assert_false(hone_file_exists(tiny_path(to, "model.safetensors")));
     hone_model_folder_close(&opened);
 }
@@ -343,7 +344,7 @@ static void saving(void **state) {
     struct hone_model_folder trained, saved;
     TEST_OK(open_folder(&trained, from, true));
     TEST_OK(hone_make_folders(to));
-    TEST_OK(hone_model_folder_save(&trained, to, 48));
+    TEST_OK(hone_model_folder_save(&trained, to, 48, NULL));
     expect_same_parameters(from, to, true); /* the head is made from the seed here, and read there */
     TEST_OK(open_folder(&saved, to, false));
     assert_int_equal(saved.labels.n, 2);

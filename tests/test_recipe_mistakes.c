@@ -40,7 +40,13 @@ static const struct {
     {ALL "logging: {\"a\\tb\": 1}\n", "r.yaml:5:11: unknown key \"a\\x09b\" in logging\n", NONE},
     {ALL "? xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n: 1\n",
      "r.yaml:5:3: unknown key \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"\n", NONE},
-    {ALL "checkpoint: {resume: auto}\n", "r.yaml:5:1: unknown key \"checkpoint\"\n", NONE},
+    {ALL "checkpoint: {resume: maybe}\n",
+     "r.yaml:5:22: checkpoint.resume: found \"maybe\", expected auto, strict or never\n", NONE},
+    {ALL "checkpoint: {every: 10 minutes}\n",
+     "r.yaml:5:21: checkpoint.every: found \"10 minutes\", expected epoch, no, a time such as 10min, or a whole number "
+     "of "
+     "steps from 1 to 1000000000\n",
+     NONE},
     {"",
      "r.yaml: model.path: missing, expected a path\n"
      "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
@@ -426,6 +432,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_INTEGER:
     case HONE_OPTION_AUTO_OR_INTEGER:
     case HONE_OPTION_EVERY:
+    case HONE_OPTION_INTERVAL:
         return kind == 'i';
     case HONE_OPTION_NAMES:
     case HONE_OPTION_NUMBERS:

@@ -68,7 +68,8 @@ static void resident_memory_stays(void **state) {
     TEST_OK(hone_engine_create(&loop.engine, loop.run.folder.model, T, B));
     TEST_OK(hone_tape_reserve(loop.engine.tape, loop.run.arena_bytes));
     TEST_OK(hone_train_optimizer(&loop.optimizer, &loop.run));
-    TEST_OK(hone_run_folder_create(&loop.folder, &recipe));
+    TEST_OK(hone_make_folders(recipe.output));
+    TEST_OK(hone_run_folder_open(&loop.folder, &recipe, 0));
     int64_t chosen[5];
     size_t early = 0, early_in_use = 0;
     for (int64_t step = 0; step < 2000; step++) {

@@ -15,18 +15,18 @@ static const char help[] =
 
 static json_t *as_json(const struct hone_plan *p) {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:f, s:f, s:f}",
+                     "s:I, s:f, s:f, s:f}",
                      "parameters", (json_int_t)p->parameters, "steps", (json_int_t)p->steps, "steps_per_epoch",
                      (json_int_t)p->steps_per_epoch, "samples", (json_int_t)p->samples, "tokens", (json_int_t)p->tokens,
                      "micro_batch_tokens", (json_int_t)p->micro_batch_tokens, "largest_micro_batch_tokens",
                      (json_int_t)p->most_tokens, "largest_micro_batch_sequences", (json_int_t)p->most_sequences,
                      "warmup_steps", (json_int_t)p->warmup, "weights_bytes", (json_int_t)p->weights_bytes,
                      "gradients_bytes", (json_int_t)p->gradients_bytes, "moments_bytes", (json_int_t)p->moments_bytes,
-                     "arena_bytes", (json_int_t)p->arena_bytes, "transfer_bytes", (json_int_t)p->transfer_bytes,
-                     "kernels_bytes", (json_int_t)p->kernels_bytes, "program_bytes", (json_int_t)p->program_bytes,
-                     "batch_bytes", (json_int_t)p->batch_bytes, "peak_memory_bytes", (json_int_t)p->peak_bytes,
-                     "disk_bytes", (json_int_t)p->disk_bytes, "flops", p->flops, "gemm_flops_per_second", p->gemm_rate,
-                     "train_seconds", p->seconds);
+                     "snapshot_bytes", (json_int_t)p->snapshot_bytes, "arena_bytes", (json_int_t)p->arena_bytes,
+                     "transfer_bytes", (json_int_t)p->transfer_bytes, "kernels_bytes", (json_int_t)p->kernels_bytes,
+                     "program_bytes", (json_int_t)p->program_bytes, "batch_bytes", (json_int_t)p->batch_bytes,
+                     "peak_memory_bytes", (json_int_t)p->peak_bytes, "disk_bytes", (json_int_t)p->disk_bytes, "flops",
+                     p->flops, "gemm_flops_per_second", p->gemm_rate, "train_seconds", p->seconds);
 }
 
 static void memory_row(struct hone_text *text, const char *name, size_t bytes) {
@@ -48,6 +48,7 @@ static enum hone_status print_table(const struct hone_plan *p) {
     memory_row(&text, "weights", p->weights_bytes);
     memory_row(&text, "gradients", p->gradients_bytes);
     memory_row(&text, "AdamW's moments", p->moments_bytes);
+    if (p->snapshot_bytes) memory_row(&text, "copy for checkpoints", p->snapshot_bytes);
     memory_row(&text, "arena: activations, gradients, workspace", p->arena_bytes);
     memory_row(&text, "batch", p->batch_bytes);
     memory_row(&text, "one tensor while loading or saving", p->transfer_bytes);
