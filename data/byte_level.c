@@ -25,12 +25,18 @@ int hone_byte_level_byte(int32_t code) {
 enum kind { OTHER, LETTER, NUMBER, SPACE };
 
 static inline enum kind kind_of(const uint16_t *flags, int32_t code) {
+    if (code < 0x80) {
+        if ((uint32_t)((code | 32) - 'a') < 26) return LETTER;
+        return code == ' ' || (code >= 9 && code <= 13) ? SPACE : (uint32_t)(code - '0') < 10 ? NUMBER : OTHER;
+    }
     uint16_t flag = flags[code];
     return flag & HONE_CODE_LETTER ? LETTER : flag & HONE_CODE_NUMBER ? NUMBER : flag & HONE_CODE_SPACE ? SPACE : OTHER;
 }
 
 /* End of the run of one kind that begins at `at`. */
 static size_t run_end(const uint16_t *flags, const char *text, size_t n, size_t at, enum kind kind) {
+    if (kind == LETTER)
+        while (at < n && (uint32_t)((text[at] | 32) - 'a') < 26) at++;
     while (at < n) {
         size_t next = at;
         if (kind_of(flags, hone_utf8_next(text, &next)) != kind) break;

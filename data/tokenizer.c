@@ -19,6 +19,7 @@ struct pass {
     bool given;        /* words are given: `word` stays */
     size_t max_length; /* SIZE_MAX: no truncation */
     size_t *known;     /* SIZE_MAX until the reference would stop */
+    const char *stop;  /* end of the text */
 };
 
 static void end_word(struct pass *pass) {
@@ -88,19 +89,16 @@ static enum hone_status add_whole(struct pass *pass, const char *text, size_t n,
     return HONE_OK;
 }
 
-/* Tokens of a stretch that was seen before; false when it wasn't. */
-static inline bool add_known(struct pass *pass, const char *key, size_t n, uint64_t hash, int32_t first) {
+/* Tokens of a stretch that was seen before. */
+static void add_cached(struct pass *pass, const struct hone_cached *found, int32_t first) {
     const struct hone_word_cache *cache = &pass->work->cache;
-    const struct hone_cached *found = n <= HONE_CACHED_BYTES ? hone_word_cache_find(cache, key, n, hash) : NULL;
-    if (!found) return false;
     struct hone_tokens *tokens = pass->tokens;
     hone_tokens_reserve(tokens, found->tokens_n);
-    const struct hone_token *from = cache->tokens.at + found->tokens;
+    const struct hone_token *from = cache->tokens.at + found->at;
     struct hone_token *to = tokens->at + tokens->n;
-    size_t in_word = 0;
-    for (size_t i = 0; i < found->tokens_n; i++, in_word++) {
+    for (size_t i = 0; i < found->tokens_n; i++) {
         /* The reference stops after whole words. */
-        if (tokens->n + i >= pass->max_length && *pass->known == SIZE_MAX && i && from[i].word != from[i - 1].word)
+        if (i && from[i].word != from[i - 1].word && tokens->n + i >= pass->max_length && *pass->known == SIZE_MAX)
             *pass->known = tokens->n + i;
         to[i] = from[i];
         to[i].begin += first;
@@ -112,34 +110,46 @@ static inline bool add_known(struct pass *pass, const char *key, size_t n, uint6
         to[i].surface = hone_surface_add(&pass->work->matched, text, length);
     }
     tokens->n += found->tokens_n;
+}
+
+/* False when it wasn't seen before. */
+static inline bool add_known(struct pass *pass, const struct hone_word_key *key, int32_t first) {
+    const struct hone_cached *found = hone_word_cache_find(&pass->work->cache, key);
+    if (!found) return false;
+    struct hone_tokens *tokens = pass->tokens;
+    if (found->end >= 0) {
+        hone_tokens_reserve(tokens, 1);
+        tokens->at[tokens->n++] = (struct hone_token){found->id, first, first + found->end, pass->word, -1};
+    } else {
+        add_cached(pass, found, first);
+    }
     if (!pass->given) pass->word += found->words;
     if (tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = tokens->n;
     return true;
 }
 
-/* What has been added since `before` are the tokens of n bytes that begin with character `first`. */
-static void remember(struct pass *pass, const char *key, size_t n, uint64_t hash, size_t before, int32_t word,
-                     int32_t first) {
+/* What has been added since `before` are the tokens of a stretch that begins with character `first`. */
+static void remember(struct pass *pass, const struct hone_word_key *key, size_t before, int32_t word, int32_t first) {
     int32_t words = pass->given ? 1 : pass->word - word;
-    hone_word_cache_add(&pass->work->cache, key, n, hash, pass->tokens->at + before, pass->tokens->n - before, first,
-                        word, words, &pass->work->matched);
+    hone_word_cache_add(&pass->work->cache, key, pass->tokens->at + before, pass->tokens->n - before, first, word,
+                        words, &pass->work->matched);
 }
 
 static enum hone_status add_stretch(struct pass *pass, const char *text, size_t n, int32_t first) {
-    uint64_t hash = hone_word_hash(text, n);
-    if (add_known(pass, text, n, hash, first)) return HONE_OK;
+    const struct hone_word_key key = hone_word_key(text, n, (size_t)(pass->stop - text));
+    if (add_known(pass, &key, first)) return HONE_OK;
     size_t before = pass->tokens->n;
     int32_t word = pass->word;
     HONE_TRY(add_whole(pass, text, n, first));
     /* Given words all have one number, so where they part isn't known. */
-    if (!pass->given && !pass->work->normalizing.drifted) remember(pass, text, n, hash, before, word, first);
+    if (!pass->given && !pass->work->normalizing.drifted) remember(pass, &key, before, word, first);
     return HONE_OK;
 }
 
 /* A word of ASCII, as it stands in the text; its lowercase form goes straight to the model. */
 static enum hone_status add_ascii_word(struct pass *pass, const char *text, size_t n, int32_t first) {
-    uint64_t hash = hone_word_hash(text, n);
-    if (add_known(pass, text, n, hash, first)) return HONE_OK;
+    const struct hone_word_key key = hone_word_key(text, n, (size_t)(pass->stop - text));
+    if (add_known(pass, &key, first)) return HONE_OK;
     const struct hone_tokenizer_model *model = pass->tokenizer->model;
     struct hone_tokens *tokens = pass->tokens;
     struct hone_text *lower = &pass->work->word;
@@ -154,7 +164,7 @@ static enum hone_status add_ascii_word(struct pass *pass, const char *text, size
     }
     int32_t word = pass->word;
     end_word(pass);
-    remember(pass, text, n, hash, before, word, first);
+    remember(pass, &key, before, word, first);
     return HONE_OK;
 }
 
@@ -187,8 +197,8 @@ static enum hone_status add_bert(struct pass *pass, const char *text, size_t n, 
 
 /* A word for a model of bytes, whose first `extra` bytes aren't in the text and belong to its first character. */
 static enum hone_status add_byte_word(struct pass *pass, const char *word, size_t n, int32_t first, int32_t extra) {
-    uint64_t hash = hone_word_hash(word, n);
-    if (extra == 0 && add_known(pass, word, n, hash, first)) return HONE_OK;
+    const struct hone_word_key key = hone_word_key(word, n, extra ? n : (size_t)(pass->stop - word));
+    if (extra == 0 && add_known(pass, &key, first)) return HONE_OK;
     const struct hone_tokenizer_model *model = pass->tokenizer->model;
     struct hone_tokens *tokens = pass->tokens;
     size_t before = tokens->n;
@@ -207,7 +217,7 @@ static enum hone_status add_byte_word(struct pass *pass, const char *word, size_
     }
     int32_t number = pass->word;
     end_word(pass);
-    if (extra == 0) remember(pass, word, n, hash, before, number, first);
+    if (extra == 0) remember(pass, &key, before, number, first);
     return HONE_OK;
 }
 
@@ -288,21 +298,23 @@ static enum hone_status add_text(struct pass *pass, const char *text, size_t n, 
 static enum hone_status encode_text(struct pass *pass, const char *text, size_t n) {
     const struct hone_tokenizer *tokenizer = pass->tokenizer;
     struct hone_pieces *pieces = &pass->work->raw;
+    pass->stop = text + n;
     hone_added_tokens_split(pieces, &tokenizer->added, false, text, n);
     size_t at = 0;
-    int32_t character = 0;
+    int32_t character = 0; /* that begins at `at` */
     for (size_t i = 0; i < pieces->n; i++) {
         struct hone_piece piece = pieces->at[i];
         /* Pieces follow one another but for tokens that begin inside what the one before took by rstrip. */
         character = piece.begin >= at ? character + hone_count_characters(text + at, piece.begin - at)
                                       : character - hone_count_characters(text + piece.begin, at - piece.begin);
-        int32_t end = character + hone_count_characters(text + piece.begin, piece.end - piece.begin);
-        if (piece.added >= 0)
-            add_added_token(pass, piece.added, text + piece.begin, piece.end - piece.begin, character, end);
+        at = piece.begin;
+        const char *begin = text + piece.begin;
+        size_t length = piece.end - piece.begin;
+        if (piece.added < 0)
+            HONE_TRY(add_text(pass, begin, length, character));
         else
-            HONE_TRY(add_text(pass, text + piece.begin, piece.end - piece.begin, character));
-        at = piece.end;
-        character = end;
+            add_added_token(pass, piece.added, begin, length, character,
+                            character + hone_count_characters(begin, length));
     }
     return HONE_OK;
 }
