@@ -118,6 +118,7 @@ static void split_words(struct hone_pre_tokenizing *work, struct hone_word word)
     if (previous) add_word(&work->next, &work->text, begin, word.end);
 }
 
+/* What stands in front of the first character of a script of its own is dropped, as in the reference. */
 static void split_scripts(struct hone_pre_tokenizing *work, struct hone_word word) {
     size_t begin = word.begin;
     int32_t last = 0;
@@ -125,13 +126,13 @@ static void split_scripts(struct hone_pre_tokenizing *work, struct hone_word wor
         size_t at = i;
         int32_t script = hone_unicode_script(hone_utf8_next(work->text.bytes, &i));
         if (script == 0) continue;
-        if (last && script != last) {
-            add_word(&work->next, &work->text, begin, at);
+        if (script != last) {
+            if (last) add_word(&work->next, &work->text, begin, at);
             begin = at;
         }
         last = script;
     }
-    add_word(&work->next, &work->text, begin, word.end);
+    if (last) add_word(&work->next, &work->text, begin, word.end);
 }
 
 /* Bytes appended to the rewritten text, all from one source. */

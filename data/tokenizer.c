@@ -15,16 +15,28 @@ struct pass {
     const struct hone_tokenizer *tokenizer;
     struct hone_encoding_work *work;
     struct hone_tokens *tokens;
-    int32_t word;      /* of the next word */
-    bool given;        /* words are given: `word` stays */
-    size_t max_length; /* SIZE_MAX: no truncation */
-    size_t *known;     /* SIZE_MAX until the reference would stop */
-    const char *stop;  /* end of the text */
+    int32_t word;            /* of the next word */
+    bool given;              /* words are given: `word` stays */
+    size_t max_length;       /* SIZE_MAX: no truncation */
+    size_t *known;           /* SIZE_MAX until the reference would stop */
+    const char *text, *stop; /* the whole text */
 };
 
 static void end_word(struct pass *pass) {
     if (!pass->given) pass->word++;
     if (pass->tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = pass->tokens->n;
+}
+
+/* Bytes of a BPE suffix count as tokens, too, and lie behind their word. The reference takes their places in the word for
+ * bytes of the text. */
+static void place_outside(const struct pass *pass, struct hone_token *token) {
+    int32_t n = (int32_t)(pass->stop - pass->text), end = token->end, first;
+    if (token->begin >= n) return;
+    token->begin = first = hone_count_characters(pass->text, (size_t)token->begin + 1) - 1;
+    if (end < n)
+        token->end = hone_count_characters(pass->text, (size_t)end + 1) - 1;
+    else
+        token->end = end - 1 < n ? hone_count_characters(pass->text, (size_t)end) : first + 2;
 }
 
 /* The words of text that is normalised, in work->words.text. */
@@ -40,9 +52,13 @@ static enum hone_status add_words(struct pass *pass) {
             model->tokenize(tokens, &pass->work->model, model, words->text.bytes + word.begin, word.end - word.begin));
         for (; i < tokens->n; i++) {
             struct hone_token *token = &tokens->at[i];
+            token->word = pass->word;
+            if ((size_t)token->end > word.end - word.begin) {
+                place_outside(pass, token);
+                continue;
+            }
             token->begin = words->text.from[word.begin + (size_t)token->begin].begin;
             token->end = words->text.from[word.begin + (size_t)token->end - 1].end;
-            token->word = pass->word;
         }
         end_word(pass);
     }
@@ -298,6 +314,7 @@ static enum hone_status add_text(struct pass *pass, const char *text, size_t n, 
 static enum hone_status encode_text(struct pass *pass, const char *text, size_t n) {
     const struct hone_tokenizer *tokenizer = pass->tokenizer;
     struct hone_pieces *pieces = &pass->work->raw;
+    pass->text = text;
     pass->stop = text + n;
     hone_added_tokens_split(pieces, &tokenizer->added, false, text, n);
     size_t at = 0;

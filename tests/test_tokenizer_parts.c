@@ -1,0 +1,264 @@
+/* Tokenizers put together at random from all parts of tokenizer.json, and those of older files, give what the reference
+ * library gave (tests/reference/make_tokenizer_part_fixtures.py); windows, pairs of words and streams agree with the
+ * encoding and decoding of the whole. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "data/tokenizer.h"
+#include "tests/support.h"
+
+#define FIXTURES "tests/fixtures/tokenizer/"
+#define DATA     "../shared/data/tokenizers/"
+
+static const struct hone_encode_options with_special = {.add_special = true};
+
+static json_t *list_of(const int32_t *values, size_t n, bool null_below_0) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, null_below_0 && values[i] < 0 ? json_null() : json_integer(values[i]));
+    return list;
+}
+
+static json_t *encoding_json(const struct hone_encoding *e, const struct hone_tokenizer *tokenizer) {
+    json_t *offsets = json_array(), *tokens = json_array();
+    for (size_t i = 0; i < e->n; i++) {
+        size_t n;
+        const char *text = hone_encoding_token(e, tokenizer, i, &n);
+        json_array_append_new(offsets, json_pack("[i,i]", e->starts[i], e->ends[i]));
+        json_array_append_new(tokens, json_stringn(text, n));
+    }
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "ids", list_of(e->ids, e->n, false), "type_ids",
+                     list_of(e->type_ids, e->n, false), "tokens", tokens, "offsets", offsets, "word_ids",
+                     list_of(e->word_ids, e->n, true));
+}
+
+static void check_decoding(const struct hone_tokenizer *tokenizer, const struct hone_encoding *e, const json_t *case_) {
+    const json_t *decoded = json_object_get(case_, "decoded");
+    for (int skip = 0; skip < 2 && json_is_array(decoded); skip++) {
+        char *text;
+        TEST_OK(
+            hone_tokenizer_decode(&text, tokenizer, e->ids, e->n, &(struct hone_decode_options){.skip_special = skip}));
+        const char *want = json_string_value(json_array_get(decoded, (size_t)skip));
+        if (strcmp(text, want) != 0) {
+            char *shown = hone_json_line(case_);
+            print_error("decoded \"%s\", expected \"%s\": %s\n", text, want, shown);
+            hone_free(shown);
+            fail();
+        }
+        hone_free(text);
+    }
+}
+
+/* Everything twice: the second time from what was remembered. */
+static void check_row(const json_t *row, const struct hone_tokenizer *tokenizer, struct hone_encoding *e) {
+    for (int again = 0; again < 2; again++) {
+        size_t i;
+        json_t *case_;
+        json_array_foreach(json_object_get(row, "cases"), i, case_) {
+            const json_t *text = json_object_get(case_, "text");
+            TEST_OK(hone_tokenizer_encode(e, tokenizer, json_string_value(text), json_string_length(text), NULL, 0,
+                                          &with_special));
+            json_t *got = encoding_json(e, tokenizer);
+            if (!json_equal(got, json_object_get(case_, "expected"))) {
+                char *shown = hone_json_line(got), *wanted = hone_json_line(case_);
+                print_error("%s\nexpected %s\n", shown, wanted);
+                hone_free(shown);
+                hone_free(wanted);
+                fail();
+            }
+            json_decref(got);
+            check_decoding(tokenizer, e, case_);
+        }
+    }
+}
+
+static void all_parts(void **state) {
+    (void)state;
+    json_t *root, *row;
+    TEST_OK(hone_json_read(&root, FIXTURES "parts.json", HONE_JSON_CONFIG_LIMIT));
+    const char *folder = test_scratch();
+    char *path = hone_path_join(folder, "tokenizer.json");
+    struct hone_encoding e = {0}; /* one for all, so nothing that is remembered may outlive its tokenizer */
+    size_t number;
+    json_array_foreach(json_object_get(root, "rows"), number, row) {
+        struct hone_tokenizer *tokenizer;
+        char *text = hone_json_line(json_object_get(row, "tokenizer"));
+        TEST_OK(hone_write_file(path, text, strlen(text)));
+        TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+        check_row(row, tokenizer, &e);
+        hone_tokenizer_free(tokenizer);
+        hone_free(text);
+    }
+    assert_int_equal(number, 90);
+    hone_encoding_free(&e);
+    hone_free(path);
+    json_decref(root);
+}
+
+static void older_files(void **state) {
+    (void)state;
+    if (!hone_folder_exists(DATA)) skip();
+    json_t *root, *row;
+    TEST_OK(hone_json_read(&root, FIXTURES "older.json", HONE_JSON_CONFIG_LIMIT));
+    struct hone_encoding e = {0};
+    size_t number;
+    json_array_foreach(json_object_get(root, "rows"), number, row) {
+        struct hone_tokenizer *tokenizer;
+        char *folder = hone_path_join(DATA, json_string_value(json_object_get(row, "folder")));
+        TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+        check_row(row, tokenizer, &e);
+        hone_tokenizer_free(tokenizer);
+        hone_free(folder);
+    }
+    assert_int_equal(number, 5);
+    hone_encoding_free(&e);
+    json_decref(root);
+}
+
+/* Windows of one text: each begins `stride` tokens before the end of the one before, and all is covered. */
+static void windows_cover_everything(void **state) {
+    (void)state;
+    struct hone_tokenizer *tokenizer;
+    TEST_OK(hone_tokenizer_open(&tokenizer, FIXTURES "uncased"));
+    struct hone_encoding whole = {0}, e = {0};
+    char text[400] = "";
+    for (int i = 0; i < 60; i++) strcat(text, i % 3 ? "the " : "a ");
+    TEST_OK(hone_tokenizer_encode(&whole, tokenizer, text, strlen(text), NULL, 0, &(struct hone_encode_options){0}));
+    for (size_t length = 3; length < whole.n + 4; length++) {
+        for (size_t stride = 0; stride + 2 < length; stride++) {
+            TEST_OK(hone_tokenizer_encode(&e, tokenizer, text, strlen(text), NULL, 0,
+                                          &(struct hone_encode_options){true, length, HONE_LONGEST_FIRST, stride}));
+            size_t windows = hone_encoding_windows(&e), next = 0;
+            for (size_t w = 0; w < windows; w++) {
+                hone_encoding_show(&e, tokenizer, w);
+                size_t begin = w ? next - stride : 0;
+                assert_true(e.n <= length && e.n > 2);
+                assert_memory_equal(e.ids + 1, whole.ids + begin, (e.n - 2) * sizeof *e.ids);
+                assert_int_equal(e.starts[1], whole.starts[begin]);
+                assert_true(e.special[0] && e.special[e.n - 1] && !e.special[1]);
+                next = begin + e.n - 2;
+                assert_true(w + 1 == windows || e.n == length);
+            }
+            assert_int_equal(next, whole.n);
+        }
+    }
+    hone_encoding_free(&whole);
+    hone_encoding_free(&e);
+    hone_tokenizer_free(tokenizer);
+}
+
+/* The reference's order: further windows of the first sequence with each of the second, then those of the second. */
+static void windows_of_pairs(void **state) {
+    (void)state;
+    struct hone_tokenizer *tokenizer;
+    TEST_OK(hone_tokenizer_open(&tokenizer, FIXTURES "uncased"));
+    struct hone_encoding e = {0};
+    static const char *const words[] = {"a", "the", "a", "the", "a"};
+    static const size_t lengths[] = {1, 3, 1, 3, 1};
+    const struct hone_given_words five = {words, lengths, 5};
+    struct hone_encode_options options = {.add_special = true, .max_length = 7};
+    TEST_OK(hone_tokenizer_encode_words(&e, tokenizer, &five, &five, &options));
+    static const int32_t places[][4] = {{0, 1, 0, 1},  {2, 3, 0, 1},   {2, 3, 2, 3}, {2, 3, 4, -1}, {4, -1, 0, 1},
+                                        {4, -1, 2, 3}, {4, -1, 4, -1}, {0, 1, 2, 3}, {0, 1, 4, -1}};
+    assert_int_equal(hone_encoding_windows(&e), 9);
+    for (size_t w = 0; w < 9; w++) {
+        hone_encoding_show(&e, tokenizer, w);
+        size_t at = 1;
+        for (int s = 0; s < 2; s++, at++)
+            for (int k = 0; k < 2 && places[w][2 * s + k] >= 0; k++, at++) {
+                assert_int_equal(e.word_ids[at], places[w][2 * s + k]);
+                assert_int_equal(e.sequence_ids[at], s);
+            }
+        assert_int_equal(at, e.n);
+    }
+    options.truncation = HONE_ONLY_SECOND;
+    test_expect_status(hone_tokenizer_encode_words(&e, tokenizer, &five, &five, &options), HONE_USAGE,
+                       "the second sequence has 5 tokens, but 6 would have to go");
+    options.max_length = 10;
+    TEST_OK(hone_tokenizer_encode_words(&e, tokenizer, &five, &five, &options));
+    assert_int_equal(hone_encoding_windows(&e), 3);
+    options.stride = 2;
+    test_expect_status(hone_tokenizer_encode_words(&e, tokenizer, &five, &five, &options), HONE_USAGE, "a stride of 2");
+    options.truncation = HONE_ONLY_FIRST;
+    options.stride = 1;
+    TEST_OK(hone_tokenizer_encode_words(&e, tokenizer, &five, &five, &options));
+    assert_int_equal(hone_encoding_windows(&e), 4);
+    options.truncation = HONE_ONLY_SECOND;
+    options.max_length = 4;
+    test_expect_status(hone_tokenizer_encode_words(&e, tokenizer, &five, NULL, &options), HONE_USAGE, "there is none");
+    hone_encoding_free(&e);
+    hone_tokenizer_free(tokenizer);
+}
+
+/* Byte-level tokens part characters; a stream never does, and gives the whole text. */
+static void streams_give_whole_characters(void **state) {
+    (void)state;
+    if (!hone_folder_exists(DATA)) skip();
+    struct hone_tokenizer *tokenizer;
+    TEST_OK(hone_tokenizer_open(&tokenizer, DATA "gpt2"));
+    struct hone_encoding e = {0};
+    static const char text[] = "Straße 中文 👨‍👩‍👧 नमस्ते, \xEF\xBF\xBD plain";
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, text, sizeof text - 1, NULL, 0, &with_special));
+    struct hone_decode_stream stream = {.tokenizer = tokenizer};
+    struct hone_text all = {0};
+    const char *piece;
+    char *rest;
+    size_t empty = 0;
+    for (size_t i = 0; i < e.n; i++) {
+        TEST_OK(hone_decode_stream_next(&piece, &stream, e.ids[i]));
+        empty += !*piece;
+        hone_text_append(&all, piece, strlen(piece));
+        assert_memory_equal(all.bytes, text, all.length);
+    }
+    assert_true(empty > 5);
+    TEST_OK(hone_decode_stream_end(&rest, &stream));
+    assert_string_equal(rest, "");
+    hone_free(rest);
+    assert_string_equal(all.bytes, text);
+    /* The first byte of a character alone: nothing, and in the end U+FFFD. */
+    stream = (struct hone_decode_stream){.tokenizer = tokenizer};
+    TEST_OK(hone_decode_stream_next(&piece, &stream, hone_tokenizer_id(tokenizer, "ä")));
+    assert_string_equal(piece, "");
+    TEST_OK(hone_decode_stream_end(&rest, &stream));
+    assert_string_equal(rest, "\xEF\xBF\xBD");
+    hone_free(rest);
+    hone_text_free(&all);
+    hone_encoding_free(&e);
+    hone_tokenizer_free(tokenizer);
+}
+
+/* Transformers' clean_up_tokenization, which unlike WordPiece's leaves "do not". */
+static void clean_up(void **state) {
+    (void)state;
+    struct hone_tokenizer *tokenizer;
+    const char *folder = test_scratch();
+    char *path = hone_path_join(folder, "tokenizer.json"), *text;
+    static const char json[] =
+        "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"it\":0,\"'s\":1,\"do\":2,"
+        "\"not\":3,\".\":4,\"'\":5,\"n't\":6}}}";
+    TEST_OK(hone_write_file(path, json, sizeof json - 1));
+    TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+    TEST_OK(hone_tokenizer_decode(&text, tokenizer, (int32_t[]){0, 1, 2, 3, 6, 5, 2, 4}, 8,
+                                  &(struct hone_decode_options){.clean_up = true}));
+    assert_string_equal(text, "it's do notn't'do.");
+    hone_free(text);
+    struct hone_encoding e = {0};
+    test_expect_status(hone_tokenizer_encode(&e, tokenizer, "x", 1, NULL, 0, &with_special), HONE_BAD_INPUT,
+                       "\"x\" isn't in the tokenizer's vocabulary");
+    hone_encoding_free(&e);
+    hone_tokenizer_free(tokenizer);
+    hone_free(path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parts),
+                                       cmocka_unit_test(older_files),
+                                       cmocka_unit_test(windows_cover_everything),
+                                       cmocka_unit_test(windows_of_pairs),
+                                       cmocka_unit_test(streams_give_whole_characters),
+                                       cmocka_unit_test(clean_up)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
