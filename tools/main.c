@@ -29,8 +29,9 @@ static const struct verb verbs[] = {
     {"plan", hone_tool_plan, "RECIPE [key=value]…", "memory, steps, FLOPs, disk and time of a run, before it"},
     {"predict", hone_tool_predict, "--model DIR [--text S | --input F]", "one JSON object a line"},
     {"recipe", hone_tool_recipe, "check|show RECIPE | schema", "validate a recipe, show it resolved, JSON Schema"},
+    {"sweep", hone_tool_sweep, "RECIPE key=[a, b]…", "train for every combination of values"},
     {"tokenize", hone_tool_tokenize, "--tokenizer DIR [--input F]", "ids, tokens, offsets and word ids as JSON lines"},
-    {"train", hone_tool_train, "RECIPE [key=value]…", "train or fine-tune"},
+    {"train", hone_tool_train, "RECIPE [key=value]… [--seeds N]", "train or fine-tune"},
 };
 enum { n_verbs = sizeof verbs / sizeof *verbs };
 

@@ -14,6 +14,7 @@ int hone_tool_inspect(int argc, char **argv);
 int hone_tool_plan(int argc, char **argv);
 int hone_tool_predict(int argc, char **argv);
 int hone_tool_recipe(int argc, char **argv);
+int hone_tool_sweep(int argc, char **argv);
 int hone_tool_tokenize(int argc, char **argv);
 int hone_tool_train(int argc, char **argv);
 
