@@ -15,6 +15,7 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->ids);
     hone_free(samples->types);
     hone_free(samples->labels);
+    hone_free(samples->targets);
     hone_spill_free(samples->spill);
     hone_free(samples->lines);
     hone_free(samples->files);
@@ -44,11 +45,11 @@ static void *cut(struct cutter *cutter, int64_t count, size_t size) {
 }
 
 /* A sequence has at least one token, and at most all its tokens are read by the head: T bounds B and R. */
-static void place(struct hone_batch *batch, struct cutter *cutter, int64_t T, int64_t B) {
+static void place(struct hone_batch *batch, struct cutter *cutter, int64_t T, int64_t B, int64_t n_targets) {
     HONE_CHECK(T >= 0 && B >= 0 && B < INT32_MAX && T <= INT32_MAX, "capacities %lld, %lld", (long long)T,
                (long long)B);
     int64_t R = hone_max_i64(T, B);
-    *batch = (struct hone_batch){.T_capacity = T, .B_capacity = B};
+    *batch = (struct hone_batch){.T_capacity = T, .B_capacity = B, .n_targets = n_targets};
     batch->ids = cut(cutter, T, sizeof *batch->ids);
     batch->types = cut(cutter, T, sizeof *batch->types);
     batch->positions = cut(cutter, T, sizeof *batch->positions);
@@ -57,20 +58,23 @@ static void place(struct hone_batch *batch, struct cutter *cutter, int64_t T, in
     batch->rows = cut(cutter, R, sizeof *batch->rows);
     batch->cu_rows = cut(cutter, B + 1, sizeof *batch->cu_rows);
     batch->labels = cut(cutter, R, sizeof *batch->labels);
+    HONE_CHECK(n_targets >= 0 && n_targets < INT32_MAX, "%lld targets", (long long)n_targets);
+    batch->targets = cut(cutter, B * n_targets, sizeof *batch->targets);
     batch->sample_of = cut(cutter, B, sizeof *batch->sample_of);
 }
 
-size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity) {
+size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity, int64_t n_targets) {
     struct hone_batch batch;
     struct cutter cutter = {0};
-    place(&batch, &cutter, T_capacity, B_capacity);
+    place(&batch, &cutter, T_capacity, B_capacity, n_targets);
     return cutter.used;
 }
 
-void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity) {
+void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity,
+                      int64_t n_targets) {
     HONE_CHECK(memory && (uintptr_t)memory % ALIGNMENT == 0, "memory of a batch at %p", memory);
     struct cutter cutter = {.memory = memory};
-    place(batch, &cutter, T_capacity, B_capacity);
+    place(batch, &cutter, T_capacity, B_capacity, n_targets);
 }
 
 static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
@@ -116,6 +120,9 @@ static enum hone_status fetch_tokens(struct hone_batch *batch, const struct hone
 enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
                                  int64_t n, uint32_t pass) {
     HONE_CHECK(n <= batch->B_capacity, "%lld sequences, room for %lld", (long long)n, (long long)batch->B_capacity);
+    int64_t n_targets = samples->n_targets;
+    HONE_CHECK(n_targets == 0 || n_targets == batch->n_targets, "%lld targets, room for %lld", (long long)n_targets,
+               (long long)batch->n_targets);
     batch->T = batch->max_len = batch->R = 0;
     batch->B = n;
     for (int64_t b = 0; b < n; b++) {
@@ -133,6 +140,9 @@ enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_sam
         batch->cu_seqlens[b] = (int32_t)T;
         batch->cu_rows[b] = (int32_t)batch->R;
         fill_rows(batch, samples, id, T, length, pass);
+        if (n_targets)
+            memcpy(batch->targets + b * n_targets, samples->targets + id * n_targets,
+                   (size_t)n_targets * sizeof *batch->targets);
         batch->sample_of[b] = id;
         batch->T += length;
         batch->max_len = hone_max_i64(batch->max_len, length);

@@ -19,7 +19,9 @@ struct hone_samples {
     int32_t *ids;
     uint8_t *types;
     int32_t *labels; /* [n], class index */
-    int64_t *lines;  /* [n], and the file of each: for messages */
+    float *targets;  /* [n, n_targets], for losses of numbers; NULL without */
+    int64_t n_targets;
+    int64_t *lines; /* [n], and the file of each: for messages */
     int32_t *files;
     char **paths;     /* [n_paths] */
     int32_t *sources; /* [n_paths]: item of the recipe's list that names the file */
@@ -37,23 +39,25 @@ void hone_samples_free(struct hone_samples *samples);
 
 struct hone_batch {
     int64_t T, B, R, max_len; /* in use */
-    int64_t T_capacity, B_capacity;
+    int64_t T_capacity, B_capacity, n_targets;
     int32_t *ids, *types, *positions; /* [T] */
     int64_t *row_key;                 /* [T]: sample id * 2^20 + position */
     int32_t *cu_seqlens;              /* [B+1] */
     int32_t *rows, *cu_rows;          /* [R] tokens that the head reads, [B+1] */
     int32_t *labels;                  /* [R] */
+    float *targets;                   /* [B, n_targets] */
     int64_t *sample_of;               /* [B] */
 };
 
 /* Bytes of memory for a batch of these capacities, and the batch cut out of it (64-byte aligned pieces of memory that
  * is itself aligned so). There is room for R up to T. */
-size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity);
-void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity);
+size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity, int64_t n_targets);
+void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity,
+                      int64_t n_targets);
 
 /* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens masked in `pass`
  * (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
- * 2^20 tokens. Fails when samples that lie on the disk cannot be read. */
+ * 2^20 tokens, and as many targets as the batch, or none. Fails when samples that lie on the disk cannot be read. */
 enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
                                  int64_t n, uint32_t pass);
 

@@ -274,9 +274,12 @@ static void render_data(struct hone_text *text, const struct hone_card *card) {
 static void render_limitations(struct hone_text *text, const struct hone_card *card) {
     put(text, "## Limitations\n\n"
               "- The model knows what its training data and its base model showed it, their mistakes and biases "
-              "included. On other kinds of text the results above say little.\n"
-              "- Scores are the softmax of the model's outputs. They rank well, but they are no calibrated "
-              "probabilities.\n");
+              "included. On other kinds of text the results above say little.\n");
+    if (card->scores) {
+        put(text, "- Scores are ");
+        put(text, card->scores);
+        put(text, ". They rank well, but they are no calibrated probabilities.\n");
+    }
     if (card->max_length > 0) {
         hone_text_format(text, "- Inputs longer than %" PRId64 " tokens are cut.\n", card->max_length);
     }

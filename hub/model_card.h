@@ -34,6 +34,7 @@ struct hone_card {
     const char *license; /* the Hub's identifier; NULL: unknown */
     const char *task;    /* the Hub's pipeline tag: "text-classification" */
     const char *auto_class; /* "AutoModelForSequenceClassification" */
+    const char *scores;     /* what the scores of a prediction are; NULL: it has none */
     const char *metric;     /* the one that chose the best model; NULL: none */
     char *const *labels;    /* [n_labels] */
     size_t n_labels;

@@ -130,17 +130,22 @@ static void look_at_characters(struct report *report, const struct hone_example 
     }
 }
 
-/* Counts the label's values; a hash of them. Text alone has none. */
-static uint64_t take_label(struct report *report, const struct hone_example *example) {
-    if (!example->label) return 0;
+/* Counts the values of one label column, with the column's name where there are several; a hash of them. */
+static uint64_t take_column(struct report *report, const struct hone_example *example, size_t column) {
+    const struct hone_value *label = hone_dataset_value(report->dataset, column);
+    const struct hone_columns *columns = &report->recipe->data.label;
     const struct hone_strings *names = &report->recipe->task.labels;
-    struct hone_labels known = {names->items, (int64_t)names->n};
-    uint64_t hash = example->label->kind;
-    for (size_t i = 0; i < example->label->n; i++) {
-        struct hone_field item = example->label->items[i];
+    struct hone_labels known = {names->items, columns->n == 1 ? (int64_t)names->n : 0};
+    uint64_t hash = label->kind;
+    for (size_t i = 0; i < label->n; i++) {
+        struct hone_field item = label->items[i];
         struct hone_example as_text = {.text = item};
         hash = hash * UINT64_C(0x9E3779B97F4A7C15) + hone_example_hash(&as_text);
-        char *name = hone_escape(item.bytes, item.n < 200 ? item.n : 200);
+        char *value = hone_escape(item.bytes, item.n < 200 ? item.n : 200), *name = value;
+        if (columns->n > 1 && columns->items[column].name)
+            name = hone_format("%s: %s", columns->items[column].name, value);
+        else if (columns->n > 1)
+            name = hone_format("%lld: %s", (long long)columns->items[column].number, value);
         const json_t *count = json_object_get(report->labels, name);
         if (count || json_object_size(report->labels) < LABELS_COUNTED)
             json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
@@ -148,10 +153,18 @@ static uint64_t take_label(struct report *report, const struct hone_example *exa
             report->other_labels++;
         if (known.n && hone_labels_find(&known, item.bytes, item.n) < 0)
             find(report, "unknown_label", example, name, NULL);
-        hone_free(name);
+        if (name != value) hone_free(name);
+        hone_free(value);
     }
-    if (example->label->kind == HONE_VALUE_MISSING || example->label->kind == HONE_VALUE_NULL)
+    if (label->kind == HONE_VALUE_MISSING || label->kind == HONE_VALUE_NULL)
         find(report, "unknown_label", example, "none", NULL);
+    return hash;
+}
+
+static uint64_t take_label(struct report *report, const struct hone_example *example) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < report->recipe->data.label.n; i++)
+        hash = hash * UINT64_C(0x9E3779B97F4A7C15) + take_column(report, example, i);
     return hash;
 }
 

@@ -13,7 +13,7 @@ struct hone_dataset {
     size_t *items;
     size_t n_paths, paths_capacity;
 
-    char *columns[3]; /* text, label, pair */
+    char **columns; /* text, labels, pair */
     size_t n_columns;
     struct hone_records *records; /* of paths[file], NULL between files */
     size_t file;
@@ -69,9 +69,10 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
     dataset->recipe = recipe;
     dataset->split = split;
     bool lines = !recipe->data.text.name && recipe->data.text.number < 0;
+    dataset->columns = hone_alloc(recipe->data.label.n + 2, sizeof *dataset->columns, "columns");
     dataset->columns[dataset->n_columns++] = lines ? hone_strdup("0", "column") : column_text(&recipe->data.text);
-    if (recipe->data.label.name || recipe->data.label.number >= 0)
-        dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label);
+    for (size_t i = 0; i < recipe->data.label.n; i++)
+        dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label.items[i]);
     if (recipe->data.text_pair.name || recipe->data.text_pair.number >= 0)
         dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text_pair);
     for (size_t i = 0; i < files->n && status == HONE_OK; i++) status = expand(dataset, files->items[i], i);
@@ -156,13 +157,12 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
     do {
         HONE_TRY(next_record(dataset, more));
         if (!*more) return dataset->given > 0 ? HONE_OK : no_examples(dataset);
-        *example =
-            (struct hone_example){.label = dataset->n_columns > 1 ? hone_records_value(dataset->records, 1) : NULL,
-                                  .has_pair = dataset->n_columns == 3,
-                                  .file = (int32_t)dataset->file,
-                                  .line = hone_records_line(dataset->records)};
+        size_t pair = 1 + dataset->recipe->data.label.n;
+        *example = (struct hone_example){.has_pair = dataset->n_columns > pair,
+                                         .file = (int32_t)dataset->file,
+                                         .line = hone_records_line(dataset->records)};
         HONE_TRY(hone_records_text(&example->text, dataset->records, 0));
-        if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, 2));
+        if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, pair));
     } while (!belongs(dataset, example));
     dataset->given++;
     return HONE_OK;
@@ -171,6 +171,12 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
 enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset) {
     return hone_records_text(out, dataset->records, 1);
 }
+
+const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i) {
+    return hone_records_value(dataset->records, 1 + i);
+}
+
+const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset) { return dataset->recipe; }
 
 const char *hone_dataset_path(const struct hone_dataset *dataset) { return dataset->paths[dataset->file]; }
 
@@ -186,6 +192,7 @@ void hone_dataset_close(struct hone_dataset *dataset) {
     for (size_t i = 0; i < dataset->n_paths; i++) hone_free(dataset->paths[i]);
     for (size_t i = 0; i < dataset->n_columns; i++) hone_free(dataset->columns[i]);
     hone_records_close(dataset->records);
+    hone_free(dataset->columns);
     hone_free(dataset->paths);
     hone_free(dataset->items);
     hone_free(dataset);

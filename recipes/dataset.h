@@ -11,9 +11,7 @@ enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST };
 struct hone_example {
     struct hone_field text, pair;
     bool has_pair;
-    const struct hone_value *label; /* as the file has it: a list has several items, null and a missing key none.
-                                      NULL: there is no label column */
-    int32_t file;                   /* which of hone_dataset_paths */
+    int32_t file; /* which of hone_dataset_paths */
     int64_t line;
 };
 
@@ -32,8 +30,13 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
 enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_example *example, bool *more);
 /* A number that depends on the texts alone, the same in every build: equal texts have equal ones. */
 uint64_t hone_example_hash(const struct hone_example *example);
-/* The example's only label value; HONE_BAD_INPUT with file, line and what was found when there are none or several. */
+/* The example's only value of the first label column; HONE_BAD_INPUT with file, line and what was found when there are
+ * none or several. */
 enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset);
+/* What the example has in label column i of the recipe, as the file has it: a list has several items, null and a missing
+ * key none. */
+const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i);
+const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset);
 /* Path of the file that the example is from. */
 const char *hone_dataset_path(const struct hone_dataset *dataset);
 /* All files, and the item of data.train, … that each comes from. */

@@ -79,6 +79,20 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
     case HONE_OPTION_COLUMN:
         hone_text_format(text, "%s, {\"type\": \"integer\", \"minimum\": 0}", string);
         break;
+    case HONE_OPTION_COLUMNS:
+        hone_text_format(
+            text,
+            "%s, {\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"array\", \"minItems\": 1, \"items\": "
+            "{\"type\": [\"string\", \"integer\"]}}",
+            string);
+        break;
+    case HONE_OPTION_TEXT:
+        hone_text_format(text, "%s", string);
+        break;
+    case HONE_OPTION_WEIGHTS:
+        hone_text_format(text, "{\"const\": \"balanced\"}, {\"type\": \"object\", \"minProperties\": 1, "
+                               "\"additionalProperties\": {\"type\": \"number\", \"exclusiveMinimum\": 0}}");
+        break;
     case HONE_OPTION_STEPS:
         hone_text_format(text, "{\"type\": \"number\", \"minimum\": 0, \"exclusiveMaximum\": 1}, ");
         break;

@@ -21,7 +21,7 @@ static enum hone_status open_parts(struct hone_embedder *embedder, const char *f
     embedder->hidden = hone_alloc((size_t)(T * model->hidden), sizeof *embedder->hidden, "hidden states");
     embedder->vector = hone_alloc((size_t)model->hidden, sizeof *embedder->vector, "embedding");
     HONE_TRY(hone_spill_create(&embedder->vectors));
-    return hone_engine_create(&embedder->engine, model, T, HONE_INFERENCE_SEQUENCES);
+    return hone_engine_create(&embedder->engine, model, T, HONE_INFERENCE_SEQUENCES, 0);
 }
 
 enum hone_status hone_embedder_open(struct hone_embedder *out, const char *folder, enum hone_pooling pooling) {

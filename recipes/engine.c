@@ -5,14 +5,15 @@
 #include "base/memory.h"
 #include "base/stop.h"
 
-enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B) {
+enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B,
+                                    int64_t n_targets) {
     struct hone_device *device = hone_parameters_device(model->parameters);
-    *engine = (struct hone_engine){.model = model, .device = device, .batch_bytes = hone_batch_bytes(T, B)};
+    *engine = (struct hone_engine){.model = model, .device = device, .batch_bytes = hone_batch_bytes(T, B, n_targets)};
     HONE_TRY(device->stream_create(device, &engine->stream));
     HONE_TRY(device->allocate_pinned(device, &engine->host_memory, engine->batch_bytes, "batch"));
     HONE_TRY(device->allocate(device, &engine->device_memory, engine->batch_bytes, "batch on the device"));
-    hone_batch_place(&engine->batch, engine->host_memory, T, B);
-    hone_batch_place(&engine->on_device, engine->device_memory, T, B);
+    hone_batch_place(&engine->batch, engine->host_memory, T, B, n_targets);
+    hone_batch_place(&engine->on_device, engine->device_memory, T, B, n_targets);
     engine->tape = hone_tape_create(device, model->parameters);
     return HONE_OK;
 }
@@ -110,10 +111,10 @@ enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone
 size_t hone_engine_arena(const struct hone_model *model, enum hone_mode mode, int64_t T, int64_t B, int64_t R,
                          int64_t max_len) {
     /* Pointers are never followed while measuring; distinct ones keep NULL out of ops that check for it. */
-    size_t bytes = hone_batch_bytes(T, B);
+    size_t bytes = hone_batch_bytes(T, B, 0);
     void *memory = hone_alloc(bytes, 1, "batch to measure");
     struct hone_batch batch;
-    hone_batch_place(&batch, memory, T, B);
+    hone_batch_place(&batch, memory, T, B, 0);
     batch.T = T;
     batch.B = B;
     batch.R = R;

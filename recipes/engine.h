@@ -24,8 +24,9 @@ struct hone_engine {
     size_t logits_capacity;
 };
 
-/* Batches of at most T tokens and B sequences. The model (allocated) is borrowed. */
-enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B);
+/* Batches of at most T tokens and B sequences with n_targets (0: none) each. The model (allocated) is borrowed. */
+enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B,
+                                    int64_t n_targets);
 void hone_engine_free(struct hone_engine *engine);
 
 /* Enqueues the copy of the batch and returns its device side for a model's forward pass. */

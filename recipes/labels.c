@@ -27,6 +27,16 @@ void hone_labels_number(struct hone_labels *labels, int64_t n) {
     }
 }
 
+void hone_labels_of_columns(struct hone_labels *labels, const struct hone_columns *columns) {
+    for (size_t i = 0; i < columns->n; i++) {
+        if (columns->items[i].name) continue;
+        hone_labels_number(labels, (int64_t)columns->n);
+        return;
+    }
+    for (size_t i = 0; i < columns->n; i++)
+        hone_labels_collect(labels, columns->items[i].name, strlen(columns->items[i].name));
+}
+
 static int64_t find_name(const struct hone_labels *labels, const char *text, size_t n) {
     for (int64_t i = 0; i < labels->n; i++) {
         if (strlen(labels->names[i]) == n && memcmp(labels->names[i], text, n) == 0) return i;

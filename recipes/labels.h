@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "recipes/recipe.h"
+
 struct hone_labels {
     char **names;
     int64_t n;
@@ -16,6 +18,9 @@ void hone_labels_free(struct hone_labels *labels);
 
 /* LABEL_0, LABEL_1, …: what Transformers calls n labels without names. `labels` was empty. */
 void hone_labels_number(struct hone_labels *labels, int64_t n);
+
+/* The columns' names; LABEL_0, … where one is given by number only. `labels` was empty. */
+void hone_labels_of_columns(struct hone_labels *labels, const struct hone_columns *columns);
 
 /* Adds a name unless it is there already. */
 void hone_labels_collect(struct hone_labels *labels, const char *name, size_t n);

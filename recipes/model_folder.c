@@ -170,6 +170,26 @@ static enum hone_status set_precision(struct hone_model *model, const struct hon
     return HONE_OK;
 }
 
+/* Without a problem_type one label is a regression, as Transformers takes it. */
+static enum hone_status read_problem(struct hone_model_folder *out, const char *path) {
+    const char *word;
+    HONE_TRY(hone_json_string(&word, out->config, "problem_type", "", path));
+    HONE_TRY(hone_json_number(&out->threshold, out->config, "threshold", 0.5, 0, 1, path));
+    out->problem = out->labels.n == 1 ? HONE_REGRESSION : HONE_SINGLE_LABEL;
+    if (!*word) return HONE_OK;
+    for (int p = HONE_SINGLE_LABEL; p <= HONE_REGRESSION; p++) {
+        out->problem = (enum hone_problem)p;
+        if (strcmp(hone_recipe_word("task.problem_type", p), word) == 0) return HONE_OK;
+    }
+    char *shown = hone_escape(word, strlen(word));
+    enum hone_status status = hone_fail(HONE_BAD_INPUT,
+                                        "%s: problem_type is \"%s\", expected single_label_classification, "
+                                        "multi_label_classification or regression",
+                                        path, shown);
+    hone_free(shown);
+    return status;
+}
+
 static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
@@ -179,6 +199,8 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
         out->labels = (struct hone_labels){0};
     } else if (options.labels) {
         hone_labels_copy(&out->labels, options.labels->names, (size_t)options.labels->n);
+        out->problem = options.problem;
+        out->threshold = options.threshold;
     } else {
         size_t n;
         HONE_TRY_GOTO(hone_config_labels(&out->labels.names, &n, out->config, config_path));
@@ -200,6 +222,7 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     if (out->labels.n == 0 && options.head != HONE_HEAD_MASKED_LM) {
         hone_labels_number(&out->labels, out->model->n_labels);
     }
+    if (!options.labels) HONE_TRY_GOTO(read_problem(out, config_path));
 done:
     match_free(&match);
     hone_free(config_path);
@@ -342,7 +365,8 @@ enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, 
                                         const float *weights) {
     const struct hone_model *model = folder->model;
     char *weights_path = hone_path_join(to, "model.safetensors");
-    const char *problem_type = model->head == HONE_HEAD_SEQUENCE_CLASSIFICATION ? "single_label_classification" : NULL;
+    bool sequences = model->head == HONE_HEAD_SEQUENCE_CLASSIFICATION;
+    const char *problem_type = sequences ? hone_recipe_word("task.problem_type", (int)folder->problem) : NULL;
     struct hone_config_head head = {.architecture = model->class->architectures[model->head],
                                     .model_type = model->class->model_type,
                                     .problem_type = problem_type,
@@ -350,6 +374,8 @@ enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, 
                                     .labels = folder->labels.names,
                                     .n_labels = (size_t)folder->labels.n};
     json_t *config = hone_config_for_head(folder->config, &head);
+    if (sequences && folder->problem == HONE_MULTI_LABEL)
+        json_object_set_new(config, "threshold", json_real(folder->threshold));
     enum hone_status status;
     HONE_TRY_GOTO(save_weights(folder, weights_path, weights));
     HONE_TRY_GOTO(hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class));

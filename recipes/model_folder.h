@@ -15,6 +15,8 @@ struct hone_model_folder {
     struct hone_tokenizer *tokenizer;
     struct hone_labels labels; /* id2label of config.json, or the ones given; none for a masked LM */
     struct hone_safetensors weights;
+    enum hone_problem problem; /* of a classifier of sequences */
+    double threshold;          /* from which probability on one of several labels holds */
     bool training, from_nothing;
     uint64_t seed;
 };
@@ -23,9 +25,11 @@ struct hone_model_folder_options {
     struct hone_device *device;
     enum hone_head head;
     enum hone_precision precision;
-    const struct hone_labels *labels; /* of the data; NULL: those of config.json */
-    bool training;                    /* gradients too; a head that the folder lacks is initialised from `seed` */
-    bool from_nothing;                /* no weights are read: config.json says the sizes, `seed` the values */
+    const struct hone_labels *labels; /* of the data, with problem and threshold; NULL: those of config.json */
+    enum hone_problem problem;
+    double threshold;
+    bool training;     /* gradients too; a head that the folder lacks is initialised from `seed` */
+    bool from_nothing; /* no weights are read: config.json says the sizes, `seed` the values */
     uint64_t seed;
 };
 

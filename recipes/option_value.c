@@ -104,6 +104,38 @@ static bool read_column(struct hone_column *out, const struct hone_yaml *value) 
     return read_string(&out->name, value);
 }
 
+static void strings_add(struct hone_strings *list, char *owned) {
+    list->items = hone_realloc(list->items, list->n + 1, sizeof *list->items, "recipe list");
+    list->items[list->n++] = owned;
+}
+
+static bool read_columns(struct hone_columns *out, const struct hone_yaml *value, const struct hone_yaml **culprit) {
+    bool list = value->kind == HONE_YAML_LIST;
+    size_t n = list ? value->n : 1;
+    if (n == 0) return false;
+    out->items = hone_calloc(n, sizeof *out->items, "columns");
+    for (; out->n < n; out->n++) {
+        *culprit = list ? value->items[out->n] : value;
+        if (!read_column(&out->items[out->n], *culprit)) return false;
+    }
+    return true;
+}
+
+static bool read_weights(struct hone_weights *out, const struct hone_yaml *value, const struct hone_yaml **culprit) {
+    if (value->kind == HONE_YAML_SCALAR) {
+        out->balanced = strcmp(value->text, "balanced") == 0;
+        return out->balanced;
+    }
+    if (value->kind != HONE_YAML_MAP || value->n == 0) return false;
+    out->values = hone_alloc(value->n, sizeof *out->values, "class weights");
+    for (size_t i = 0; i < value->n; i++) {
+        *culprit = value->items[i];
+        if (!read_number(&out->values[i], *culprit) || out->values[i] <= 0) return false;
+        strings_add(&out->names, hone_strdup(value->keys[i], "label name"));
+    }
+    return true;
+}
+
 static bool read_steps(struct hone_steps *out, const struct hone_option *option, const struct hone_yaml *value) {
     double x;
     if (!read_number(&x, value)) return false;
@@ -111,11 +143,6 @@ static bool read_steps(struct hone_steps *out, const struct hone_option *option,
     if (!(x >= 0 && x < 1)) return false;
     out->ratio = x;
     return true;
-}
-
-static void strings_add(struct hone_strings *list, char *owned) {
-    list->items = hone_realloc(list->items, list->n + 1, sizeof *list->items, "recipe list");
-    list->items[list->n++] = owned;
 }
 
 static bool read_paths(struct hone_strings *out, const struct hone_yaml *value, const struct hone_yaml **culprit) {
@@ -270,10 +297,17 @@ static void add_advice(struct hone_text *why, const struct hone_option *option, 
     }
 }
 
+static void clear_strings(struct hone_strings *list) {
+    for (size_t i = 0; i < list->n; i++) hone_free(list->items[i]);
+    hone_free(list->items);
+    *list = (struct hone_strings){0};
+}
+
 void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *option) {
     void *member = (char *)recipe + option->offset;
     switch (option->type) {
     case HONE_OPTION_PATH:
+    case HONE_OPTION_TEXT:
         hone_free(*(char **)member);
         *(char **)member = NULL;
         break;
@@ -286,13 +320,9 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
     }
     case HONE_OPTION_PATHS:
     case HONE_OPTION_PATTERNS:
-    case HONE_OPTION_NAMES: {
-        struct hone_strings *list = member;
-        for (size_t i = 0; i < list->n; i++) hone_free(list->items[i]);
-        hone_free(list->items);
-        *list = (struct hone_strings){0};
+    case HONE_OPTION_NAMES:
+        clear_strings(member);
         break;
-    }
     case HONE_OPTION_NUMBERS:
         hone_free(((struct hone_numbers *)member)->items);
         *(struct hone_numbers *)member = (struct hone_numbers){0};
@@ -301,6 +331,20 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
         hone_free(((struct hone_column *)member)->name);
         *(struct hone_column *)member = (struct hone_column){.number = -1};
         break;
+    case HONE_OPTION_COLUMNS: {
+        struct hone_columns *columns = member;
+        for (size_t i = 0; i < columns->n; i++) hone_free(columns->items[i].name);
+        hone_free(columns->items);
+        *columns = (struct hone_columns){0};
+        break;
+    }
+    case HONE_OPTION_WEIGHTS: {
+        struct hone_weights *weights = member;
+        clear_strings(&weights->names);
+        hone_free(weights->values);
+        *weights = (struct hone_weights){0};
+        break;
+    }
     case HONE_OPTION_INTEGER:
     case HONE_OPTION_AUTO_OR_INTEGER:
     case HONE_OPTION_EVERY:
@@ -383,6 +427,16 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     case HONE_OPTION_COLUMN:
         right = read_column(member, value);
         break;
+    case HONE_OPTION_COLUMNS:
+        right = read_columns(member, value, culprit);
+        break;
+    case HONE_OPTION_TEXT:
+        right = value->kind == HONE_YAML_SCALAR && value->text[0];
+        if (right) *(char **)member = hone_strdup(value->text, "recipe value");
+        break;
+    case HONE_OPTION_WEIGHTS:
+        right = read_weights(member, value, culprit);
+        break;
     case HONE_OPTION_STEPS:
         right = read_steps(member, option, value);
         break;
@@ -399,8 +453,10 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     } else {
         hone_text_format(&why, option->type == HONE_OPTION_PATHS      ? "a path"
                                : option->type == HONE_OPTION_PATTERNS ? "a pattern"
-                               : option->type == HONE_OPTION_NUMBERS  ? "a number above 0"
-                                                                      : "a name");
+                               : option->type == HONE_OPTION_COLUMNS  ? "a column's name, or its number from 0"
+                               : option->type == HONE_OPTION_NUMBERS || option->type == HONE_OPTION_WEIGHTS
+                                   ? "a number above 0"
+                                   : "a name");
     }
     add_advice(&why, option, *culprit);
     return why.bytes;
@@ -482,6 +538,15 @@ void hone_option_expected(struct hone_text *text, const struct hone_option *opti
         break;
     case HONE_OPTION_COLUMN:
         hone_text_format(text, "a column's name, or its number from 0");
+        break;
+    case HONE_OPTION_COLUMNS:
+        hone_text_format(text, "a column's name, or its number from 0, or a list of columns");
+        break;
+    case HONE_OPTION_TEXT:
+        hone_text_format(text, "some text");
+        break;
+    case HONE_OPTION_WEIGHTS:
+        hone_text_format(text, "balanced, or a number for labels by name: {rare: 5, common: 1}");
         break;
     case HONE_OPTION_STEPS:
         hone_text_format(text, "a whole number of steps, or a share with a decimal point from 0.0 to below 1.0");

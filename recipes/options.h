@@ -26,6 +26,9 @@ enum hone_option_type {                    /* member of struct hone_recipe */
                         HONE_OPTION_BOOL,            /* bool */
                         HONE_OPTION_WORD,            /* an enum: position of the word in `words` */
                         HONE_OPTION_COLUMN,          /* struct hone_column */
+                        HONE_OPTION_COLUMNS,         /* struct hone_columns; one column or a list */
+                        HONE_OPTION_TEXT,            /* char *, at least one character, quoted or not */
+                        HONE_OPTION_WEIGHTS,         /* struct hone_weights; `balanced`, or names and numbers */
                         HONE_OPTION_STEPS,           /* struct hone_steps */
 };
 
@@ -59,7 +62,7 @@ size_t hone_option_section_length(const struct hone_option *option);
 /* First row of the section called `section`; NULL when there is none. */
 const struct hone_option *hone_section_find(const char *section);
 bool hone_options_share_section(const struct hone_option *a, const struct hone_option *b);
-/* The option whose word says whether this one works. */
+/* The option whose word says whether this one works, by `only`. */
 const struct hone_option *hone_option_chooser(const struct hone_option *option);
 /* Whether the option works with what else the recipe says (`only`, `unless`). One that doesn't cannot be given, and
  * reads null in the resolved recipe. */

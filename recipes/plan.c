@@ -105,7 +105,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .gradients_bytes = (size_t)hone_parameters_trained(parameters) * sizeof(float),
                               .moments_bytes = hone_optimizer_bytes(parameters, &run->optimizer),
                               .arena_bytes = run->arena_bytes,
-                              .batch_bytes = 2 * hone_batch_bytes(tokens, sequences),
+                              .batch_bytes = 2 * hone_batch_bytes(tokens, sequences, run->train.n_targets),
                               .program_bytes = hone_resident_bytes(),
                               .kernels_bytes = GEMM_LIBRARY_BYTES};
     for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {

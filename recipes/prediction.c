@@ -36,21 +36,34 @@ static void append_name(struct hone_text *out, const struct hone_output *output,
     hone_free(text);
 }
 
+static void append_value_names(struct hone_text *line, const struct hone_output *output) {
+    const struct hone_labels *labels = output->labels;
+    if (labels->n == 1) append_name(line, output, "value", "");
+    for (int64_t i = 0; labels->n > 1 && i < labels->n; i++) append_name(line, output, "value.", labels->names[i]);
+}
+
+static void append_label_names(struct hone_text *line, const struct hone_output *output) {
+    bool several = output->problem == HONE_MULTI_LABEL;
+    append_name(line, output, several ? "labels" : "label", "");
+    if (!several) append_name(line, output, "score", "");
+    for (int64_t i = several ? 0 : 1; i < output->top; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%lld", (long long)i + 1);
+        append_name(line, output, "label_", number);
+        append_name(line, output, "score_", number);
+    }
+    for (int64_t i = 0; !output->top && i < output->labels->n; i++)
+        append_name(line, output, "score.", output->labels->names[i]);
+}
+
 void hone_output_header(struct hone_text *out, const struct hone_output *output) {
     if (is_jsonl(output)) return;
     struct hone_text line = {0};
     for (size_t i = 0; i < output->n_kept; i++) append_name(&line, output, "input.", output->kept[i]);
-    append_name(&line, output, "label", "");
-    append_name(&line, output, "score", "");
-    if (output->top) {
-        char number[32];
-        for (int64_t i = 1; i < output->top; i++) {
-            snprintf(number, sizeof number, "%lld", (long long)i + 1);
-            append_name(&line, output, "label_", number);
-            append_name(&line, output, "score_", number);
-        }
+    if (output->problem == HONE_REGRESSION) {
+        append_value_names(&line, output);
     } else {
-        for (int64_t i = 0; i < output->labels->n; i++) append_name(&line, output, "score.", output->labels->names[i]);
+        append_label_names(&line, output);
     }
     hone_text_append(out, line.bytes, line.length);
     hone_text_append(out, "\n", 1);
@@ -152,14 +165,15 @@ static int64_t next_best(const struct hone_prediction *prediction, int64_t n, in
 
 static void append_score(struct hone_text *out, float score) { hone_text_format(out, "%.9g", (double)score); }
 
-static void append_json_row(struct hone_text *out, const struct hone_output *output,
-                            const struct hone_prediction *prediction) {
+static bool holds(const struct hone_output *output, const struct hone_prediction *prediction, int64_t label) {
+    return (double)prediction->scores[label] >= output->threshold;
+}
+
+/* "name":score of all, or of the highest ones. */
+static void append_json_scores(struct hone_text *out, const struct hone_output *output,
+                               const struct hone_prediction *prediction, const char *key) {
     const struct hone_labels *labels = output->labels;
-    hone_text_append(out, "\"label\":", 8);
-    hone_json_append_string(out, labels->names[prediction->best], strlen(labels->names[prediction->best]));
-    hone_text_append(out, ",\"score\":", 9);
-    append_score(out, prediction->scores[prediction->best]);
-    hone_text_append(out, ",\"scores\":{", 11);
+    hone_text_format(out, "\"%s\":{", key);
     int64_t shown = output->top ? output->top : labels->n;
     for (int64_t i = 0, at = -1; i < shown; i++) {
         at = output->top ? next_best(prediction, labels->n, at) : i;
@@ -171,19 +185,60 @@ static void append_json_row(struct hone_text *out, const struct hone_output *out
     hone_text_append(out, "}}", 2);
 }
 
+static void append_json_row(struct hone_text *out, const struct hone_output *output,
+                            const struct hone_prediction *prediction) {
+    const struct hone_labels *labels = output->labels;
+    if (output->problem == HONE_REGRESSION && labels->n == 1) {
+        hone_text_append(out, "\"value\":", 8);
+        append_score(out, prediction->scores[0]);
+        hone_text_append(out, "}", 1);
+    } else if (output->problem == HONE_REGRESSION) {
+        append_json_scores(out, output, prediction, "values");
+    } else if (output->problem == HONE_MULTI_LABEL) {
+        hone_text_append(out, "\"labels\":[", 10);
+        for (int64_t i = 0, n = 0; i < labels->n; i++) {
+            if (!holds(output, prediction, i)) continue;
+            if (n++) hone_text_append(out, ",", 1);
+            hone_json_append_string(out, labels->names[i], strlen(labels->names[i]));
+        }
+        hone_text_append(out, "],", 2);
+        append_json_scores(out, output, prediction, "scores");
+    } else {
+        hone_text_append(out, "\"label\":", 8);
+        hone_json_append_string(out, labels->names[prediction->best], strlen(labels->names[prediction->best]));
+        hone_text_append(out, ",\"score\":", 9);
+        append_score(out, prediction->scores[prediction->best]);
+        hone_text_append(out, ",", 1);
+        append_json_scores(out, output, prediction, "scores");
+    }
+}
+
+static void append_held_labels(struct hone_text *out, const struct hone_output *output,
+                               const struct hone_prediction *prediction) {
+    struct hone_text names = {0};
+    hone_text_append(&names, "", 0);
+    for (int64_t i = 0; i < output->labels->n; i++)
+        if (holds(output, prediction, i))
+            hone_text_format(&names, "%s%s", names.length ? "," : "", output->labels->names[i]);
+    append_cell(out, output, names.bytes, names.length);
+    hone_text_free(&names);
+}
+
 static void append_table_row(struct hone_text *out, const struct hone_output *output,
                              const struct hone_prediction *prediction) {
     const struct hone_labels *labels = output->labels;
-    int64_t at = prediction->best, pairs = output->top ? output->top : 1;
+    bool values = output->problem == HONE_REGRESSION, several = output->problem == HONE_MULTI_LABEL;
+    int64_t at = prediction->best, pairs = output->top ? output->top : !values && !several;
+    if (several) append_held_labels(out, output, prediction);
     for (int64_t i = 0; i < pairs; i++) {
-        if (i) hone_text_append(out, separator(output), 1);
+        if (i || several) hone_text_append(out, separator(output), 1);
         append_cell(out, output, labels->names[at], strlen(labels->names[at]));
         hone_text_append(out, separator(output), 1);
         append_score(out, prediction->scores[at]);
         if (i + 1 < pairs) at = next_best(prediction, labels->n, at);
     }
     for (int64_t i = 0; !output->top && i < labels->n; i++) {
-        hone_text_append(out, separator(output), 1);
+        if (i || !values) hone_text_append(out, separator(output), 1);
         append_score(out, prediction->scores[i]);
     }
 }

@@ -1,4 +1,8 @@
-/* Predictions as rows of an output file: JSONL, CSV (RFC 4180) or TSV, each with what was kept of its input. */
+/* Predictions as rows of an output file: JSONL, CSV (RFC 4180) or TSV, each with what was kept of its input.
+ *
+ *   one label       label and score of the best, and the scores of all
+ *   several labels  those that reach the threshold (in a table with commas between them), and the scores of all
+ *   regression      the value, or those of several outputs by name */
 #ifndef HONE_RECIPES_PREDICTION_H
 #define HONE_RECIPES_PREDICTION_H
 
@@ -9,13 +13,15 @@
 /* What a model says about one input. The task fills it. */
 struct hone_prediction {
     int32_t best;  /* index of the label, of the highest score */
-    float *scores; /* [labels]: probabilities */
+    float *scores; /* [labels]: probabilities; of a regression the values */
 };
 
 struct hone_output {
     enum hone_data_format format; /* JSONL, CSV or TSV */
     int64_t top;                  /* only so many highest scores, in their order; 0: all, in the order of the labels */
     const struct hone_labels *labels;
+    enum hone_problem problem;
+    double threshold; /* the probability from which on one of several labels holds */
     char **kept; /* names of the input's columns to be written, "input.<name>" in a table, under "input" in JSONL */
     size_t n_kept;
     bool keep_all; /* JSONL from JSONL: the whole object */

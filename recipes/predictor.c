@@ -10,7 +10,7 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
     struct hone_model_folder_options options = {
         .device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION, .precision = precision};
     HONE_TRY(hone_model_folder_open(&predictor->folder, folder, options));
-    predictor->task = hone_task_of_config(predictor->folder.config);
+    predictor->task = hone_task_of_folder(&predictor->folder);
     if (!predictor->task || !predictor->task->predict) {
         return hone_fail(HONE_BAD_INPUT, "%s: architectures in config.json names no task that hone predicts", folder);
     }
@@ -23,7 +23,7 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
     predictor->prediction.scores =
         hone_alloc((size_t)predictor->folder.labels.n, sizeof *predictor->prediction.scores, "scores");
     int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, predictor->max_length);
-    return hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES);
+    return hone_engine_create(&predictor->engine, model, T, HONE_INFERENCE_SEQUENCES, 0);
 }
 
 enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder, enum hone_precision precision) {
@@ -66,12 +66,12 @@ struct sink {
 static void print_batch(const struct hone_batch *batch, const float *logits, void *user) {
     struct sink *sink = user;
     struct hone_predictor *predictor = sink->predictor;
-    const struct hone_labels *labels = &predictor->folder.labels;
+    int64_t n = predictor->folder.labels.n;
     for (int64_t r = 0; r < batch->R; r++, sink->done++) {
         size_t begin = sink->done ? predictor->kept_ends[sink->done - 1] : 0;
         struct hone_field kept = {predictor->kept.bytes + begin, predictor->kept_ends[sink->done] - begin};
         if (kept.n == 0) kept.bytes = "";
-        predictor->task->predict(&predictor->prediction, labels, logits + r * labels->n);
+        predictor->task->predict(&predictor->prediction, logits + r * n, n);
         hone_output_row(sink->out, sink->output, kept, &predictor->prediction);
     }
 }

@@ -21,10 +21,40 @@
 /* In the order of the words in the option table. */
 enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM };
+enum hone_problem { HONE_SINGLE_LABEL, HONE_MULTI_LABEL, HONE_REGRESSION };
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_resume { HONE_RESUME_AUTO, HONE_RESUME_STRICT, HONE_RESUME_NEVER };
-enum hone_metric { HONE_METRIC_ACCURACY, HONE_METRIC_LOSS };
+enum hone_metric {
+    HONE_METRIC_AUTO, /* what the task chooses */
+    HONE_METRIC_ACCURACY,
+    HONE_METRIC_LOSS,
+    HONE_METRIC_F1,
+    HONE_METRIC_F1_MICRO,
+    HONE_METRIC_F1_MACRO,
+    HONE_METRIC_F1_WEIGHTED,
+    HONE_METRIC_PRECISION,
+    HONE_METRIC_PRECISION_MICRO,
+    HONE_METRIC_PRECISION_MACRO,
+    HONE_METRIC_PRECISION_WEIGHTED,
+    HONE_METRIC_RECALL,
+    HONE_METRIC_RECALL_MICRO,
+    HONE_METRIC_RECALL_MACRO,
+    HONE_METRIC_RECALL_WEIGHTED,
+    HONE_METRIC_MATTHEWS,
+    HONE_METRIC_ROC_AUC,
+    HONE_METRIC_ROC_AUC_WEIGHTED,
+    HONE_METRIC_AVERAGE_PRECISION,
+    HONE_METRIC_CALIBRATION,
+    HONE_METRIC_PEARSON,
+    HONE_METRIC_SPEARMAN,
+    HONE_METRIC_COMBINED,
+    HONE_METRIC_MSE,
+    HONE_METRIC_MAE,
+    HONE_METRIC_R2,
+    HONE_METRIC_PERPLEXITY,
+    HONE_METRICS
+};
 
 struct hone_strings {
     char **items;
@@ -40,6 +70,18 @@ struct hone_numbers {
 struct hone_column {
     char *name;
     int64_t number;
+};
+
+struct hone_columns {
+    struct hone_column *items; /* all given */
+    size_t n;
+};
+
+/* Weights by the labels' names; `balanced`: from how often each occurs. Neither (n == 0): none. */
+struct hone_weights {
+    bool balanced;
+    struct hone_strings names;
+    double *values; /* [names.n], > 0 */
 };
 
 /* A number of optimizer steps, or a share of all of them when steps is 0 (0 <= ratio < 1). */
@@ -76,8 +118,11 @@ struct hone_recipe {
     } model;
     struct {
         enum hone_task_type type;
+        enum hone_problem problem_type;
         struct hone_strings labels; /* n == 0: from the training data; else n >= 2 distinct names */
-        double mask_probability;    /* of a masked LM: 0 < p <= 1 */
+        struct hone_weights class_weights;
+        double label_smoothing, focal_gamma, threshold; /* 0 <= smoothing < 1; gamma >= 0; 0 < threshold < 1 */
+        double mask_probability;                        /* of a masked LM: 0 < p <= 1 */
         bool whole_words;
     } task;
     struct {
@@ -88,9 +133,11 @@ struct hone_recipe {
         int64_t max_samples;                  /* of train; 0: all */
         enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */
         bool header;
-        struct hone_column text, text_pair, label; /* text_pair may be absent, label and text in a masked LM's */
-        bool line_by_line;                         /* of a masked LM: a sample is a line, not a window */
-        int64_t max_length;                        /* tokens, special ones included */
+        struct hone_column text, text_pair; /* either may be absent, text in a masked LM's alone */
+        struct hone_columns label; /* several hold several numbers, or 0 or 1 for each label; a masked LM: none */
+        char *label_separator;     /* between labels of one column */
+        bool line_by_line;         /* of a masked LM: a sample is a line, not a window */
+        int64_t max_length;        /* tokens, special ones included */
     } data;
     struct {
         double epochs;              /* > 0, may have a fraction; 0 when max_steps is given */

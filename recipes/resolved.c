@@ -93,11 +93,22 @@ static void print_groups(struct hone_text *text, const struct hone_group_options
     }
 }
 
+static void print_column(struct hone_text *text, const struct hone_column *column) {
+    if (column->name) {
+        print_string(text, column->name);
+    } else if (column->number >= 0) {
+        hone_text_format(text, "%lld", (long long)column->number);
+    } else {
+        hone_text_format(text, "null");
+    }
+}
+
 void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe, const struct hone_option *option) {
     const void *member = (const char *)recipe + option->offset;
     bool zero_is_unset = option->low > 0 || option->low_open;
     switch (option->type) {
-    case HONE_OPTION_PATH: {
+    case HONE_OPTION_PATH:
+    case HONE_OPTION_TEXT: {
         const char *path = *(char *const *)member;
         if (path) {
             print_string(text, path);
@@ -170,15 +181,29 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
     case HONE_OPTION_WORD:
         hone_text_format(text, "%s", option->words[*(const int *)member]);
         break;
-    case HONE_OPTION_COLUMN: {
-        const struct hone_column *column = member;
-        if (column->name) {
-            print_string(text, column->name);
-        } else if (column->number >= 0) {
-            hone_text_format(text, "%lld", (long long)column->number);
-        } else {
-            hone_text_format(text, "null");
+    case HONE_OPTION_COLUMN:
+        print_column(text, member);
+        break;
+    case HONE_OPTION_COLUMNS: {
+        const struct hone_columns *columns = member;
+        if (columns->n > 1) hone_text_format(text, "[");
+        for (size_t i = 0; i < columns->n; i++) {
+            if (i > 0) hone_text_format(text, ", ");
+            print_column(text, &columns->items[i]);
         }
+        hone_text_format(text, columns->n > 1 ? "]" : columns->n ? "" : "null");
+        break;
+    }
+    case HONE_OPTION_WEIGHTS: {
+        const struct hone_weights *weights = member;
+        if (weights->names.n == 0) hone_text_format(text, weights->balanced ? "balanced" : "null");
+        for (size_t i = 0; i < weights->names.n; i++) {
+            hone_text_format(text, i > 0 ? ", " : "{");
+            print_string(text, weights->names.items[i]);
+            hone_text_format(text, ": ");
+            hone_number_print(text, weights->values[i]);
+        }
+        if (weights->names.n) hone_text_format(text, "}");
         break;
     }
     case HONE_OPTION_STEPS: {

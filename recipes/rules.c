@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "recipes/reader.h"
+#include "recipes/task.h"
 
 /* Whether the task of the recipe has to know. Lines of text have no columns; data.text is for files that do. */
 static bool is_needed(const struct hone_recipe *recipe, const struct hone_option *option) {
@@ -64,31 +65,49 @@ static bool same_column(const struct hone_column *a, const struct hone_column *b
     return a->number >= 0 && a->number == b->number;
 }
 
+/* A column of the recipe and the option that names it. */
+struct named_column {
+    const char *option;
+    const struct hone_column *column;
+};
+
+/* All that may be given, in the order of the table; owned. */
+static struct named_column *all_columns(size_t *n, const struct hone_recipe *r) {
+    struct named_column *all = hone_alloc(2 + r->data.label.n, sizeof *all, "columns");
+    all[0] = (struct named_column){"data.text", &r->data.text};
+    all[1] = (struct named_column){"data.text_pair", &r->data.text_pair};
+    for (size_t i = 0; i < r->data.label.n; i++)
+        all[2 + i] = (struct named_column){"data.label", &r->data.label.items[i]};
+    *n = 2 + r->data.label.n;
+    return all;
+}
+
 static void columns(struct hone_reader *reader) {
-    static const char *const names[] = {"data.text", "data.text_pair", "data.label"};
     struct hone_recipe *r = reader->recipe;
-    const struct hone_column *all[] = {&r->data.text, &r->data.text_pair, &r->data.label};
     const struct hone_given *header = hone_reader_given(reader, "data.header");
+    size_t n;
+    struct named_column *all = all_columns(&n, r);
     bool by_name = false;
-    for (int i = 0; i < 3; i++) {
-        for (int j = 0; j < i; j++) {
-            if (!same_column(all[i], all[j])) continue;
-            char *why = hone_format("the same column as %s", names[j]);
-            hone_mistake_add(reader, hone_reader_given(reader, names[i])->place, names[i], why);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (!same_column(all[i].column, all[j].column)) continue;
+            char *why = hone_format("the same column as %s", all[j].option);
+            hone_mistake_add(reader, hone_reader_given(reader, all[i].option)->place, all[i].option, why);
             hone_free(why);
             break;
         }
-        if (!all[i]->name) continue;
+        if (!all[i].column->name) continue;
         if (header->given && !r->data.header) {
-            char *name = hone_escape(all[i]->name, strlen(all[i]->name));
-            char *why =
-                hone_format("false, but %s gives the column's name \"%s\": give its number, from 0", names[i], name);
+            char *name = hone_escape(all[i].column->name, strlen(all[i].column->name));
+            char *why = hone_format("false, but %s gives the column's name \"%s\": give its number, from 0",
+                                    all[i].option, name);
             if (!by_name) hone_mistake_add(reader, header->place, "data.header", why);
             hone_free(why);
             hone_free(name);
         }
         by_name = true;
     }
+    hone_free(all);
     if (!header->given) r->data.header = by_name;
 }
 
@@ -96,9 +115,7 @@ static void columns(struct hone_reader *reader) {
 static void format(struct hone_reader *reader) {
     const struct hone_recipe *r = reader->recipe;
     static const char *const names[] = {"data.train", "data.validation", "data.test"};
-    static const char *const column_names[] = {"data.text", "data.text_pair", "data.label"};
     const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test};
-    const struct hone_column *columns[] = {&r->data.text, &r->data.text_pair, &r->data.label};
     const char *jsonl = NULL;
     bool lines = r->task.type == HONE_TASK_MASKED_LM;
     if (hone_reader_given(reader, "data.format")->excused || hone_reader_given(reader, "task.type")->excused) return;
@@ -119,14 +136,18 @@ static void format(struct hone_reader *reader) {
             hone_free(shown);
         }
     }
-    for (int i = 0; jsonl && i < 3; i++) {
-        if (columns[i]->name || columns[i]->number < 0) continue;
+    if (!jsonl) return;
+    size_t n;
+    struct named_column *columns = all_columns(&n, r);
+    for (size_t i = 0; i < n; i++) {
+        if (columns[i].column->name || columns[i].column->number < 0) continue;
         char *shown = hone_escape(jsonl, strlen(jsonl));
         char *why = hone_format("a number, but \"%s\" is JSONL: give the field's name", shown);
-        hone_mistake_add(reader, hone_reader_given(reader, column_names[i])->place, column_names[i], why);
+        hone_mistake_add(reader, hone_reader_given(reader, columns[i].option)->place, columns[i].option, why);
         hone_free(why);
         hone_free(shown);
     }
+    hone_free(columns);
 }
 
 static void weights(struct hone_reader *reader) {
@@ -165,12 +186,6 @@ static void text(struct hone_reader *reader) {
 }
 
 /* Accuracy moves in steps and late; the loss of a masked LM tells sooner which model is better. */
-static void metric(struct hone_reader *reader) {
-    struct hone_recipe *r = reader->recipe;
-    if (r->task.type == HONE_TASK_MASKED_LM && !hone_reader_given(reader, "evaluation.metric")->given)
-        r->evaluation.metric = HONE_METRIC_LOSS;
-}
-
 static void held_out(struct hone_reader *reader) {
     const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
     if (fraction->given && hone_reader_given(reader, "data.validation")->given)
@@ -209,7 +224,7 @@ static void add_inapplicable(struct hone_reader *reader, const struct hone_optio
     hone_text_free(&why);
 }
 
-/* Options of a task, optimizer or schedule that is not the one chosen. */
+/* Options of a task, problem, optimizer or schedule that is not the one chosen. */
 static void inapplicable(struct hone_reader *reader) {
     for (size_t i = 0; i < hone_option_count; i++) {
         const struct hone_option *option = &hone_options[i];
@@ -270,6 +285,46 @@ static void schedule(struct hone_reader *reader) {
         hone_mistake_add(reader, end->given ? end->place : lr->place, "schedule.lr_end", "must be below optimizer.lr");
 }
 
+/* Several label columns say nothing of one label; label names belong to columns given by number. */
+static void labels(struct hone_reader *reader) {
+    const struct hone_recipe *r = reader->recipe;
+    const struct hone_given *label = hone_reader_given(reader, "data.label");
+    const struct hone_given *names = hone_reader_given(reader, "task.labels");
+    if (r->data.label.n < 2 || hone_reader_given(reader, "task.problem_type")->excused) return;
+    if (r->task.problem_type == HONE_SINGLE_LABEL) {
+        hone_mistake_add(reader, label->place, "data.label",
+                         "several columns, but task.problem_type is single_label_classification, which has one: name "
+                         "one column, or another task.problem_type");
+    } else if (names->given && r->task.labels.n != r->data.label.n) {
+        char *why = hone_format("%zu names, but data.label has %zu columns", r->task.labels.n, r->data.label.n);
+        hone_mistake_add(reader, names->place, "task.labels", why);
+        hone_free(why);
+    }
+}
+
+static void metric(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    const struct hone_given *given = hone_reader_given(reader, "evaluation.metric");
+    const struct hone_task_class *task = hone_task_find(r->task.type, r->task.problem_type);
+    bool excused =
+        hone_reader_given(reader, "task.type")->excused || hone_reader_given(reader, "task.problem_type")->excused;
+    if (r->evaluation.metric == HONE_METRIC_AUTO) {
+        r->evaluation.metric = task->metric;
+    } else if (!excused && !hone_metric_suits(task, r->evaluation.metric)) {
+        struct hone_text why = {0};
+        hone_text_format(&why, "%s is no metric of %s, which has", hone_metric_name(r->evaluation.metric),
+                         task->type == HONE_TASK_SEQUENCE_CLASSIFICATION
+                             ? hone_recipe_word("task.problem_type", (int)r->task.problem_type)
+                             : hone_recipe_word("task.type", (int)r->task.type));
+        for (int m = HONE_METRIC_AUTO + 1, n = 0; m < HONE_METRICS; m++) {
+            if (!hone_metric_suits(task, (enum hone_metric)m)) continue;
+            hone_text_format(&why, "%s %s", n++ ? "," : "", hone_metric_name((enum hone_metric)m));
+        }
+        hone_mistake_add(reader, given->place, "evaluation.metric", why.bytes);
+        hone_text_free(&why);
+    }
+}
+
 void hone_recipe_rules(struct hone_reader *reader) {
     missing(reader);
     inapplicable(reader);
@@ -280,9 +335,10 @@ void hone_recipe_rules(struct hone_reader *reader) {
     training_length(reader);
     early_stopping(reader);
     columns(reader);
+    labels(reader);
+    metric(reader);
     format(reader);
     text(reader);
-    metric(reader);
     held_out(reader);
     weights(reader);
     folders(reader);

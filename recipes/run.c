@@ -74,7 +74,8 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
     }
     if (!run->task->collect_labels) return HONE_OK;
     HONE_TRY(run->task->collect_labels(labels, recipe));
-    hone_labels_sort(labels);
+    /* Numbers, and columns in the recipe's order, have nothing to do with the names that a model knows. */
+    if (recipe->task.problem_type == HONE_REGRESSION || recipe->data.label.n > 1) return HONE_OK;
     return take_names_of_model(labels, recipe);
 }
 
@@ -248,11 +249,14 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     struct hone_labels labels = {0};
     HONE_TRY(hone_device_open(&run->device, hone_recipe_word("device", (int)recipe->device)));
     enum hone_status status = read_labels(&labels, run);
+    if (status == HONE_OK) status = hone_metric_check(run->task, recipe->evaluation.metric, labels.n);
     if (status == HONE_OK) {
         struct hone_model_folder_options options = {.device = run->device,
                                                     .head = run->task->head,
                                                     .precision = recipe->precision,
                                                     .labels = &labels,
+                                                    .problem = recipe->task.problem_type,
+                                                    .threshold = recipe->task.threshold,
                                                     .training = true,
                                                     .from_nothing = recipe->model.init == HONE_INIT_RANDOM,
                                                     .seed = (uint64_t)recipe->training.seed};
@@ -272,6 +276,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     }
     HONE_TRY(read_split(&run->train, run, "train", HONE_SPLIT_TRAIN));
     HONE_TRY(make_mix(run));
+    HONE_TRY(hone_objective_create(&run->objective, recipe, &run->folder.labels, &run->train, run->device));
     HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
     HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
     HONE_TRY(plan_steps(run, recipe->training.micro_batch_tokens));
@@ -281,7 +286,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
 }
 
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline) {
-    *run = (struct hone_run){.recipe = recipe, .task = hone_task_find(recipe->task.type)};
+    *run = (struct hone_run){.recipe = recipe, .task = hone_task_find(recipe->task.type, recipe->task.problem_type)};
     enum hone_status status = open_parts(run, outline);
     if (status != HONE_OK) hone_run_close(run);
     return status;
@@ -296,6 +301,7 @@ void hone_run_close(struct hone_run *run) {
     hone_mix_free(&run->mix);
     hone_samples_free(&run->validation);
     hone_samples_free(&run->test);
+    hone_objective_free(&run->objective);
     hone_model_folder_close(&run->folder);
 }
 
@@ -309,24 +315,26 @@ static void measure_batch(const struct hone_batch *batch, const float *logits, v
     sink->task->measure_add(sink->measure, batch, logits);
 }
 
-enum hone_status hone_evaluate(json_t *results, double *value, bool *larger, struct hone_engine *engine,
-                               const struct hone_task_class *task, const struct hone_labels *labels,
+enum hone_status hone_evaluate(json_t *results, double *value, struct hone_engine *engine,
+                               const struct hone_task_class *task, const struct hone_model_folder *folder,
                                const struct hone_samples *samples, enum hone_metric metric, const char *prefix) {
     double begin = hone_seconds();
-    struct sink sink = {task, task->measure_create(labels, engine->model->n_labels)};
+    struct sink sink = {task, task->measure_create(folder)};
     enum hone_status status = hone_engine_infer(
         engine, samples, 0, samples->n, hone_max_i64(HONE_INFERENCE_TOKENS, samples->longest), measure_batch, &sink);
     double seconds = hone_seconds() - begin;
     if (status == HONE_OK) {
         char key[64];
-        task->measure_report(sink.measure, results, prefix);
+        struct hone_figures figures = {.confusion = NULL};
+        task->measure_report(sink.measure, &figures);
+        hone_figures_write(results, &figures, prefix);
         snprintf(key, sizeof key, "%s_samples", prefix);
         json_object_set_new(results, key, json_integer(samples->n));
         snprintf(key, sizeof key, "%s_runtime", prefix);
         json_object_set_new(results, key, json_real(seconds));
         snprintf(key, sizeof key, "%s_samples_per_second", prefix);
         json_object_set_new(results, key, json_real((double)samples->n / seconds));
-        if (value) *value = task->measure_value(sink.measure, metric, larger);
+        if (value) *value = figures.known[metric] ? figures.values[metric] : NAN;
     }
     task->measure_free(sink.measure);
     return status;

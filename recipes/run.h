@@ -19,7 +19,8 @@ struct hone_run {
     struct hone_model_folder folder;
     struct hone_samples train, validation, test; /* n == 0: none */
     struct hone_mix mix;                         /* of the training samples, with data.weights */
-    double encode_seconds;                       /* of the training samples */
+    struct hone_objective objective;
+    double encode_seconds; /* of the training samples */
 
     int64_t steps_per_epoch, steps; /* optimizer steps */
     struct hone_schedule schedule;  /* of the learning rate over them */
@@ -49,9 +50,10 @@ uint32_t hone_run_epoch(const struct hone_run *run, int64_t step);
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen);
 
 /* Evaluates samples and sets "<prefix>_loss", metrics, "<prefix>_samples", "<prefix>_runtime",
- * "<prefix>_samples_per_second" in `results`. *value (may be NULL) is the figure that `metric` names. */
-enum hone_status hone_evaluate(json_t *results, double *value, bool *larger, struct hone_engine *engine,
-                               const struct hone_task_class *task, const struct hone_labels *labels,
+ * "<prefix>_samples_per_second" in `results`. *value (may be NULL) is the figure that `metric` names, NaN when the task
+ * has it not. */
+enum hone_status hone_evaluate(json_t *results, double *value, struct hone_engine *engine,
+                               const struct hone_task_class *task, const struct hone_model_folder *folder,
                                const struct hone_samples *samples, enum hone_metric metric, const char *prefix);
 
 #endif

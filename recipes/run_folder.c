@@ -170,7 +170,7 @@ enum hone_status hone_run_folder_save_model(struct hone_run_folder *folder, cons
     return status;
 }
 
-#define SETTINGS 12
+#define SETTINGS 16
 
 struct settings {
     struct hone_card_setting rows[SETTINGS];
@@ -221,6 +221,10 @@ static void fill_settings(struct settings *settings, const struct hone_run *run,
     } else {
         add_setting(settings, "clip norm", "%g", recipe->optimizer.clip_norm);
     }
+    if (recipe->task.label_smoothing > 0) add_setting(settings, "label smoothing", "%g", recipe->task.label_smoothing);
+    if (recipe->task.focal_gamma > 0) add_setting(settings, "focal gamma", "%g", recipe->task.focal_gamma);
+    if (run->objective.weights)
+        add_setting(settings, "class weights", recipe->task.class_weights.balanced ? "balanced" : "by name");
     add_setting(settings, "batch size", "%lld", (long long)recipe->training.batch_size);
     add_setting(settings, "steps", "%lld", (long long)json_integer_value(json_object_get(results, "steps")));
     add_setting(settings, "epochs", "%.4g", json_real_value(json_object_get(results, "epoch")));
@@ -228,16 +232,17 @@ static void fill_settings(struct settings *settings, const struct hone_run *run,
     add_setting(settings, "precision", "%s", hone_recipe_word("precision", (int)recipe->precision));
 }
 
-/* The metrics "<prefix>_<name>" of results, but for those about time and counts. */
-static size_t split_metrics(struct hone_card_metric *out, size_t capacity, const json_t *results, const char *prefix) {
-    size_t n = 0, length = strlen(prefix);
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)results, key, value) {
-        if (strncmp(key, prefix, length) != 0 || key[length] != '_' || !json_is_real(value)) continue;
-        const char *name = key + length + 1;
-        if (strstr(name, "runtime") || strstr(name, "per_second")) continue;
-        if (n < capacity) out[n++] = (struct hone_card_metric){name, json_real_value(value)};
+/* The metrics "<prefix>_<name>" of results that the task puts first, and the one that chose the model. */
+static size_t split_metrics(struct hone_card_metric out[HONE_METRICS], const json_t *results,
+                            const struct hone_run *run, const char *prefix) {
+    size_t n = 0;
+    for (int m = HONE_METRIC_AUTO + 1; m < HONE_METRICS; m++) {
+        if (!(run->task->headline >> m & 1) && m != (int)run->recipe->evaluation.metric) continue;
+        char key[64];
+        snprintf(key, sizeof key, "%s_%s", prefix, hone_metric_name((enum hone_metric)m));
+        const json_t *value = json_object_get(results, key);
+        if (json_is_real(value))
+            out[n++] = (struct hone_card_metric){hone_metric_name((enum hone_metric)m), json_real_value(value)};
     }
     return n;
 }
@@ -280,14 +285,14 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
     } splits[] = {{"train", "train", &recipe->data.train, &run->train},
                   {"validation", "eval", &recipe->data.validation, &run->validation},
                   {"test", "test", &recipe->data.test, &run->test}};
-    struct hone_card_metric metrics[3][8];
+    struct hone_card_metric metrics[3][HONE_METRICS];
     struct hone_card_data data[3];
     char *lists[3] = {NULL}, *name = name_of(recipe->output);
     size_t n_data = 0;
     for (size_t i = 0; i < 3; i++) {
         if (!splits[i].files->n) continue;
         lists[i] = list_of(splits[i].files);
-        size_t n = i == 0 ? 0 : split_metrics(metrics[i], 8, results, splits[i].prefix);
+        size_t n = i == 0 ? 0 : split_metrics(metrics[i], results, run, splits[i].prefix);
         data[n_data++] = (struct hone_card_data){.split = splits[i].name,
                                                  .file = lists[i],
                                                  .bytes = bytes_of(splits[i].files),
@@ -302,6 +307,7 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
         .base_model = json_string_value(json_object_get(run->folder.config, "_name_or_path")),
         .task = run->task->pipeline_tag,
         .auto_class = run->task->auto_class,
+        .scores = run->task->scores,
         .metric = hone_recipe_word("evaluation.metric", (int)recipe->evaluation.metric),
         .labels = run->folder.labels.names,
         .n_labels = (size_t)run->folder.labels.n,

@@ -5,6 +5,11 @@
 /* Share of the free memory that the tokens of one split may take. */
 #define MEMORY_SHARE 0.25
 
+static void resize_targets(struct hone_samples *samples, size_t rows) {
+    samples->targets =
+        hone_realloc(samples->targets, rows * (size_t)samples->n_targets, sizeof *samples->targets, "targets");
+}
+
 static void reserve(struct hone_samples *samples, struct hone_samples_room *room, size_t more) {
     size_t used = samples->n ? (size_t)samples->begins[samples->n] : 0;
     if (!room->most_tokens) {
@@ -18,6 +23,7 @@ static void reserve(struct hone_samples *samples, struct hone_samples_room *room
         samples->lines = hone_realloc(samples->lines, rows, sizeof *samples->lines, "samples");
         samples->files = hone_realloc(samples->files, rows, sizeof *samples->files, "samples");
         samples->begins[samples->n] = (int64_t)used;
+        if (samples->n_targets) resize_targets(samples, rows);
         room->rows = rows;
     }
     if (samples->spill) used = (size_t)samples->held;
@@ -67,6 +73,15 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
     if (n > samples->longest) samples->longest = n;
     if (encoding->untruncated > encoding->n) samples->truncated++;
     return HONE_OK;
+}
+
+float *hone_samples_targets(struct hone_samples *samples, const struct hone_samples_room *room, int64_t n) {
+    if (!samples->targets) {
+        samples->n_targets = n;
+        resize_targets(samples, room->rows);
+    }
+    HONE_CHECK(n == samples->n_targets, "%lld targets, expected %lld", (long long)n, (long long)samples->n_targets);
+    return samples->targets + (samples->n - 1) * n;
 }
 
 void hone_samples_name_files(struct hone_samples *samples, const struct hone_dataset *dataset) {

@@ -22,6 +22,9 @@ enum hone_status hone_samples_append(struct hone_samples *samples, struct hone_s
                                      const struct hone_encoding *encoding, const struct hone_model *model,
                                      int32_t label, int32_t file, int64_t line);
 
+/* The n targets of the sample appended last, to be filled: the same n for all. */
+float *hone_samples_targets(struct hone_samples *samples, const struct hone_samples_room *room, int64_t n);
+
 /* Takes over the names of the files that the samples were read from; and the name of a sample's. */
 void hone_samples_name_files(struct hone_samples *samples, const struct hone_dataset *dataset);
 const char *hone_samples_path(const struct hone_samples *samples, int64_t sample);

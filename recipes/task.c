@@ -1,36 +1,50 @@
 #include "recipes/task.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Sorted by type. */
-static const struct hone_task_class *const tasks[] = {&hone_task_masked_lm, &hone_task_sequence_classification};
+/* Sorted by type and problem. */
+static const struct hone_task_class *const tasks[] = {&hone_task_single_label, &hone_task_multi_label,
+                                                      &hone_task_regression, &hone_task_masked_lm};
 enum { n_tasks = sizeof tasks / sizeof *tasks };
 
-void hone_result_set(json_t *results, const char *prefix, const char *name, double value) {
-    char key[64];
-    snprintf(key, sizeof key, "%s_%s", prefix, name);
-    json_object_set_new(results, key, isfinite(value) ? json_real(value) : json_null());
+/* Problems are those of classifiers of sequences. */
+static bool solves(const struct hone_task_class *task, enum hone_problem problem) {
+    return task->type != HONE_TASK_SEQUENCE_CLASSIFICATION || task->problem == problem;
 }
 
-const struct hone_task_class *hone_task_find(enum hone_task_type type) {
+const struct hone_task_class *hone_task_find(enum hone_task_type type, enum hone_problem problem) {
     for (int i = 0; i < n_tasks; i++) {
-        if (tasks[i]->id == type) return tasks[i];
+        if (tasks[i]->type == type && solves(tasks[i], problem)) return tasks[i];
     }
     return NULL;
 }
 
-const struct hone_task_class *hone_task_of_config(const json_t *config) {
-    const char *type = json_string_value(json_object_get(config, "model_type"));
-    const char *architecture = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
-    if (!type || !architecture) return NULL;
-    for (int m = 0; hone_model_class_at(m); m++) {
-        const struct hone_model_class *model = hone_model_class_at(m);
-        if (strcmp(model->model_type, type) != 0) continue;
-        for (int i = 0; i < n_tasks; i++) {
-            if (strcmp(model->architectures[tasks[i]->head], architecture) == 0) return tasks[i];
-        }
+const struct hone_task_class *hone_task_of_folder(const struct hone_model_folder *folder) {
+    const char *architecture = json_string_value(json_array_get(json_object_get(folder->config, "architectures"), 0));
+    for (int i = 0; architecture && i < n_tasks; i++) {
+        const char *expected = folder->model->class->architectures[tasks[i]->head];
+        if (expected && strcmp(expected, architecture) == 0 && solves(tasks[i], folder->problem)) return tasks[i];
     }
     return NULL;
+}
+
+bool hone_metric_suits(const struct hone_task_class *task, enum hone_metric metric) {
+    return task->metrics >> metric & 1;
+}
+
+enum hone_status hone_metric_check(const struct hone_task_class *task, enum hone_metric metric, int64_t n_labels) {
+    const uint64_t of_two = HONE_BIT(F1) | HONE_BIT(PRECISION) | HONE_BIT(RECALL) | HONE_BIT(COMBINED);
+    const uint64_t ranked = HONE_BIT(ROC_AUC) | HONE_BIT(ROC_AUC_WEIGHTED) | HONE_BIT(AVERAGE_PRECISION);
+    if (task->problem == HONE_REGRESSION) return HONE_OK;
+    if (task->problem == HONE_SINGLE_LABEL && n_labels != 2 && of_two >> metric & 1)
+        return hone_fail(HONE_USAGE,
+                         "evaluation.metric: %s is of the second of two labels, and there are %lld: take f1_macro, "
+                         "f1_micro or f1_weighted, and precision and recall likewise",
+                         hone_metric_name(metric), (long long)n_labels);
+    if (task->problem == HONE_SINGLE_LABEL && n_labels == 2 && metric == HONE_METRIC_ROC_AUC_WEIGHTED)
+        return hone_fail(HONE_USAGE, "evaluation.metric: of two labels there is only one roc_auc, take that");
+    if (n_labels > HONE_MOST_RANKED && ranked >> metric & 1)
+        return hone_fail(HONE_USAGE, "evaluation.metric: %s is for at most %d labels, and there are %lld",
+                         hone_metric_name(metric), HONE_MOST_RANKED, (long long)n_labels);
+    return HONE_OK;
 }

@@ -165,12 +165,16 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
 }
 
 /* A step in which nothing is masked has no loss; its gradient is 0. */
-static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass) {
+static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass,
+                          const struct hone_objective *objective) {
+    (void)objective;
     return (double)hone_max_i64(hone_batch_rows(samples, chosen, n, pass), 1);
 }
 
-static void record_loss(struct hone_tape *tape, hone_value logits, const int32_t *labels, float scale, float *loss) {
-    hone_cross_entropy(tape, logits, labels, NULL, scale, loss);
+static void record_loss(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
+                        const struct hone_objective *objective, float scale, float *loss) {
+    (void)objective;
+    hone_cross_entropy(tape, logits, batch->labels, NULL, scale, loss);
 }
 
 struct hone_measure {
@@ -178,10 +182,9 @@ struct hone_measure {
     double loss;
 };
 
-static struct hone_measure *measure_create(const struct hone_labels *labels, int64_t n_logits) {
-    (void)labels;
+static struct hone_measure *measure_create(const struct hone_model_folder *folder) {
     struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
-    measure->V = n_logits;
+    measure->V = folder->model->n_labels;
     return measure;
 }
 
@@ -198,30 +201,26 @@ static void measure_add(struct hone_measure *measure, const struct hone_batch *b
 
 static double mean(double sum, int64_t n) { return n > 0 ? sum / (double)n : 0; }
 
-static void measure_report(const struct hone_measure *measure, json_t *results, const char *prefix) {
+static void measure_report(const struct hone_measure *measure, struct hone_figures *figures) {
     double loss = mean(measure->loss, measure->masked);
-    hone_result_set(results, prefix, "loss", loss);
-    hone_result_set(results, prefix, "perplexity", exp(loss));
-    hone_result_set(results, prefix, "accuracy", mean((double)measure->right, measure->masked));
-}
-
-static double measure_value(const struct hone_measure *measure, enum hone_metric metric, bool *larger) {
-    *larger = metric != HONE_METRIC_LOSS;
-    return *larger ? mean((double)measure->right, measure->masked) : mean(measure->loss, measure->masked);
+    hone_figures_set(figures, HONE_METRIC_LOSS, loss);
+    hone_figures_set(figures, HONE_METRIC_PERPLEXITY, exp(loss));
+    hone_figures_set(figures, HONE_METRIC_ACCURACY, mean((double)measure->right, measure->masked));
 }
 
 const struct hone_task_class hone_task_masked_lm = {
-    .type = "masked_lm",
-    .id = HONE_TASK_MASKED_LM,
+    .type = HONE_TASK_MASKED_LM,
     .head = HONE_HEAD_MASKED_LM,
     .pipeline_tag = "fill-mask",
     .auto_class = "AutoModelForMaskedLM",
+    .metric = HONE_METRIC_LOSS,
+    .metrics = HONE_BIT(LOSS) | HONE_BIT(ACCURACY) | HONE_BIT(PERPLEXITY),
+    .headline = HONE_BIT(LOSS) | HONE_BIT(ACCURACY) | HONE_BIT(PERPLEXITY),
     .encode = encode,
     .denominator = denominator,
     .record_loss = record_loss,
     .measure_create = measure_create,
     .measure_add = measure_add,
     .measure_report = measure_report,
-    .measure_value = measure_value,
     .measure_free = measure_free,
 };

@@ -42,7 +42,7 @@ enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimiz
     const struct hone_model *model = engine->model;
     struct hone_step *state = hone_optimizer_step_state(optimizer);
     uint32_t pass = hone_run_epoch(run, step);
-    float scale = (float)(1.0 / run->task->denominator(&run->train, chosen, n, pass));
+    float scale = (float)(1.0 / run->task->denominator(&run->train, chosen, n, pass, &run->objective));
     HONE_TRY(hone_optimizer_begin(optimizer, (uint32_t)run->recipe->training.seed, (uint32_t)step,
                                   learning_rate_at(run, step), engine->stream));
     for (int64_t begin = 0; begin < n;) {
@@ -53,7 +53,7 @@ enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimiz
         struct hone_model_inputs in = hone_engine_upload(engine, state);
         hone_tape_begin(engine->tape, HONE_TRAINING);
         hone_value logits = model->class->forward(model, engine->tape, &in);
-        run->task->record_loss(engine->tape, logits, engine->on_device.labels, scale, &state->loss);
+        run->task->record_loss(engine->tape, logits, &engine->on_device, &run->objective, scale, &state->loss);
         HONE_TRY(hone_tape_layout(engine->tape));
         hone_tape_forward(engine->tape, engine->stream);
         hone_tape_backward(engine->tape, NULL, NULL, engine->stream);
@@ -155,19 +155,19 @@ static enum hone_status evaluate(struct trainer *trainer) {
     struct hone_run *run = trainer->run;
     json_t *results = json_object();
     double value;
-    bool larger;
-    enum hone_status status = hone_evaluate(results, &value, &larger, &trainer->engine, run->task, &run->folder.labels,
-                                            &run->validation, run->recipe->evaluation.metric, "eval");
+    enum hone_metric metric = run->recipe->evaluation.metric;
+    enum hone_status status =
+        hone_evaluate(results, &value, &trainer->engine, run->task, &run->folder, &run->validation, metric, "eval");
     if (status == HONE_OK) status = log_evaluation(trainer, results);
     if (status != HONE_OK) {
         json_decref(results);
         return status;
     }
-    bool better =
-        !trainer->state.has_best || (larger ? value > trainer->state.best_value : value < trainer->state.best_value);
-    hone_info("epoch %.2f, step %lld: eval_loss %.4f, eval_accuracy %.4f%s", epoch_of(trainer),
-              (long long)trainer->state.step, json_real_value(json_object_get(results, "eval_loss")),
-              json_real_value(json_object_get(results, "eval_accuracy")), better ? " (best so far, saved)" : "");
+    bool better = !trainer->state.has_best || hone_metric_is_better(metric, value, trainer->state.best_value);
+    char chosen[64] = "";
+    if (metric != HONE_METRIC_LOSS) snprintf(chosen, sizeof chosen, ", eval_%s %.4f", hone_metric_name(metric), value);
+    hone_info("epoch %.2f, step %lld: eval_loss %.4f%s%s", epoch_of(trainer), (long long)trainer->state.step,
+              json_real_value(json_object_get(results, "eval_loss")), chosen, better ? " (best so far, saved)" : "");
     trainer->state.evaluated_step = trainer->state.step;
     if (!better) {
         trainer->state.evaluations_without_gain++;
@@ -270,7 +270,7 @@ static enum hone_status test_best(struct trainer *trainer, json_t *results) {
     if (trainer->state.has_best && trainer->state.best_step != trainer->state.step) {
         HONE_TRY(hone_model_folder_reload(&run->folder, trainer->folder.path));
     }
-    return hone_evaluate(results, NULL, NULL, &trainer->engine, run->task, &run->folder.labels, &run->test,
+    return hone_evaluate(results, NULL, &trainer->engine, run->task, &run->folder, &run->test,
                          run->recipe->evaluation.metric, "test");
 }
 
@@ -314,7 +314,7 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
     HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
     HONE_TRY(resume(trainer));
     hone_run_capacity(&T, &B, run);
-    HONE_TRY(hone_engine_create(&trainer->engine, run->folder.model, T, B));
+    HONE_TRY(hone_engine_create(&trainer->engine, run->folder.model, T, B, run->train.n_targets));
     HONE_TRY(hone_tape_reserve(trainer->engine.tape, run->arena_bytes));
     HONE_TRY(hone_run_folder_open(&trainer->folder, run->recipe, trainer->state.metrics_bytes));
     trainer->saver = hone_saver_create(run, trainer->optimizer, run->recipe->output);

@@ -68,11 +68,11 @@ static void filling(void **state) {
             T += s.begins[sample[b] + 1] - s.begins[sample[b]];
         }
         /* Exactly the capacity that is needed, with guard bytes behind it. */
-        size_t bytes = hone_batch_bytes(T, n);
+        size_t bytes = hone_batch_bytes(T, n, 0);
         unsigned char *memory = hone_alloc(bytes + 64, 1, "test");
         memset(memory, 0xA5, bytes + 64);
         struct hone_batch batch;
-        hone_batch_place(&batch, memory, T, n);
+        hone_batch_place(&batch, memory, T, n, 0);
         assert_int_equal(batch.T_capacity, T);
         assert_int_equal(batch.B_capacity, n);
         TEST_OK(hone_batch_fill(&batch, &s, sample, n, 0));
@@ -92,10 +92,10 @@ static void pieces_are_aligned_and_apart(void **state) {
     for (size_t i = 0; i < 8; i++)
         for (size_t j = 0; j <= i; j++) {
             int64_t T = sizes[i], B = sizes[j];
-            size_t bytes = hone_batch_bytes(T, B);
+            size_t bytes = hone_batch_bytes(T, B, 3);
             char *memory = hone_alloc(bytes, 1, "test");
             struct hone_batch b;
-            hone_batch_place(&b, memory, T, B);
+            hone_batch_place(&b, memory, T, B, 3);
             const struct {
                 const void *at;
                 size_t bytes;

@@ -88,13 +88,12 @@ static void later_worse_models_do_not_replace_the_best(void **state) {
     TEST_OK(hone_model_folder_open(
         &saved, tiny_path(folder, "out"),
         (struct hone_model_folder_options){.device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION}));
-    const struct hone_task_class *task = hone_task_find(recipe.task.type);
+    const struct hone_task_class *task = hone_task_of_folder(&saved);
     TEST_OK(task->encode(&samples, &recipe, HONE_SPLIT_VALIDATION, &saved));
-    TEST_OK(hone_engine_create(&engine, saved.model, 1024, 64));
+    TEST_OK(hone_engine_create(&engine, saved.model, 1024, 64, 0));
     double value;
-    bool larger;
-    TEST_OK(hone_evaluate(again, &value, &larger, &engine, task, &saved.labels, &samples, HONE_METRIC_LOSS, "eval"));
-    assert_false(larger);
+    assert_ptr_equal(task, hone_task_find(recipe.task.type, recipe.task.problem_type));
+    TEST_OK(hone_evaluate(again, &value, &engine, task, &saved, &samples, HONE_METRIC_LOSS, "eval"));
     assert_true(value == losses[best] && number(again, "eval_loss") == losses[best]);
     hone_engine_free(&engine);
     hone_samples_free(&samples);

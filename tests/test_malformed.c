@@ -458,13 +458,15 @@ static const char *message_of(const struct malformed *row) {
     recipe.data.format = row->format;
     recipe.data.header = row->header;
     recipe.data.text.name = names;
-    recipe.data.label.name = space + 1;
+    struct hone_column label = {.name = space + 1, .number = -1};
+    recipe.data.label = (struct hone_columns){&label, 1};
     recipe.data.text_pair.number = -1;
     FILE *file = fopen(path, "wb"); /* without the sync that a test of thousands can't wait for */
     assert_non_null(file);
     assert_int_equal(fwrite(row->bytes, 1, row->n, file), row->n);
     assert_int_equal(fclose(file), 0);
-    enum hone_status status = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION)->collect_labels(&labels, &recipe);
+    enum hone_status status =
+        hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_SINGLE_LABEL)->collect_labels(&labels, &recipe);
     hone_labels_free(&labels);
     hone_free(names);
     if (status != HONE_BAD_INPUT) return status == HONE_OK ? "no fault" : "another status";

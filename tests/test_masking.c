@@ -40,8 +40,8 @@ static struct hone_samples make_samples(int64_t n, int64_t length, double probab
 static void *fill(struct hone_batch *batch, const struct hone_samples *s, const int64_t *sample, int64_t n,
                   uint32_t pass) {
     int64_t T = n * s->longest;
-    void *memory = hone_alloc(hone_batch_bytes(T, n), 1, "test");
-    hone_batch_place(batch, memory, T, n);
+    void *memory = hone_alloc(hone_batch_bytes(T, n, 0), 1, "test");
+    hone_batch_place(batch, memory, T, n, 0);
     hone_batch_fill(batch, s, sample, n, pass);
     return memory;
 }

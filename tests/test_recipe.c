@@ -38,7 +38,7 @@ static void test_defaults(void **state) {
     assert_int_equal(r.data.format, HONE_FORMAT_AUTO);
     assert_true(r.data.header);
     assert_string_equal(r.data.text.name, "t");
-    assert_string_equal(r.data.label.name, "l");
+    assert_string_equal(r.data.label.items[0].name, "l");
     assert_null(r.data.text_pair.name);
     assert_int_equal(r.data.text_pair.number, -1);
     assert_int_equal(r.data.max_length, 128);
@@ -159,7 +159,7 @@ static void test_overrides(void **state) {
     assert_false(r.data.header);
     assert_int_equal(r.data.text.number, 0);
     assert_null(r.data.text.name);
-    assert_int_equal(r.data.label.number, 1);
+    assert_int_equal(r.data.label.items[0].number, 1);
     assert_int_equal(r.evaluation.every, HONE_NEVER);
     assert_int_equal(r.task.labels.n, 2);
     assert_string_equal(r.task.labels.items[1], "no");
@@ -215,7 +215,7 @@ static void test_round_trip(void **state) {
         assert_string_equal(r.task.labels.items[i], again.task.labels.items[i]);
     assert_string_equal(again.model.path, "a: b");
     assert_string_equal(again.output, "x\ty");
-    assert_string_equal(again.data.label.name, "0");
+    assert_string_equal(again.data.label.items[0].name, "0");
     assert_int_equal(again.data.text_pair.number, 3);
     assert_int_equal(again.training.early_stopping, 2);
     assert_true(again.optimizer.lr == 0.1234567890123456 && again.optimizer.clip_norm == 0);
@@ -326,7 +326,7 @@ static void test_shipped(void **state) {
     struct hone_text mistakes = {0};
     TEST_OK(hone_recipe_read(&r, "recipes/sentiment_bert.yaml", NULL, 0, &mistakes));
     assert_string_equal(r.data.text.name, "sentence");
-    assert_string_equal(r.data.label.name, "label");
+    assert_string_equal(r.data.label.items[0].name, "label");
     assert_int_equal(r.task.labels.n, 0);
     assert_true(r.data.header);
     hone_recipe_free(&r);

@@ -52,7 +52,7 @@ static const struct {
      "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
-     "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"
+     "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"
      "r.yaml: output: missing, expected a path\n",
      NONE},
     {"# only a comment\n",
@@ -60,7 +60,7 @@ static const struct {
      "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
-     "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"
+     "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"
      "r.yaml: output: missing, expected a path\n",
      NONE},
     {"model: {}\n" TASK DATA OUTPUT, "r.yaml:1:1: model.path: missing, expected a path\n", NONE},
@@ -194,8 +194,30 @@ static const struct {
      "r.yaml:5:21: evaluation.every: found \"0\", expected epoch, no, or a whole number of steps from 1 to "
      "1000000000\n",
      NONE},
-    {ALL "evaluation: {metric: f1}\n", "r.yaml:5:22: evaluation.metric: found \"f1\", expected accuracy or loss\n",
+    {ALL "evaluation: {metric: f2}\n",
+     "r.yaml:5:22: evaluation.metric: found \"f2\", expected auto, accuracy, loss, f1, f1_micro, f1_macro, "
+     "f1_weighted, precision, precision_micro, precision_macro, precision_weighted, recall, recall_micro, "
+     "recall_macro, recall_weighted, matthews_correlation, roc_auc, roc_auc_weighted, average_precision, "
+     "expected_calibration_error, pearson, spearmanr, combined_score, mse, mae, r2 or perplexity\n",
      NONE},
+    {"model: {path: m}\ntask: {type: sequence_classification, problem_type: regression}\ndata: {train: a.tsv, text: t, "
+     "label: l}\noutput: o\nevaluation: {metric: f1}\n",
+     "r.yaml:5:22: evaluation.metric: f1 is no metric of regression, which has loss, pearson, spearmanr, "
+     "combined_score, mse, mae, r2\n",
+     NONE},
+    {"model: {path: m}\ntask: {type: sequence_classification}\ndata: {train: a.tsv, text: t, label: [a, b]}\noutput: "
+     "o\n",
+     "r.yaml:3:38: data.label: several columns, but task.problem_type is single_label_classification, which has one: "
+     "name one column, or another task.problem_type\n",
+     NONE},
+    {"model: {path: m}\ntask: {type: sequence_classification, threshold: 0.4}\ndata: {train: a.tsv, text: t, label: "
+     "l}\noutput: o\n",
+     "r.yaml:2:50: task.threshold: task.problem_type is single_label_classification, and this works with "
+     "multi_label_classification only: remove it, or set it to null\n",
+     NONE},
+    {"model: {path: m}\ntask: {type: sequence_classification, class_weights: {a: 0, b: 2}}\ndata: {train: a.tsv, text: "
+     "t, label: l}\noutput: o\n",
+     "r.yaml:2:58: task.class_weights: found \"0\", expected a number above 0\n", NONE},
     {ALL "logging: {level: verbose, every: 0}\n",
      "r.yaml:5:18: logging.level: found \"verbose\", expected quiet, warning, info or debug\n"
      "r.yaml:5:34: logging.every: found \"0\", expected a whole number from 1 to 1000000000\n",
@@ -245,11 +267,11 @@ static const struct {
      NONE},
     {MODEL TASK "data: {train: a.tsv, text: -1, label: 1.5}\n" OUTPUT,
      "r.yaml:3:28: data.text: found \"-1\", expected a column's name, or its number from 0\n"
-     "r.yaml:3:39: data.label: found \"1.5\", expected a column's name, or its number from 0\n",
+     "r.yaml:3:39: data.label: found \"1.5\", expected a column's name, or its number from 0, or a list of columns\n",
      NONE},
     {MODEL TASK "data: {train: a.tsv, text: true, label: \"\"}\n" OUTPUT,
      "r.yaml:3:28: data.text: found \"true\", expected a column's name, or its number from 0\n"
-     "r.yaml:3:41: data.label: found \"\", expected a column's name, or its number from 0\n",
+     "r.yaml:3:41: data.label: found \"\", expected a column's name, or its number from 0, or a list of columns\n",
      NONE},
     {MODEL "task: {type: sequence_classification, labels: positive}\n" DATA OUTPUT,
      "r.yaml:2:47: task.labels: found \"positive\", expected a list of at least two names\n", NONE},
@@ -287,7 +309,7 @@ static const struct {
      "r.yaml:6:1: task.type: missing, expected sequence_classification or masked_lm\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
-     "r.yaml: data.label: missing, expected a column's name, or its number from 0\n"
+     "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"
      "command line: optimizer.lr=0: found \"0\", expected a number above 0\n"
      "command line: foo: expected key=value, such as training.epochs=3\n",
      {"optimizer.lr=0", "foo"}},
@@ -406,14 +428,14 @@ static void test_not_yaml(void **state) {
     test_expect_status(hone_recipe_read(&recipe, "absent.yaml", NULL, 0, &mistakes), HONE_USAGE, "absent.yaml");
 }
 
-/* What a value is: a plain or quoted string, an integer, a float, true; 0 where no option takes it. */
+/* What a value is: a plain or quoted string, an integer, a float, true, a map of numbers; 0 where no option takes it. */
 static const struct {
     const char *text;
     char kind;
 } values[] = {
     {"fast", 's'}, {"1_0", 's'}, {"1.5.2", 's'},  {"2024-01-02", 's'}, {"é", 's'}, {"'3'", 's'}, {"yes", 's'},
     {"3", 'i'},    {"2.5", 'f'}, {"0.5e-3", 'f'}, {"true", 't'},       {"-1", 0},  {"1e400", 0}, {".nan", 0},
-    {"-.inf", 0},  {"0x1", 0},   {"010", 0},      {"\"\"", 0},         {"[]", 0},  {"{}", 0},    {"{a: 1}", 0},
+    {"-.inf", 0},  {"0x1", 0},   {"010", 0},      {"\"\"", 0},         {"[]", 0},  {"{}", 0},    {"{a: 1}", 'm'},
 };
 
 static bool may_be_right(const struct hone_option *option, char kind) {
@@ -423,6 +445,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_PATTERNS:
         return kind == 's';
     case HONE_OPTION_COLUMN:
+    case HONE_OPTION_COLUMNS:
         return kind == 's' || kind == 'i';
     case HONE_OPTION_BOOL:
         return kind == 't';
@@ -434,11 +457,15 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_EVERY:
     case HONE_OPTION_INTERVAL:
         return kind == 'i';
+    case HONE_OPTION_TEXT:
+        return true; /* whatever has a character */
     case HONE_OPTION_NAMES:
     case HONE_OPTION_NUMBERS:
     case HONE_OPTION_GROUPS:
     case HONE_OPTION_WORD:
         return false;
+    case HONE_OPTION_WEIGHTS:
+        return kind == 'm';
     }
     return false;
 }

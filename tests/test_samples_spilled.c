@@ -36,11 +36,11 @@ static void same_batches(void **state) {
     assert_true(all.begins[N] > 20000);
     int64_t chosen[40];
     for (int64_t i = 0; i < 40; i++) chosen[i] = i * 173 % N;
-    size_t bytes = hone_batch_bytes(40 * LONGEST, 40);
+    size_t bytes = hone_batch_bytes(40 * LONGEST, 40, 0);
     void *want_memory = hone_calloc(bytes, 1, "test"), *memory = hone_calloc(bytes, 1, "test");
     struct hone_batch want, got;
-    hone_batch_place(&want, want_memory, 40 * LONGEST, 40);
-    hone_batch_place(&got, memory, 40 * LONGEST, 40);
+    hone_batch_place(&want, want_memory, 40 * LONGEST, 40, 0);
+    hone_batch_place(&got, memory, 40 * LONGEST, 40, 0);
     TEST_OK(hone_batch_fill(&want, &all, chosen, 40, 0));
     for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
         struct hone_samples samples = make(budgets[b], &room);
@@ -66,9 +66,9 @@ static void disk_that_fails(void **state) {
     char *filler = hone_calloc(2 << 20, 1, "test");
     TEST_OK(hone_spill_append(samples.spill, filler, 2 << 20));
     int64_t chosen = 100;
-    void *memory = hone_calloc(hone_batch_bytes(LONGEST, 1), 1, "test");
+    void *memory = hone_calloc(hone_batch_bytes(LONGEST, 1, 0), 1, "test");
     struct hone_batch batch;
-    hone_batch_place(&batch, memory, LONGEST, 1);
+    hone_batch_place(&batch, memory, LONGEST, 1, 0);
     hone_fault_plan("read:1");
     test_expect_status(hone_batch_fill(&batch, &samples, &chosen, 1, 0), HONE_DISK, "of a temporary file failed");
     hone_fault_plan(NULL);

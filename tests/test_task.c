@@ -239,10 +239,10 @@ static void texts_without_tokens(void **state) {
 /* Against formulas: cross entropy of known logits, accuracy, macro F1. */
 static void measures(void **state) {
     (void)state;
-    const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION);
-    struct hone_labels labels = {0};
-    hone_labels_number(&labels, 3);
-    struct hone_measure *measure = task->measure_create(&labels, 0);
+    const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_SINGLE_LABEL);
+    struct hone_model_folder folder = {.problem = HONE_SINGLE_LABEL};
+    hone_labels_number(&folder.labels, 3);
+    struct hone_measure *measure = task->measure_create(&folder);
     static const float logits[] = {2, 1, 0, 0, 0, 0, -100, 100, 0};
     int32_t truth[] = {0, 2, 1};
     struct hone_batch batch = {.R = 2, .B = 2, .labels = truth};
@@ -251,27 +251,32 @@ static void measures(void **state) {
     batch.labels = truth + 2;
     task->measure_add(measure, &batch, logits + 6);
     json_t *results = json_object();
-    task->measure_report(measure, results, "eval");
+    struct hone_figures figures = {.confusion = NULL};
+    task->measure_report(measure, &figures);
+    hone_figures_write(results, &figures, "eval");
     double loss = (log(exp(2) + exp(1) + 1) - 2 + log(3)) / 3;
     assert_true(fabs(json_real_value(json_object_get(results, "eval_loss")) - loss) < 1e-12);
     assert_true(fabs(json_real_value(json_object_get(results, "eval_accuracy")) - 2.0 / 3) < 1e-15);
     /* Class 0: one right of two predicted; class 1: right; class 2: never predicted. */
     assert_true(fabs(json_real_value(json_object_get(results, "eval_f1_macro")) - (2.0 / 3 + 1 + 0) / 3) < 1e-15);
-    bool larger;
-    assert_true(fabs(task->measure_value(measure, HONE_METRIC_ACCURACY, &larger) - 2.0 / 3) < 1e-15);
-    assert_true(larger);
-    assert_true(fabs(task->measure_value(measure, HONE_METRIC_LOSS, &larger) - loss) < 1e-12);
-    assert_false(larger);
+    assert_true(hone_metric_is_better(HONE_METRIC_ACCURACY, 0.6, 0.5));
+    assert_false(hone_metric_is_better(HONE_METRIC_LOSS, 0.6, 0.5));
+    assert_true(hone_metric_is_better(HONE_METRIC_PEARSON, -1, NAN));
+    assert_false(hone_metric_is_better(HONE_METRIC_LOSS, NAN, 5));
     json_decref(results);
     task->measure_free(measure);
     int64_t chosen[] = {4, 1, 3};
-    assert_true(task->denominator(NULL, chosen, 3, 0) == 3);
-    hone_labels_free(&labels);
+    int32_t given[] = {0, 2, 0, 1, 1};
+    float weights[] = {5, 0.5f, 0.25f};
+    struct hone_samples samples = {.n = 5, .labels = given};
+    assert_true(task->denominator(&samples, chosen, 3, 0, &(struct hone_objective){.weights = NULL}) == 3);
+    assert_true(task->denominator(&samples, chosen, 3, 0, &(struct hone_objective){.weights = weights}) == 1.25);
+    hone_labels_free(&folder.labels);
 }
 
 static void predictions_are_json(void **state) {
     (void)state;
-    const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION);
+    const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_SINGLE_LABEL);
     struct hone_labels labels = {0};
     hone_labels_collect(&labels, "a \"b\"\\\t", 7);
     hone_labels_collect(&labels, "é", 2);
@@ -281,7 +286,7 @@ static void predictions_are_json(void **state) {
     struct hone_prediction prediction = {.scores = room};
     struct hone_output output = {.format = HONE_FORMAT_JSONL, .labels = &labels};
     const struct hone_field nothing = {"", 0};
-    task->predict(&prediction, &labels, logits);
+    task->predict(&prediction, logits, 2);
     hone_output_row(&out, &output, nothing, &prediction);
     json_t *object;
     TEST_OK(hone_json_parse(&object, out.bytes, out.length, "prediction"));
@@ -295,7 +300,7 @@ static void predictions_are_json(void **state) {
     json_decref(object);
     hone_text_free(&out);
     static const float far[] = {3e38f, -3e38f};
-    task->predict(&prediction, &labels, far);
+    task->predict(&prediction, far, 2);
     hone_output_row(&out, &output, nothing, &prediction);
     TEST_OK(hone_json_parse(&object, out.bytes, out.length, "prediction"));
     assert_true(json_number_value(json_object_get(object, "score")) == 1);
@@ -307,20 +312,25 @@ static void predictions_are_json(void **state) {
 static void tasks_are_found_by_architecture(void **state) {
     (void)state;
     static const struct {
-        const char *type, *architecture;
-        bool found;
-    } cases[] = {{"bert", "BertForSequenceClassification", true},
-                 {"bert", "BertModel", false},
-                 {"bert", "RobertaForSequenceClassification", false},
-                 {"gpt9", "BertForSequenceClassification", false}};
+        const char *architecture;
+        enum hone_problem problem;
+        const struct hone_task_class *task;
+    } cases[] = {{"BertForSequenceClassification", HONE_SINGLE_LABEL, &hone_task_single_label},
+                 {"BertForSequenceClassification", HONE_MULTI_LABEL, &hone_task_multi_label},
+                 {"BertForSequenceClassification", HONE_REGRESSION, &hone_task_regression},
+                 {"BertModel", HONE_SINGLE_LABEL, NULL},
+                 {"RobertaForSequenceClassification", HONE_SINGLE_LABEL, NULL},
+                 {NULL, HONE_SINGLE_LABEL, NULL}};
+    struct hone_model model = {.class = NULL};
+    for (int m = 0; hone_model_class_at(m); m++)
+        if (strcmp(hone_model_class_at(m)->model_type, "bert") == 0) model.class = hone_model_class_at(m);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        json_t *config = json_pack("{s:s, s:[s]}", "model_type", cases[i].type, "architectures", cases[i].architecture);
-        assert_int_equal(hone_task_of_config(config) != NULL, cases[i].found);
+        json_t *config =
+            cases[i].architecture ? json_pack("{s:[s]}", "architectures", cases[i].architecture) : json_object();
+        struct hone_model_folder folder = {.config = config, .model = &model, .problem = cases[i].problem};
+        assert_ptr_equal(hone_task_of_folder(&folder), cases[i].task);
         json_decref(config);
     }
-    json_t *config = json_object();
-    assert_null(hone_task_of_config(config));
-    json_decref(config);
 }
 
 int main(void) {

@@ -43,8 +43,8 @@ static void run_step(struct loop *loop, int64_t step, int64_t *chosen) {
         json_pack("{s:I, s:f, s:s}", "step", (json_int_t)step, "loss", (double)result.loss, "split", "train");
     if (step % 10 == 0) TEST_OK(hone_run_folder_log(&loop->folder, line));
     if (step % 250 == 50) {
-        TEST_OK(hone_evaluate(line, NULL, NULL, &loop->engine, loop->run.task, &loop->run.folder.labels,
-                              &loop->run.validation, HONE_METRIC_LOSS, "eval"));
+        TEST_OK(hone_evaluate(line, NULL, &loop->engine, loop->run.task, &loop->run.folder, &loop->run.validation,
+                              HONE_METRIC_LOSS, "eval"));
         TEST_OK(hone_run_folder_save_model(&loop->folder, &loop->run));
     }
     json_decref(line);
@@ -65,7 +65,7 @@ static void resident_memory_stays(void **state) {
     TEST_OK(hone_run_open(&loop.run, &recipe, false));
     int64_t T, B;
     hone_run_capacity(&T, &B, &loop.run);
-    TEST_OK(hone_engine_create(&loop.engine, loop.run.folder.model, T, B));
+    TEST_OK(hone_engine_create(&loop.engine, loop.run.folder.model, T, B, 0));
     TEST_OK(hone_tape_reserve(loop.engine.tape, loop.run.arena_bytes));
     TEST_OK(hone_train_optimizer(&loop.optimizer, &loop.run));
     TEST_OK(hone_make_folders(recipe.output));

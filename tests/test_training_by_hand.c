@@ -83,9 +83,10 @@ static void same_weights_as_by_hand(void **state) {
         &model, tiny_path(folder, "model"),
         (struct hone_model_folder_options){
             .device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION, .labels = &labels, .training = true}));
-    TEST_OK(hone_task_find(recipe.task.type)->encode(&samples, &recipe, HONE_SPLIT_TRAIN, &model));
+    TEST_OK(hone_task_find(recipe.task.type, recipe.task.problem_type)
+                ->encode(&samples, &recipe, HONE_SPLIT_TRAIN, &model));
     assert_int_equal(samples.n, ROWS);
-    TEST_OK(hone_engine_create(&engine, model.model, BATCH * samples.longest, BATCH));
+    TEST_OK(hone_engine_create(&engine, model.model, BATCH * samples.longest, BATCH, 0));
     TEST_OK(hone_optimizer_create(
         &optimizer, model.model->parameters,
         (struct hone_optimizer_settings){

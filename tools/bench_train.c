@@ -81,7 +81,8 @@ enum hone_status hone_bench_train(struct hone_bench *bench, int argc, char **arg
     if (status == HONE_OK) {
         struct hone_engine engine = {0};
         struct hone_optimizer *optimizer = NULL;
-        HONE_TRY_GOTO(hone_engine_create(&engine, run.folder.model, run.most_tokens, run.most_sequences));
+        HONE_TRY_GOTO(
+            hone_engine_create(&engine, run.folder.model, run.most_tokens, run.most_sequences, run.train.n_targets));
         HONE_TRY_GOTO(hone_tape_reserve(engine.tape, run.arena_bytes));
         HONE_TRY_GOTO(hone_train_optimizer(&optimizer, &run));
         status = measure(bench, &run, &engine, optimizer);

@@ -17,11 +17,13 @@ static const char help[] =
     "  --data FILE  .tsv, .csv or .jsonl with labels, packed or not; columns by name, or by 0-based number\n"
     "  --text C     column of the text, default sentence\n"
     "  --pair C     column of the second text of a pair\n"
-    "  --label C    column of the label, default label\n"
+    "  --label C    column of the label, default label; of a model with several labels or numbers also a column for\n"
+    "               each, with commas between them\n"
+    "  --separator S  what stands between several labels of one column, default a comma\n"
     "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n";
 
 struct evaluation {
-    const char *model, *data, *text, *pair, *label, *precision_word;
+    const char *model, *data, *text, *pair, *label, *separator, *precision_word;
     enum hone_precision precision;
 };
 
@@ -33,11 +35,17 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
     struct hone_samples samples = {0};
     struct hone_engine engine = {0};
     HONE_TRY(hone_device_open(&device, hone_recipe_word("device", (int)recipe->device)));
-    const struct hone_task_class *task = hone_task_find(recipe->task.type);
-    struct hone_model_folder_options options = {.device = device, .head = task->head, .precision = recipe->precision};
+    struct hone_model_folder_options options = {
+        .device = device,
+        .head = recipe->task.type == HONE_TASK_MASKED_LM ? HONE_HEAD_MASKED_LM : HONE_HEAD_SEQUENCE_CLASSIFICATION,
+        .precision = recipe->precision};
     HONE_TRY(hone_model_folder_open(&folder, model, options));
     enum hone_status status;
+    const struct hone_task_class *task = hone_task_of_folder(&folder);
     int64_t positions = folder.model->max_positions, longest = hone_tokenizer_max_length(folder.tokenizer);
+    if (!task)
+        HONE_TRY_GOTO(
+            hone_fail(HONE_BAD_INPUT, "%s: architectures in config.json names no task that hone evaluates", model));
     if (recipe->data.max_length == 0) {
         recipe->data.max_length = longest > 0 ? hone_min_i64(longest, positions) : positions;
     } else if (recipe->data.max_length > positions) {
@@ -46,9 +54,8 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
     }
     HONE_TRY_GOTO(task->encode(&samples, recipe, split, &folder));
     HONE_TRY_GOTO(hone_engine_create(&engine, folder.model, hone_max_i64(HONE_INFERENCE_TOKENS, samples.longest),
-                                     HONE_INFERENCE_SEQUENCES));
-    status =
-        hone_evaluate(results, NULL, NULL, &engine, task, &folder.labels, &samples, recipe->evaluation.metric, prefix);
+                                     HONE_INFERENCE_SEQUENCES, samples.n_targets));
+    status = hone_evaluate(results, NULL, &engine, task, &folder, &samples, recipe->evaluation.metric, prefix);
 done:
     hone_engine_free(&engine);
     hone_samples_free(&samples);
@@ -82,19 +89,39 @@ static struct hone_column column_of(const char *text, const char *otherwise) {
     return column;
 }
 
+/* One column, or several with commas between them. */
+static struct hone_columns columns_of(const char *text) {
+    struct hone_columns columns = {.n = 1};
+    for (const char *c = text; *c; c++) columns.n += *c == ',';
+    columns.items = hone_alloc(columns.n, sizeof *columns.items, "columns");
+    for (size_t i = 0; i < columns.n; i++) {
+        size_t length = strcspn(text, ",");
+        char *one = hone_strndup(text, length, "column");
+        columns.items[i] = column_of(one, NULL);
+        hone_free(one);
+        text += length + 1;
+    }
+    return columns;
+}
+
 static enum hone_status evaluate_file(json_t *results, const struct evaluation *e) {
     char *path = hone_strdup(e->data, "file name");
     struct hone_recipe recipe = {0};
     recipe.data.test = (struct hone_strings){.items = &path, .n = 1};
     recipe.data.text = column_of(e->text, "sentence");
     recipe.data.text_pair = column_of(e->pair, NULL);
-    recipe.data.label = column_of(e->label, "label");
+    recipe.data.label = columns_of(e->label ? e->label : "label");
+    recipe.data.label_separator = hone_strdup(e->separator ? e->separator : ",", "separator");
     recipe.precision = e->precision;
-    recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name || recipe.data.label.name;
+    recipe.data.header = recipe.data.text.name || recipe.data.text_pair.name;
+    for (size_t i = 0; i < recipe.data.label.n; i++)
+        recipe.data.header = recipe.data.header || recipe.data.label.items[i].name;
     enum hone_status status = evaluate_folder(results, e->model, &recipe, HONE_SPLIT_TEST, "eval");
     hone_free(recipe.data.text.name);
     hone_free(recipe.data.text_pair.name);
-    hone_free(recipe.data.label.name);
+    for (size_t i = 0; i < recipe.data.label.n; i++) hone_free(recipe.data.label.items[i].name);
+    hone_free(recipe.data.label.items);
+    hone_free(recipe.data.label_separator);
     hone_free(path);
     return status;
 }
@@ -108,6 +135,7 @@ int hone_tool_eval(int argc, char **argv) {
                                          {"--model", &e.model, NULL},
                                          {"--pair", &e.pair, NULL},
                                          {"--precision", &e.precision_word, NULL},
+                                         {"--separator", &e.separator, NULL},
                                          {"--text", &e.text, NULL},
                                          {0}};
     enum hone_status status = hone_tool_parse(argc, argv, options, help, &n_positional, &helped);

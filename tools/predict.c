@@ -17,7 +17,9 @@ static const char help[] =
     "                    [--keep C,C…] [--top K] [--precision f32|bf16|auto]\n"
     "       hone predict --model DIR [--input FILE] … --output-embeddings FILE [--pooling cls|mean]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
-    "  {\"label\":…,\"score\":…,\"scores\":{…}}\n\n"
+    "  {\"label\":…,\"score\":…,\"scores\":{…}}   one label\n"
+    "  {\"labels\":[…],\"scores\":{…}}           any number of labels: those that reach the model's threshold\n"
+    "  {\"value\":…} or {\"values\":{…}}         regression\n\n"
     "  --model DIR    model folder with a task head, such as the output folder of hone train, or org/name[@revision]\n"
     "  --text TEXT    predict this one text\n"
     "  --input FILE   .tsv, .csv: a column of each row; .jsonl: a field of each object; each also packed with gzip or\n"
@@ -191,6 +193,8 @@ static enum hone_status predict_text(struct predict *p) {
 static enum hone_status read_top(struct predict *p) {
     int64_t n = p->predictor.folder.labels.n;
     if (!p->top) return HONE_OK;
+    if (p->predictor.task->problem == HONE_REGRESSION)
+        return hone_fail(HONE_USAGE, "predict: --top: %s is a regression, which has no scores", p->model);
     if (is_number(p->top)) p->output.top = strtol(p->top, NULL, 10);
     if (p->output.top < 1)
         return hone_fail(HONE_USAGE, "predict: --top: found \"%s\", expected a number from 1", p->top);
@@ -222,6 +226,8 @@ static enum hone_status predict(struct predict *p) {
     HONE_TRY_GOTO(format_of(&p->output.format, "--format", p->format, p->output_path, HONE_FORMAT_JSONL));
     HONE_TRY_GOTO(hone_predictor_open(&p->predictor, p->model, p->precision));
     p->output.labels = &p->predictor.folder.labels;
+    p->output.problem = p->predictor.task->problem;
+    p->output.threshold = p->predictor.folder.threshold;
     HONE_TRY_GOTO(read_top(p));
     if (p->output_path) status = hone_file_replace(&p->file, &temporary, p->output_path);
     p->begin = hone_seconds();

@@ -12,7 +12,7 @@ import pathlib
 import warnings
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics as m
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "metrics"
@@ -32,6 +32,8 @@ def save(name, cases):
 
 
 def averages(y, p, labels, multilabel):
+    if multilabel and len(labels) == 1:
+        y, p, labels = y[:, 0], p[:, 0], [1]  # one column is taken for two classes
     settings = {"labels": labels, "zero_division": 0}
     out = {}
     for how in ("micro", "macro", "weighted"):
@@ -90,8 +92,10 @@ def single(logits, y):
         figures["roc_auc"], figures["average_precision"] = one_class(y, wide[:, 1] - wide[:, 0])
         figures["combined_score"] = (figures["accuracy"] + figures["f1"]) / 2
     else:
-        figures |= ranked(np.eye(K, dtype=int)[y], p)
-        if len(set(y)) == K:
+        # log(p / (1 - p)), as hone ranks: in p's order, but apart where p rounds to 1, and rounded so that ties stay ties.
+        others = np.stack([special.logsumexp(np.delete(wide, k, 1), 1) for k in range(K)], 1)
+        figures |= ranked(np.eye(K, dtype=int)[y], f32(wide - others))
+        if len(set(y)) == K and len(np.unique(logits)) == logits.size:
             assert abs(figures["roc_auc"] - m.roc_auc_score(y, p, multi_class="ovr", average="macro")) < 1e-13
     matrix = m.confusion_matrix(y, guess, labels=list(range(K))).tolist()
     return {"classes": K, "labels": y.tolist(), "logits": logits.ravel().tolist(), "confusion": matrix,
@@ -114,7 +118,7 @@ def regression(y, t):
     n, K = y.shape
     each = lambda f: float(np.mean([f(target[:, k], wide[:, k]) for k in range(K)])) if n > 1 else math.nan
     pearson, spearman = each(lambda a, b: stats.pearsonr(a, b)[0]), each(lambda a, b: stats.spearmanr(a, b)[0])
-    figures = {"mse": float(m.mean_squared_error(target, wide)), "mae": float(m.mean_absolute_error(target, wide)),
+    figures = {"loss": float(m.mean_squared_error(target, wide)), "mse": float(m.mean_squared_error(target, wide)), "mae": float(m.mean_absolute_error(target, wide)),
                "r2": float(m.r2_score(target, wide)) if n > 1 else math.nan, "pearson": pearson, "spearmanr": spearman,
                "combined_score": (pearson + spearman) / 2}
     return {"outputs": K, "targets": t.ravel().tolist(), "values": y.ravel().tolist(), "figures": figures}
