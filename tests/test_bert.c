@@ -157,6 +157,22 @@ static void test_pruned_dropout(void **state) {
     }
 }
 
+/* Where there is dropout, as in Transformers' modules: embeddings, in each layer attention and two outputs (DistilBERT:
+ * one), and before a classifier's output (RoBERTa's sequences: before its dense layer, too). */
+static void test_dropout_places(void **state) {
+    (void)state;
+    static const int places[N_MODELS] = {8, 5, 11, 8, 7, 9, 5, 7, 6, 6, 5};
+    for (int m = 0; m < N_MODELS; m++) {
+        struct bert_rig b;
+        bert_open(&b, models[m].name, models[m].head, 0.3);
+        struct packed all = pack_all(&b, true);
+        set_step(&b);
+        hone_free(outputs(&b, &all, HONE_TRAINING));
+        assert_int_equal(b.rig.tape->n_sites, places[m]);
+        bert_close(&b);
+    }
+}
+
 /* Gradients with dropout, packed and one sequence at a time: the same masks, so the same sums up to their order. */
 static void check_packing(const struct fixture *model) {
     struct bert_rig b;
@@ -379,15 +395,11 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parity),
-        cmocka_unit_test(test_hidden_states),
-        cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_pruned_dropout),
-        cmocka_unit_test(test_packing_gradients),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_config),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_parity),         cmocka_unit_test(test_hidden_states),
+        cmocka_unit_test(test_neighbours),     cmocka_unit_test(test_pruned_dropout),
+        cmocka_unit_test(test_dropout_places), cmocka_unit_test(test_packing_gradients),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_config),         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,6 +227,73 @@ static void configurations(void **state) {
     hone_model_free(model);
 }
 
+/* Logits of every token with real weights, by ids; their LM head's bias and output matrix are all used. */
+static void check_real_weights(const char *name) {
+    char path[160];
+    struct rig rig;
+    struct hone_model *model;
+    struct hone_safetensors weights, expected;
+    json_t *config;
+    snprintf(path, sizeof path, "../shared/data/models/%s", name);
+    rig_open(&rig);
+    TEST_OK(hone_json_read(&config, tiny_path(path, "config.json"), HONE_JSON_CONFIG_LIMIT));
+    TEST_OK(hone_model_create(&model, config, path, HONE_HEAD_MASKED_LM, 0, rig.device));
+    json_decref(config);
+    TEST_OK(hone_parameters_allocate(model->parameters, false));
+    TEST_OK(hone_safetensors_open(&weights, path));
+    for (int32_t id = 0; id < hone_parameters_count(model->parameters); id++) {
+        float *values = fixture_f32(&weights, hone_parameters_get(model->parameters, id)->name, NULL);
+        TEST_OK(hone_parameters_write(model->parameters, id, values));
+        hone_free(values);
+    }
+    hone_safetensors_close(&weights);
+    snprintf(path, sizeof path, "tests/fixtures/bert/%s.safetensors", name);
+    TEST_OK(hone_safetensors_open(&expected, path));
+    int64_t T, B;
+    int32_t *ids = fixture_i32(&expected, "ids", &T), *lengths = fixture_i32(&expected, "lengths", &B);
+    int32_t positions[512], cu_seqlens[8] = {0}, types[512] = {0};
+    assert_true(T <= 512 && B < 8);
+    for (int64_t b = 0; b < B; b++) {
+        cu_seqlens[b + 1] = cu_seqlens[b] + lengths[b];
+        for (int32_t p = 0; p < lengths[b]; p++) positions[cu_seqlens[b] + p] = p;
+    }
+    size_t tokens = (size_t)T * sizeof(int32_t);
+    struct hone_model_inputs in = {.T = T, .B = B, .R = T, .max_len = model->max_positions};
+    in.ids = rig_upload(&rig, ids, tokens);
+    in.types = rig_upload(&rig, types, tokens);
+    in.positions = rig_upload(&rig, positions, tokens);
+    in.cu_seqlens = rig_upload(&rig, cu_seqlens, (size_t)(B + 1) * sizeof(int32_t));
+    in.cu_rows = in.cu_seqlens;
+    hone_tape_free(rig.tape);
+    hone_parameters_free(rig.parameters);
+    rig.parameters = model->parameters;
+    rig.tape = hone_tape_create(rig.device, rig.parameters);
+    hone_tape_begin(rig.tape, HONE_INFERENCE);
+    hone_value logits = model->class->forward(model, rig.tape, &in);
+    hone_tape_keep(rig.tape, logits);
+    rig_run(&rig, NULL, NULL);
+    int64_t n;
+    float *got = rig_value(&rig, logits);
+    double *want = fixture_f64(&expected, "logits", &n);
+    assert_int_equal(n, T * model->n_labels);
+    test_close(name, got, want, n, 0, 2e-5); /* as test_bert.c's */
+    hone_free(got);
+    hone_free(want);
+    hone_free(ids);
+    hone_free(lengths);
+    hone_safetensors_close(&expected);
+    rig.parameters = NULL;
+    rig_close(&rig);
+    hone_model_free(model);
+}
+
+static void real_weights(void **state) {
+    (void)state;
+    if (!hone_folder_exists("../shared/data/models/sapiens-vh")) skip();
+    check_real_weights("sapiens-vh");
+    check_real_weights("sapiens-vl");
+}
+
 int main(void) {
     tiny_in_memory();
     hone_log_set_level(HONE_LOG_QUIET);
@@ -236,6 +303,7 @@ int main(void) {
         cmocka_unit_test(a_masked_lm_has_no_labels),
         cmocka_unit_test(from_nothing),
         cmocka_unit_test(configurations),
+        cmocka_unit_test(real_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ LEAST_COSINE = 0.9999
 LOGIT_TOLERANCE = 2e-5
 # Softmax is blind to a constant added to all scores of a query, so these gradients are zero in exact arithmetic, and
 # Adam turns what rounding leaves of them into steps of full size.
-WITHOUT_GRADIENT = "attention.self.key.bias"
+WITHOUT_GRADIENT = ("attention.self.key.bias", "attention.k_lin.bias")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 AWKWARD = [
     "", " ", "a", "Ünïcödé naïve café ÀÉÎ", "İstanbul ıİ ſt", "中文字符 mixed with latin", "日本語カタカナ ひらがな 한국어",
@@ -90,12 +90,19 @@ def write_lines(path, lines):
     return path
 
 
+def without_dropout(model):
+    """The probabilities that this model's configuration has, as 0."""
+    config = transformers.AutoConfig.from_pretrained(model)
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "seq_classif_dropout")
+    return {name: 0.0 for name in names if hasattr(config, name)}
+
+
 def start_folder(work, model, labels):
     """A folder with a seeded head and without dropout, from which both sides start."""
     torch.manual_seed(SEED)
     network = AutoModelForSequenceClassification.from_pretrained(
         model, num_labels=len(labels), id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)},
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, dtype=torch.float32)
+        dtype=torch.float32, **without_dropout(model))
     folder = work / "start"
     network.save_pretrained(folder)
     copy_tokenizer(model, folder)
@@ -108,26 +115,33 @@ def copy_tokenizer(source, folder):
             shutil.copy(Path(source) / name, folder)
 
 
-def encode(tokenizer, sentences):
-    return tokenizer(sentences, truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="pt")
+def encode(tokenizer, sentences, network):
+    inputs = tokenizer(sentences, truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="pt")
+    if network.config.model_type == "distilbert":
+        inputs.pop("token_type_ids", None)
+    return inputs
+
+
+def make_optimizer(network):
+    """AdamW and its schedule as the recipe asks for them."""
+    undecayed = [p for p in network.parameters() if p.dim() == 1]
+    decayed = [p for p in network.parameters() if p.dim() > 1]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY},
+                                   {"params": undecayed, "weight_decay": 0.0}], lr=RATE)
+    return optimizer, transformers.get_linear_schedule_with_warmup(optimizer, 0, STEPS)
 
 
 def train_reference(folder, rows, labels):
     """Transformers' losses, gradient norms and final weights over hone's batches."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).train()
-    undecayed = [p for n, p in network.named_parameters() if n.endswith(".bias") or "LayerNorm" in n]
-    chosen = {id(p) for p in undecayed}
-    decayed = [p for p in network.parameters() if id(p) not in chosen]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY},
-                                   {"params": undecayed, "weight_decay": 0.0}], lr=RATE)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, 0, STEPS)
+    optimizer, schedule = make_optimizer(network)
     per_epoch = -(-len(rows) // BATCH)
     losses, norms = [], []
     for step in range(STEPS):
         order = permutation(len(rows), SEED, step // per_epoch)
         batch = [rows[i] for i in order[step % per_epoch * BATCH:][:BATCH]]
-        loss = network(**encode(tokenizer, [text for text, _ in batch]),
+        loss = network(**encode(tokenizer, [text for text, _ in batch], network),
                        labels=torch.tensor([labels.index(label) for _, label in batch])).loss
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP).item())
@@ -138,23 +152,27 @@ def train_reference(folder, rows, labels):
     return losses, norms, {name: value.detach() for name, value in network.state_dict().items()}
 
 
-def parity_of_training(hone, work, model, train):
+def parity_of_training(hone, work, model, train, recipe="recipes/sentiment_bert.yaml"):
     """Returns the folder that hone trained."""
     rows = read_tsv(train)
     labels = sorted({label for _, label in rows})
     names = [f"class_{label}" if label.isdigit() else label for label in labels]
     start = start_folder(work, model, names)
     output = work / "hone"
-    hone("train", "recipes/sentiment_bert.yaml", f"model.path={start}", f"task.labels=[{', '.join(names)}]",
+    hone("train", recipe, f"model.path={start}", f"task.labels=[{', '.join(names)}]",
          f"data.train={train}", "data.validation=null", "data.test=null", f"data.max_length={MAX_LENGTH}",
          "training.epochs=null", f"training.max_steps={STEPS}", f"training.batch_size={BATCH}",
          f"training.seed={SEED}", f"optimizer.lr={RATE}", f"optimizer.weight_decay={DECAY}",
          f"optimizer.clip_norm={CLIP}", "schedule.warmup=0", "logging.every=1", "precision=f32", "device=cpu",
          f"output={output}")
+    compare_training(start, output, *train_reference(start, rows, labels))
+    return output
+
+
+def compare_training(start, output, losses, norms, reference):
+    """hone's run in `output` against Transformers' losses, gradient norms and final weights from the same start."""
     log = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     log = [line for line in log if line["split"] == "train"]
-    losses, norms, reference = train_reference(start, rows, labels)
-
     check("steps logged", [line["step"] for line in log] == list(range(1, STEPS + 1)), f"{len(log)}")
     worst = max(range(len(log)), key=lambda i: abs(log[i]["loss"] - losses[i]))
     difference = abs(log[worst]["loss"] - losses[worst])
@@ -176,7 +194,6 @@ def parity_of_training(hone, work, model, train):
     bad = [name for name, value in cosines.items() if not value >= LEAST_COSINE]
     check(f"update of each of {len(cosines)} tensors has cosine of at least {LEAST_COSINE}", not bad,
           f"worst {cosines[worst]:.6f} ({worst}){', below: ' + ', '.join(bad) if bad else ''}")
-    return output
 
 
 def reference_logits(folder, sentences):
@@ -186,7 +203,7 @@ def reference_logits(folder, sentences):
                                                                           output_loading_info=True)
     problems = {kind: sorted(map(str, names)) for kind, names in loading.items() if names}
     with torch.inference_mode():
-        logits = torch.cat([network.eval()(**encode(tokenizer, [text])).logits for text in sentences])
+        logits = torch.cat([network.eval()(**encode(tokenizer, [text], network)).logits for text in sentences])
     return logits.double(), [network.config.id2label[i] for i in range(logits.shape[1])], problems
 
 

@@ -110,6 +110,23 @@ def make_model(name, family, head, settings, seed):
     save(expected, folder / "expected.safetensors")
 
 
+# Real weights, by ids: masked LMs over amino acids that lie beside the checkout.
+
+RESIDUES = range(4, 24)
+
+
+def make_sapiens(name, seed):
+    g = torch.Generator().manual_seed(seed)
+    model = transformers.RobertaForMaskedLM.from_pretrained(f"../shared/data/models/{name}", dtype=torch.float64,
+                                                            attn_implementation="eager").eval()
+    lengths = [3, model.config.max_position_embeddings - 2, 31, 110]  # all the positions that there are, too
+    ids = [torch.tensor([0, *(RESIDUES[k] for k in torch.randint(0, 20, (n - 2,), generator=g)), 2]) for n in lengths]
+    with torch.inference_mode():
+        logits = torch.cat([model(input_ids=i[None]).logits[0] for i in ids])
+    save({"ids": torch.cat(ids).int(), "lengths": torch.tensor(lengths).int(), "logits": logits.float()},
+         FIXTURES / "bert" / f"{name}.safetensors")
+
+
 # Single ops: x -> op -> mean cross entropy, with the gradient of everything that goes in.
 
 T, K, N = 23, 13, 9
@@ -201,4 +218,6 @@ def make_ops():
 if __name__ == "__main__":
     for number, (name, (family, head, settings)) in enumerate(MODELS.items()):
         make_model(name, family, head, settings, 100 + number)
+    for number, name in enumerate(["sapiens-vh", "sapiens-vl"]):
+        make_sapiens(name, 200 + number)
     make_ops()
