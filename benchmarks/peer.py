@@ -27,6 +27,15 @@ def read_tsv(path, column="sentence"):
     return [row[text] for row in rows], [names.index(row[label]) for row in rows], names
 
 
+def make_optimizer(network, steps, warmup, rate=5e-5, decay=0.01):
+    """AdamW that decays neither biases nor norms, and its linear schedule."""
+    plain = [p for p in network.parameters() if p.dim() == 1]
+    decayed = [p for p in network.parameters() if p.dim() > 1]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": decay},
+                                   {"params": plain, "weight_decay": 0.0}], lr=rate, fused=True)
+    return optimizer, transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
+
+
 class Trainer:
     """Fine-tuning: decay on neither biases nor norms, clipping by global norm, linear schedule after a warm-up."""
 
@@ -36,12 +45,7 @@ class Trainer:
         self.tokenizer = AutoTokenizer.from_pretrained(model)
         self.network = AutoModelForSequenceClassification.from_pretrained(model, num_labels=labels,
                                                                           dtype=torch.float32).train()
-        plain = [p for n, p in self.network.named_parameters() if n.endswith(".bias") or "LayerNorm" in n]
-        known = {id(p) for p in plain}
-        decayed = [p for p in self.network.parameters() if id(p) not in known]
-        self.optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": decay},
-                                            {"params": plain, "weight_decay": 0.0}], lr=rate, fused=True)
-        self.schedule = transformers.get_linear_schedule_with_warmup(self.optimizer, warmup, steps)
+        self.optimizer, self.schedule = make_optimizer(self.network, steps, warmup, rate, decay)
         self.clip, self.max_length = clip, max_length
         self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
         self.padding = "max_length" if padding == "max_length" else True
