@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
     {"recipe", hone_tool_recipe, "check|show RECIPE | schema", "validate a recipe, show it resolved, JSON Schema"},
     {"sweep", hone_tool_sweep, "RECIPE key=[a, b]…", "train for every combination of values"},
     {"tokenize", hone_tool_tokenize, "--tokenizer DIR [--input F]", "ids, tokens, offsets and word ids as JSON lines"},
+    {"tokenizer", hone_tool_tokenizer, "train --model KIND --output DIR FILE…", "make a tokenizer from text"},
     {"train", hone_tool_train, "RECIPE [key=value]… [--seeds N]", "train or fine-tune"},
 };
 enum { n_verbs = sizeof verbs / sizeof *verbs };
@@ -39,7 +40,7 @@ static void print_help(FILE *file) {
     fprintf(file,
             "hone " HONE_VERSION ": fine-tunes and trains Transformer language models from recipe files\n\nusage:\n");
     for (int i = 0; i < n_verbs; i++) {
-        fprintf(file, "  hone %-9s%-36s %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].purpose);
+        fprintf(file, "  hone %-10s%-36s %s\n", verbs[i].name, verbs[i].synopsis, verbs[i].purpose);
     }
     fprintf(file, "\n`hone VERB --help` tells a verb's options. stdout carries results only.\n\n"
                   "exit codes:\n"

@@ -1,6 +1,7 @@
 /* Parsing of a verb's own options, and checked writing to stdout. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -61,6 +62,18 @@ enum hone_status hone_tool_parse(int argc, char **argv, const struct hone_tool_o
         }
     }
     *n_positional = kept - 1;
+    return HONE_OK;
+}
+
+enum hone_status hone_tool_whole_number(int64_t *out, const char *option, const char *text, int64_t low, int64_t high) {
+    if (!text) return HONE_OK;
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end || errno || value < low || value > high)
+        return hone_fail(HONE_USAGE, "%s: found \"%s\", expected a whole number from %lld to %lld", option, text,
+                         (long long)low, (long long)high);
+    *out = value;
     return HONE_OK;
 }
 

@@ -4,6 +4,7 @@
 #define HONE_TOOLS_TOOLS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/json.h"
 
@@ -16,6 +17,7 @@ int hone_tool_predict(int argc, char **argv);
 int hone_tool_recipe(int argc, char **argv);
 int hone_tool_sweep(int argc, char **argv);
 int hone_tool_tokenize(int argc, char **argv);
+int hone_tool_tokenizer(int argc, char **argv);
 int hone_tool_train(int argc, char **argv);
 
 /* Prints "hone: <message>" for a failed status to stderr, nothing for HONE_OK, and returns it as an exit code. */
@@ -33,6 +35,10 @@ struct hone_tool_option {
  * is HONE_USAGE with a suggestion. `options` ends with {0}. */
 enum hone_status hone_tool_parse(int argc, char **argv, const struct hone_tool_option *options, const char *help,
                                  int *n_positional, bool *helped);
+
+/* The whole number that an option was given as, from low to high; a text of NULL leaves *out. `option` stands in the
+ * message ("tokenize: --stride"). */
+enum hone_status hone_tool_whole_number(int64_t *out, const char *option, const char *text, int64_t low, int64_t high);
 
 /* Writes to stdout and reports failure (a closed pipe, a full disk) as HONE_DISK. */
 enum hone_status hone_tool_print(const char *bytes, unsigned long n);
