@@ -65,7 +65,8 @@ has_options plan --json
 has_options predict --model --text --input --input-format --column --pair --keep --top --output --format \
     --output-embeddings --pooling
 has_options recipe check show schema micro_batch_tokens
-has_options tokenize --tokenizer --input
+has_options tokenize --tokenizer --input --max-length --stride --truncation --no-special --decode --skip-special --clean-up
+has_options tokenizer --model --output --vocab-size --min-frequency --alphabet --lowercase --special
 has_options train early_stopping weight_decay clip_norm OMP_NUM_THREADS
 expect 0 "" "$hone" --version
 on_stdout "hone 0."
