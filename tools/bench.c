@@ -15,7 +15,8 @@ static const char help[] =
     "  io FILE [COLUMN…]              read the records of a data file (.tsv, .csv, .jsonl, packed or not)\n"
     "  kernels                        every kernel of the CPU, checked, then timed beside the machine's own limits;\n"
     "                                 all need 2 GB; --filter NAME takes those with NAME in their row (minilm, adamw)\n"
-    "  tokenizer DIR FILE             tokenize the lines of a text file\n"
+    "  tokenizer --tokenizer DIR --input FILE\n"
+    "                                 encode the lines of a text file, each one document; OMP_NUM_THREADS threads\n"
     "  train RECIPE [key=value]…      optimizer steps of a recipe, from text to step, and where the time goes\n\n"
     "Each row is the median of several timed repeats with its 20th and 80th percentile. --json prints one object with\n"
     "results:[{\"name\",\"metric\",\"value\",\"unit\",\"p20\",\"p80\",\"samples\",…}].\n"
@@ -108,12 +109,18 @@ int hone_tool_bench(int argc, char **argv) {
     struct hone_bench bench = {.results = json_array()};
     int n_positional;
     bool helped;
-    struct hone_tool_option options[] = {{"--filter", &bench.filter, NULL}, {"--json", NULL, &bench.json}, {0}};
+    struct hone_tool_option options[] = {{"--filter", &bench.filter, NULL},
+                                         {"--input", &bench.input, NULL},
+                                         {"--json", NULL, &bench.json},
+                                         {"--tokenizer", &bench.tokenizer, NULL},
+                                         {0}};
     enum hone_status status = hone_tool_parse(argc, argv, options, help, &n_positional, &helped);
     if (status == HONE_OK && helped) {
         status = hone_tool_flush();
     } else if (status == HONE_OK && !n_positional) {
         status = hone_fail(HONE_USAGE, "bench: say what to measure; see hone bench --help");
+    } else if (status == HONE_OK && (bench.input || bench.tokenizer) && strcmp(argv[1], "tokenizer") != 0) {
+        status = hone_fail(HONE_USAGE, "bench: --tokenizer and --input go with hone bench tokenizer");
     } else if (status == HONE_OK) {
         status = run(&bench, n_positional, argv + 1);
         if (status == HONE_OK) status = bench.json ? print_json(&bench) : print_rows(&bench);

@@ -11,7 +11,8 @@
 struct hone_bench {
     json_t *results; /* array, owned */
     bool json;
-    const char *filter; /* part of a name; NULL: all */
+    const char *filter;            /* part of a name; NULL: all */
+    const char *tokenizer, *input; /* of the tokenizer benchmark */
 };
 
 /* True when a benchmark of this name is asked for. */
