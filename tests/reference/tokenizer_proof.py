@@ -1,6 +1,7 @@
 """hone's tokenizers beside the reference's, line by line. Run by tools/tokenizer_proof; ends in "N passed, N failed".
 
-Every line goes through every tokenizer: ids, type ids, tokens, offsets, word ids. Lines are the same for the same seed.
+Every line goes through every tokenizer: ids, type ids, tokens, offsets, word ids. A twentieth as many cases of pairs,
+given words, truncation and windows do, and decodings. All are the same for the same seed.
 """
 
 import argparse
@@ -19,6 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from real_tokenizers import make_folders
+import tokenizer_cases as cases_of
 from texts import ROOT, distinct_lines
 
 CHUNK = 20000
@@ -27,7 +29,7 @@ SHOWN = 10
 
 class Side:
     """Both sides of one comparison in a worker process, which inherits them by fork."""
-    hone = folders = lines = work = None
+    hone = folders = lines = work = cases = None
 
 
 def expected(e):
@@ -58,10 +60,12 @@ def compare_lines(job):
     folder, reference = Side.folders[name]
     lines = Side.lines[begin:end]
     path = Side.work / f"lines-{os.getpid()}.txt"
-    path.write_bytes("".join(line + "\n" for line in lines).encode())
+    # A byte order mark at the beginning would be skipped: a line goes before.
+    path.write_bytes("".join(line + "\n" for line in ["-", *lines]).encode())
     got, failure = run_hone(["--tokenizer", folder], path)
     if failure:
         return name, 0, 0, [], failure
+    del got[0]
     if len(got) != len(lines):
         return name, 0, 0, [], f"{len(got)} lines for {len(lines)}"
     differing, shown = 0, []
@@ -72,6 +76,56 @@ def compare_lines(job):
             if len(shown) < SHOWN:
                 shown.append(f"{line[:300]!r}: {first_difference(ours, theirs)}")
     return name, len(lines), differing, shown, None
+
+
+def compare_cases(job):
+    """The same for pairs, words, truncation and windows."""
+    name, begin, end = job
+    folder, reference = Side.folders[name][0], cases_of.Reference(Side.folders[name][1])
+    compared, differing, shown = 0, 0, []
+    for setting in cases_of.SETTINGS:
+        wanted = [(text, pair, reference.encode(setting, text, pair))
+                  for s, text, pair in Side.cases[begin:end] if s == setting]
+        wanted = [case for case in wanted if case[2][0] is not None]
+        path = Side.work / f"cases-{os.getpid()}.jsonl"
+        path.write_text("".join(json.dumps({"text": text, "text_pair": pair}) + "\n" for text, pair, _ in wanted))
+        got, failure = run_hone(["--tokenizer", folder, *cases_of.arguments_of(setting)], path)
+        if failure or len(got) != len(wanted):
+            return name, compared, differing, shown, failure or f"{len(got)} lines for {len(wanted)}"
+        for (text, pair, (windows, whole)), ours in zip(wanted, got):
+            ours, theirs = cases_of.flatten(json.loads(ours), windows), windows
+            if not whole:
+                ours, theirs = ours[:1], theirs[:1]
+            compared += 1
+            if ours == theirs:
+                continue
+            differing += 1
+            if len(shown) < SHOWN:
+                at = next((i for i, (x, y) in enumerate(zip(ours, theirs)) if x != y), None)
+                what = (f"{len(ours)} windows, reference {len(theirs)}" if at is None
+                        else f"window {at}: {first_difference(ours[at], theirs[at])}")
+                shown.append(f"{setting} {text!r:.200} {pair!r:.200}: {what}")
+    return name, compared, differing, shown, None
+
+
+def compare_decoding(job):
+    name, count, seed = job
+    folder, reference = Side.folders[name]
+    lines = Side.lines[seed * 500:][:500]
+    ids = cases_of.random_ids(reference.get_vocab_size(), [e.ids for e in reference.encode_batch(lines)], count, seed)
+    path = Side.work / f"ids-{os.getpid()}.txt"
+    path.write_text("".join(json.dumps(i) + "\n" for i in ids))
+    differing, shown = 0, []
+    for skip in (True, False):
+        got, failure = run_hone(["--tokenizer", folder, "--decode", *(["--skip-special"] if skip else [])], path)
+        if failure or len(got) != len(ids):
+            return name, 0, differing, shown, failure or f"{len(got)} lines for {len(ids)}"
+        for i, ours, theirs in zip(ids, got, reference.decode_batch(ids, skip_special_tokens=skip)):
+            if json.loads(ours) != theirs:
+                differing += 1
+                if len(shown) < SHOWN:
+                    shown.append(f"{i}: hone {json.loads(ours)!r:.300}, reference {theirs!r:.300}")
+    return name, 2 * len(ids), differing, shown, None
 
 
 def report(name, what, results):
@@ -113,12 +167,17 @@ def main():
         Side.hone, Side.work = a.hone, Path(work)
         Side.folders = {name: pair for name, pair in make_folders(Path(work)).items() if a.only in name}
         Side.lines = distinct_lines(a.lines, a.seed)
+        Side.cases = cases_of.make_cases(Side.lines, a.lines // 20, a.seed)
         print(f"{len(Side.lines)} distinct lines, {sum(map(len, Side.lines))} characters, seed {a.seed}", flush=True)
         rows = []
         with multiprocessing.get_context("fork").Pool(a.processes) as pool:
             for name in Side.folders:
-                jobs = [(name, i, min(i + CHUNK, len(Side.lines))) for i in range(0, len(Side.lines), CHUNK)]
-                rows.append(report(name, "lines", pool.map(compare_lines, jobs, chunksize=1)))
+                ranges = lambda n, step: [(name, i, min(i + step, n)) for i in range(0, n, step)]
+                rows.append(report(name, "lines", pool.map(compare_lines, ranges(len(Side.lines), CHUNK), chunksize=1)))
+                rows.append(report(name, "pairs, words, truncations",
+                                   pool.map(compare_cases, ranges(len(Side.cases), CHUNK // 4), chunksize=1)))
+                rows.append(report(name, "decodings", pool.map(
+                    compare_decoding, [(name, 1000, i) for i in range(max(1, len(Side.cases) // 4000))], chunksize=1)))
     failed = sum(bool(r["differing"] or r["failures"] or not r["compared"]) for r in rows)
     if a.store:
         now = datetime.datetime.now(datetime.timezone.utc)
