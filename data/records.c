@@ -247,8 +247,10 @@ static enum hone_status find_columns(struct hone_records *records) {
     if (!records->held) {
         records->names = hone_calloc(records->n_fields, sizeof *records->names, "header of a table");
         for (size_t i = 0; i < records->n_fields; i++) {
-            struct hone_field field = records->fields[i];
-            records->names[i] = (struct hone_field){hone_strndup(field.bytes, field.n, "header of a table"), field.n};
+            struct hone_field field = records->fields[i]; /* which may hold a NUL, too */
+            char *name = hone_calloc(field.n + 1, 1, "header of a table");
+            memcpy(name, field.bytes, field.n);
+            records->names[i] = (struct hone_field){name, field.n};
         }
     }
     if (!is_table(records)) records->n_columns = 1;
