@@ -215,9 +215,14 @@ static void add_inapplicable(struct hone_reader *reader, const struct hone_optio
     if (option->unless && *(const bool *)((const char *)r + hone_option_find(option->unless)->offset)) {
         hone_text_format(&why, "excluded by %s, which is true", option->unless);
     } else {
-        const struct hone_option *chooser = hone_option_chooser(option);
+        /* What chooses may itself be chosen: a problem type is of one task. */
+        const struct hone_option *chosen = option, *chooser = hone_option_chooser(option);
+        while (!hone_option_applies(r, chooser)) {
+            chosen = chooser;
+            chooser = hone_option_chooser(chosen);
+        }
         hone_text_format(&why, "%s is %s, and this works with %s only", chooser->name,
-                         chooser->words[*(const int *)((const char *)r + chooser->offset)], option->only);
+                         chooser->words[*(const int *)((const char *)r + chooser->offset)], chosen->only);
     }
     hone_text_format(&why, ": remove it, or set it to null");
     hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why.bytes);
