@@ -60,6 +60,7 @@ same_as_whole() {
 expect 0 "" "$hone" train r.yaml
 [ -f whole/checkpoints/$last/manifest.json ] || fail "no checkpoint of the last step"
 [ "$(find whole/checkpoints -mindepth 1 -maxdepth 1 | wc -l)" -le 3 ] || fail "more than two and the best"
+[ -f whole/checkpoints/step-000475/manifest.json ] || fail "the checkpoint before the last is gone"
 "$hone" inspect whole/checkpoints/$last >/dev/null || fail "a checkpoint is no model folder"
 
 # Killed again and again, at any moment, until it is through.
