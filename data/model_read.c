@@ -6,7 +6,8 @@
 #include "data/tokenizer_parts.h"
 
 static enum hone_status read_vocabulary(struct hone_tokenizer *tokenizer, const json_t *part, const char *model) {
-    struct hone_vocabulary_entries entries = {0};
+    struct hone_vocabulary_entries entries = tokenizer->scanned;
+    tokenizer->scanned = (struct hone_vocabulary_entries){0};
     enum hone_status status = HONE_OK;
     const json_t *vocab;
     const char *text;

@@ -122,19 +122,27 @@ static enum hone_status read_max_length(struct hone_tokenizer *tokenizer, const 
     return status;
 }
 
-static enum hone_status read_json(json_t **root, char **path, const char *folder) {
+static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **root, char **path, const char *folder) {
+    char *bytes;
+    size_t n;
     *path = hone_path_join(folder, "tokenizer.json");
-    return hone_file_exists(*path) ? hone_json_read(root, *path, HONE_JSON_TOKENIZER_LIMIT) : HONE_OK;
+    if (!hone_file_exists(*path)) return HONE_OK;
+    HONE_TRY(hone_read_file(&bytes, &n, *path, HONE_JSON_TOKENIZER_LIMIT));
+    hone_vocabulary_scan(&tokenizer->scanned, bytes, n);
+    enum hone_status status = hone_json_parse(root, bytes, n, *path);
+    hone_free(bytes);
+    return status;
 }
 
 /* The first kind of file that is there. */
-static enum hone_status read_files(json_t **root, char **path, const char *folder) {
-    static enum hone_status (*const read[])(json_t **, char **, const char *) = {
-        read_json, hone_tokenizer_read_vocab, hone_tokenizer_read_spiece, hone_tokenizer_read_merges};
-    for (size_t i = 0; i < sizeof read / sizeof *read && !*root; i++) {
+static enum hone_status read_files(struct hone_tokenizer *tokenizer, json_t **root, char **path, const char *folder) {
+    static enum hone_status (*const older[])(json_t **, char **, const char *) = {
+        hone_tokenizer_read_vocab, hone_tokenizer_read_spiece, hone_tokenizer_read_merges};
+    HONE_TRY(read_json(tokenizer, root, path, folder));
+    for (size_t i = 0; i < sizeof older / sizeof *older && !*root; i++) {
         hone_free(*path);
         *path = NULL;
-        HONE_TRY(read[i](root, path, folder));
+        HONE_TRY(older[i](root, path, folder));
     }
     if (*root) return HONE_OK;
     return hone_fail(HONE_BAD_INPUT,
@@ -149,7 +157,7 @@ enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *fo
     tokenizer->number = atomic_fetch_add(&number, 1) + 1;
     json_t *root = NULL;
     char *path = NULL;
-    enum hone_status status = read_files(&root, &path, folder);
+    enum hone_status status = read_files(tokenizer, &root, &path, folder);
     if (status == HONE_OK) status = hone_tokenizer_read_json(tokenizer, root, path);
     if (status == HONE_OK) status = finish(tokenizer, path);
     if (status == HONE_OK) status = read_max_length(tokenizer, folder);
@@ -165,6 +173,7 @@ enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *fo
 void hone_tokenizer_free(struct hone_tokenizer *tokenizer) {
     if (!tokenizer) return;
     if (tokenizer->model) tokenizer->model->free(tokenizer->model);
+    hone_vocabulary_entries_free(&tokenizer->scanned);
     hone_vocabulary_free(&tokenizer->vocabulary);
     hone_normalizer_free(&tokenizer->normalizer);
     hone_pre_tokenizer_free(&tokenizer->pre_tokenizer);
