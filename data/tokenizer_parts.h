@@ -93,7 +93,7 @@ enum hone_stretches {
 enum hone_byte_kind { HONE_BYTE_WORD, HONE_BYTE_SPACE, HONE_BYTE_PUNCTUATION, HONE_BYTE_OTHER };
 
 struct hone_tokenizer {
-    uint64_t number; /* no two of a process have the same */
+    uint64_t number;                        /* no two of a process have the same */
     struct hone_vocabulary_entries scanned; /* while it is read: entries that tokenizer.json's JSON doesn't hold */
     struct hone_vocabulary vocabulary;
     struct hone_normalizer normalizer;
