@@ -228,7 +228,12 @@ static void render_use(struct hone_text *text, const struct hone_card *card) {
     put(text, card->auto_class);
     put(text, ".from_pretrained(folder)\ntokenizer = AutoTokenizer.from_pretrained(folder)\npredict = pipeline(\"");
     put(text, card->task);
-    put(text, "\", model=model, tokenizer=tokenizer)\nprint(predict(\"A sentence of yours.\"");
+    put(text, "\", model=model, tokenizer=tokenizer)\nprint(predict(");
+    if (strcmp(card->task, "fill-mask") == 0) {
+        put(text, "f\"A {tokenizer.mask_token} of yours.\"))\n```\n\n");
+        return;
+    }
+    put(text, "\"A sentence of yours.\"");
     if (card->max_length > 0) hone_text_format(text, ", truncation=True, max_length=%" PRId64, card->max_length);
     put(text,
         "))\n```\n\nor, without Python:\n\n```sh\nhone predict --model . --text \"A sentence of yours.\"\n```\n\n");

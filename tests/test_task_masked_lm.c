@@ -181,6 +181,12 @@ static void what_a_run_leaves(void **state) {
                         "BertForMaskedLM");
     assert_null(json_object_get(config, "problem_type"));
     json_decref(config);
+    char *card;
+    size_t n;
+    TEST_OK(hone_read_file(&card, &n, tiny_path(folder, "out/README.md"), 1 << 20));
+    assert_non_null(strstr(card, "print(predict(f\"A {tokenizer.mask_token} of yours.\"))"));
+    assert_null(strstr(card, "hone predict")); /* which fills no masks */
+    hone_free(card);
     struct hone_safetensors weights;
     TEST_OK(hone_safetensors_open(&weights, tiny_path(folder, "out")));
     assert_non_null(hone_safetensors_find(&weights, "cls.predictions.bias"));
