@@ -39,6 +39,7 @@ struct opened {
 };
 
 static void open_run(struct opened *o, const char *folder, const char *more, const char *other) {
+    *o = (struct opened){0};
     snprintf(o->train, sizeof o->train, "data.train=%s/train.txt", folder);
     snprintf(o->validation, sizeof o->validation, "data.validation=%s/validation.txt", folder);
     tiny_recipe(&o->recipe, folder, TINY_OVERRIDES(MASKED, o->train, o->validation, "data.max_length=16", more, other));
