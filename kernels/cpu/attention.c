@@ -35,7 +35,7 @@ struct unit {
     float *k, *v;                                        /* [keys, D] */
     float *dk, *dv;                                      /* [keys, D] */
     float *q, *dout, *o;                                 /* [PANEL, D] */
-    float *p, *ds, *factors;                             /* [PANEL, S] */
+    float *p, *ds, *factors;                             /* [PANEL, S], factors with half a block more */
 };
 
 /* Some query rows of a unit. */
@@ -48,7 +48,7 @@ struct panel {
 static size_t scratch_floats(int64_t keys, int64_t head_size) {
     size_t S = (size_t)hone_round_up(hone_max_i64(keys, 1), HONE_LANES),
            D = (size_t)hone_round_up(head_size, HONE_LANES);
-    return 6 * S * D + 3 * PANEL * D + 3 * PANEL * S;
+    return 6 * S * D + 3 * PANEL * D + 3 * PANEL * S + HONE_DROPOUT_BLOCK / 2;
 }
 
 static struct unit unit_open(const struct call *c, int64_t i) {
@@ -135,10 +135,24 @@ HONE_INLINE void multiply(float *c, const float *a, int64_t a_row, int64_t a_col
     }
 }
 
+/* A row of at least eight counters, as many at a time; the last ones may reach into the row behind, which comes next. */
+HONE_INLINE void row_factors(float *factors, const struct hone_dropout *drop, int64_t key, uint64_t first,
+                             int64_t counters) {
+    const hone_u64vec zero = {0}, lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    hone_u64vec low = zero + ((uint64_t)key & 0xffffffff), high = zero + ((uint64_t)key >> 32);
+    for (int64_t c = 0; c < counters; c += 8)
+        dropout_factors(factors + c * HONE_DROPOUT_FIELDS, drop, lane + (first + (uint64_t)c), low, high);
+}
+
 /* factors[rows, width] of dropout: element head * 2^20 + key position of the row of each query. */
 HONE_INLINE void panel_factors(float *factors, const struct call *c, const struct unit *u, const struct panel *p) {
     int64_t counters = p->width / HONE_DROPOUT_FIELDS, row = 0, column = 0;
     uint64_t first = (uint64_t)u->head * (1 << 20) / HONE_DROPOUT_FIELDS;
+    if (counters >= 8) {
+        for (int64_t i = 0; i < p->rows; i++)
+            row_factors(factors + i * p->width, c->drop, dropout_row_key(c->drop, p->first + i), first, counters);
+        return;
+    }
     uint64_t key = (uint64_t)dropout_row_key(c->drop, p->first);
     for (int64_t i = 0; i < p->rows * counters; i += 8) {
         hone_u64vec c0, low, high;
