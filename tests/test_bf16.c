@@ -4,7 +4,9 @@
 #include <omp.h>
 
 #include "kernels/device.h"
+#include "optim/optimizer.h"
 #include "tests/bert_rig.h"
+#include "tests/kernel_cases.h"
 
 static const double TIMES = 1.25;
 
@@ -280,6 +282,45 @@ static void test_bits(void **state) {
     }
 }
 
+/* After an optimizer step the bf16 copy holds the roundings of the weights, which have moved. */
+static void test_copy(void **state) {
+    (void)state;
+    struct bert_rig b;
+    bert_open_in(&b, HONE_BF16, "gelu", HONE_HEAD_SEQUENCE_CLASSIFICATION, 0);
+    const struct hone_parameters *p = b.rig.parameters;
+    struct hone_optimizer *optimizer;
+    struct hone_optimizer_settings settings = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip_norm = 1};
+    TEST_OK(hone_optimizer_create(&optimizer, b.rig.parameters, settings));
+    struct packed all = pack_all(&b, true);
+    TEST_OK(hone_optimizer_begin(optimizer, 1, 0, 1e-2, b.rig.stream));
+    size_t n = (size_t)hone_parameters_copied(p);
+    assert_true(n > 0);
+    float *before = hone_alloc(n, sizeof *before, "test"), *after = hone_alloc(n, sizeof *after, "test");
+    uint16_t *copy = hone_alloc(n, sizeof *copy, "test");
+    rig_download(&b.rig, before, hone_parameters_weights(p), n * sizeof *before);
+    differentiate(&b, &all, 1, NULL, NULL);
+    hone_optimizer_apply(optimizer, b.rig.stream);
+    rig_download(&b.rig, after, hone_parameters_weights(p), n * sizeof *after);
+    rig_download(&b.rig, copy, hone_parameters_copy(p), n * sizeof *copy);
+    size_t moved = 0;
+    for (int32_t id = 0; id < hone_parameters_count(p); id++) {
+        const struct hone_parameter *record = hone_parameters_get(p, id);
+        for (int64_t i = record->offset; record->inner && i < record->offset + record->count; i++) {
+            uint32_t bits = (uint32_t)copy[i] << 16;
+            float rounded;
+            memcpy(&rounded, &bits, sizeof rounded);
+            assert_true(rounded == kernel_round_bf16(after[i]));
+            moved += rounded != kernel_round_bf16(before[i]);
+        }
+    }
+    assert_true(moved > 1000);
+    hone_free(before);
+    hone_free(after);
+    hone_free(copy);
+    hone_optimizer_free(optimizer);
+    bert_close(&b);
+}
+
 int main(void) {
     struct hone_device *device;
     if (hone_device_open(&device, "cpu") != HONE_OK) return 1;
@@ -292,6 +333,7 @@ int main(void) {
         cmocka_unit_test(test_ops),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_copy),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(peers);
