@@ -110,6 +110,25 @@ static const char *unbounded(const char *p) {
     return NULL;
 }
 
+/* [:punct:] takes symbols in, too, in the reference's Oniguruma, which Debian's doesn't. Only inside a class is it one. */
+static char *with_symbols(const char *pattern) {
+    static const char name[] = "[:punct:]";
+    struct hone_text out = {0};
+    int nested = 0;
+    hone_text_append(&out, "", 0);
+    for (const char *p = pattern; *p; p++) {
+        if (nested && strncmp(p, name, sizeof name - 1) == 0) {
+            hone_text_format(&out, "\\p{P}\\p{S}");
+            p += sizeof name - 2;
+            continue;
+        }
+        nested += *p == '[' ? 1 : *p == ']' && nested ? -1 : 0;
+        hone_text_append(&out, p, *p == '\\' && p[1] ? 2 : 1);
+        p += *p == '\\' && p[1];
+    }
+    return out.bytes;
+}
+
 static enum hone_status compile(struct hone_pattern *out, const char *where) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, start_oniguruma);
@@ -117,8 +136,10 @@ static enum hone_status compile(struct hone_pattern *out, const char *where) {
     if (reason) return fail(where, out->text, reason);
     regex_t *regex;
     OnigErrorInfo info;
-    const UChar *text = (const UChar *)out->text;
-    int code = onig_new(&regex, text, text + out->n, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
+    char *meant = with_symbols(out->text);
+    const UChar *text = (const UChar *)meant, *end = text + strlen(meant);
+    int code = onig_new(&regex, text, end, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
+    hone_free(meant);
     if (code != ONIG_NORMAL) {
         UChar message[ONIG_MAX_ERROR_MESSAGE_LEN];
         onig_error_code_to_str(message, code, &info);

@@ -78,7 +78,7 @@ static bool is_byte_level(const struct hone_pre_tokenizer *pre) {
 static enum hone_stretches stretches_of(const struct hone_tokenizer *tokenizer) {
     const struct hone_normalizer *normalizer = &tokenizer->normalizer;
     const struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
-    if (tokenizer->added.normalized.nodes) return HONE_STRETCHES_NONE;
+    if (tokenizer->added.normalized.nodes || tokenizer->model->outside) return HONE_STRETCHES_NONE;
     bool bert = pre->n == 1 && pre->at[0].kind == HONE_PRE_TOKENIZER_BERT;
     if (bert && (normalizer->n == 0 || (normalizer->n == 1 && normalizer->at[0].kind == HONE_NORMALIZER_BERT)))
         return HONE_STRETCHES_BERT;

@@ -43,7 +43,7 @@ def pattern(r):
     if r.random() < 0.5:
         return {"String": r.choice(["a", "ab", " ", "é", "--", "``"])}
     return {"Regex": r.choice([r"\s+", r"\p{L}+", r"[^\s\p{L}\p{N}]+", r"x*", r"\d", r"(?i)AB", r"a|ab", r"\s+(?!\S)|\s+", r"(?<=a)b",
-                               r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", r"\w+|[^\w\s]+", r".",
+                               r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", r"\w+|[^\w\s]+", r".", r"[[:punct:]]",
                                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"])}
 
 
