@@ -241,10 +241,15 @@ def clip_values(n):
     return lambda: torch.nn.utils.clip_grad_value_(parameters, 0.5)
 
 
+def ema(n):
+    averages, parameters = [noise(size) for size in parts(n)], [noise(size) for size in parts(n)]
+    return lambda: torch._foreach_lerp_(averages, parameters, 0.25)
+
+
 # Entries of struct hone_ops by their names.
 KERNELS = {f.__name__: f for f in (
     activation_backward, activation_forward, adafactor, adamw, add, attention_backward, attention_forward, clip_values,
-    cross_entropy_backward, cross_entropy_forward, dropout, embedding_backward, embedding_forward, gather_rows, gradient_norm,
+    cross_entropy_backward, cross_entropy_forward, dropout, ema, embedding_backward, embedding_forward, gather_rows, gradient_norm,
     linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
     residual_layer_norm_forward, scatter_rows_add, sgd,
     *(side(make) for make in (binary_cross_entropy, class_loss, squared_error) for side in (backward_of, forward_of)))}

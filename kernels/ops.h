@@ -247,6 +247,9 @@ struct hone_ops {
     size_t (*adafactor_workspace)(const struct hone_adafactor_tensor *tensors, int64_t n_tensors);
     /* g = min(max(g, -bound), bound), n elements; NaN stays. */
     void (*clip_values)(float *g, int64_t n, float bound, struct hone_stream *s);
+    /* average += weight * (p - average), n elements; nothing when step->finite is 0. */
+    void (*ema)(float *average, const float *p, int64_t n, float weight, const struct hone_step *step,
+                struct hone_stream *s);
 };
 
 #endif

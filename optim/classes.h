@@ -4,7 +4,9 @@
 
 #include "optim/optimizer.h"
 
-#define HONE_OPTIMIZER_BUFFERS 2
+/* Two of the class, and the average of the weights. */
+#define HONE_OPTIMIZER_BUFFERS 3
+#define HONE_OPTIMIZER_AVERAGE 2
 
 struct hone_optimizer_buffer {
     const char *name; /* NULL: not used */

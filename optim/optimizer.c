@@ -52,6 +52,15 @@ static void *make_segments(int64_t *n, const struct hone_optimizer_class *class,
     return segments;
 }
 
+static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS],
+                     const struct hone_optimizer_class *class, const struct hone_parameters *parameters,
+                     const struct hone_optimizer_settings *settings) {
+    class->describe(buffers, parameters, settings);
+    if (settings->ema_decay == 0) return;
+    buffers[HONE_OPTIMIZER_AVERAGE].name = "average";
+    buffers[HONE_OPTIMIZER_AVERAGE].elements = hone_parameters_trained(parameters);
+}
+
 static enum hone_status upload_segments(struct hone_optimizer *o, const void *segments) {
     struct hone_device *device = o->device;
     struct hone_stream *stream = NULL;
@@ -96,7 +105,7 @@ enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_
     o->device = hone_parameters_device(parameters);
     o->parameters = parameters;
     o->settings = settings;
-    o->class->describe(o->buffers, parameters, &settings);
+    describe(o->buffers, o->class, parameters, &settings);
     void *segments = make_segments(&o->n_segments, o->class, parameters, &settings);
     enum hone_status status = allocate(o, segments);
     if (status == HONE_OK) status = upload_segments(o, segments);
@@ -169,6 +178,12 @@ void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) 
     o->class->apply(o, stream);
     hone_parameters_round(o->parameters, stream);
     hone_profile_add(o->class->title, start);
+    if (o->settings.ema_decay == 0) return;
+    start = hone_profile_start();
+    float weight = o->upload->step == 0 ? 1 : (float)(1 - o->settings.ema_decay);
+    ops->ema(o->buffers[HONE_OPTIMIZER_AVERAGE].data, hone_parameters_weights(o->parameters), elements, weight, o->step,
+             stream);
+    hone_profile_add("ema", start);
 }
 
 enum hone_status hone_optimizer_result(struct hone_optimizer *o, struct hone_step *out, struct hone_stream *stream) {
@@ -176,11 +191,31 @@ enum hone_status hone_optimizer_result(struct hone_optimizer *o, struct hone_ste
     return o->device->stream_synchronize(stream);
 }
 
+enum hone_status hone_optimizer_exchange(struct hone_optimizer *o, struct hone_stream *stream) {
+    enum { PIECE = 1 << 18 };
+    float *average = o->buffers[HONE_OPTIMIZER_AVERAGE].data, *weights = hone_parameters_weights(o->parameters);
+    if (!average) return HONE_OK;
+    float *piece = hone_alloc(2 * (size_t)PIECE, sizeof *piece, "piece of the weights");
+    int64_t n = hone_parameters_trained(o->parameters);
+    enum hone_status status = HONE_OK;
+    for (int64_t at = 0; at < n && status == HONE_OK; at += PIECE) {
+        size_t bytes = (size_t)(n - at < PIECE ? n - at : PIECE) * sizeof *piece;
+        o->device->copy_to_host(piece, weights + at, bytes, stream);
+        o->device->copy_to_host(piece + PIECE, average + at, bytes, stream);
+        o->device->copy_to_device(weights + at, piece + PIECE, bytes, stream);
+        o->device->copy_to_device(average + at, piece, bytes, stream);
+        status = o->device->stream_synchronize(stream);
+    }
+    hone_free(piece);
+    hone_parameters_round(o->parameters, stream);
+    return status;
+}
+
 size_t hone_optimizer_bytes(const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
     const struct hone_optimizer_class *class = classes[settings->name];
     const struct hone_device *device = hone_parameters_device(parameters);
     struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS] = {0};
-    class->describe(buffers, parameters, settings);
+    describe(buffers, class, parameters, settings);
     int64_t n;
     void *segments = make_segments(&n, class, parameters, settings);
     size_t bytes = (size_t)n * class->segment_size + sizeof(struct hone_step) +

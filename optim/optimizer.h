@@ -35,6 +35,7 @@ struct hone_optimizer_settings {
     double clip_threshold, scale_epsilon; /* Adafactor: largest root mean square of an update; least scale */
     bool scale_parameter;                 /* Adafactor: rates are relative to a parameter's root mean square */
     double clip_norm;                     /* longest gradient; 0: no clipping */
+    double ema_decay;                     /* of the average of the weights; 0: none is kept */
     double clip_value;                    /* largest element of a gradient; 0: no clipping */
 };
 
@@ -61,6 +62,11 @@ void hone_optimizer_apply(struct hone_optimizer *optimizer, struct hone_stream *
 /* Waits for the stream and copies the step's state to the host. */
 enum hone_status hone_optimizer_result(struct hone_optimizer *optimizer, struct hone_step *out,
                                        struct hone_stream *stream);
+
+/* Exchanges the weights that are trained with their exponential moving average, for evaluating and saving, and back; no
+ * average, no change. The average begins as the weights after the first step and follows them by 1 - ema_decay of the
+ * difference a step, as torch.optim.swa_utils.get_ema_multi_avg_fn has it. */
+enum hone_status hone_optimizer_exchange(struct hone_optimizer *optimizer, struct hone_stream *stream);
 
 /* Bytes of device memory that create allocates. */
 size_t hone_optimizer_bytes(const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings);

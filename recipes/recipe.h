@@ -145,6 +145,7 @@ struct hone_recipe {
         int64_t batch_size;         /* sequences per optimizer step */
         int64_t micro_batch_tokens; /* HONE_AUTO or >= 1 */
         int64_t seed;               /* 0 … 2^32 - 1 */
+        double ema_decay;           /* of the average of the weights; 0: none */
         int64_t early_stopping;     /* evaluations without improvement before stopping; 0: off */
     } training;
     struct {

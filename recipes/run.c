@@ -169,6 +169,7 @@ static struct hone_optimizer_settings optimizer_settings(const struct hone_recip
                                             .scale_epsilon = r->optimizer.scale_epsilon,
                                             .scale_parameter = r->optimizer.scale_parameter,
                                             .clip_norm = r->optimizer.clip_norm,
+                                            .ema_decay = r->training.ema_decay,
                                             .clip_value = r->optimizer.clip_value};
 }
 

@@ -151,7 +151,7 @@ static enum hone_status log_evaluation(struct trainer *trainer, const json_t *re
     return status;
 }
 
-static enum hone_status evaluate(struct trainer *trainer) {
+static enum hone_status evaluate_weights(struct trainer *trainer) {
     struct hone_run *run = trainer->run;
     json_t *results = json_object();
     double value;
@@ -181,6 +181,17 @@ static enum hone_status evaluate(struct trainer *trainer) {
     json_decref(trainer->state.best_results);
     trainer->state.best_results = results;
     return hone_run_folder_save_model(&trainer->folder, run);
+}
+
+static enum hone_status save_weights(struct trainer *trainer) {
+    return hone_run_folder_save_model(&trainer->folder, trainer->run);
+}
+
+/* Works with the average of the weights in their place, where one is kept. */
+static enum hone_status averaged(struct trainer *trainer, enum hone_status (*work)(struct trainer *trainer)) {
+    HONE_TRY(hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream));
+    HONE_TRY(work(trainer));
+    return hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream);
 }
 
 static bool evaluation_is_due(const struct trainer *trainer) {
@@ -233,7 +244,7 @@ static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
     struct hone_run *run = trainer->run;
     for (;;) {
         HONE_TRY(hone_stop_asked());
-        if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(evaluate(trainer));
+        if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(averaged(trainer, evaluate_weights));
         bool over = trainer->state.step == run->steps || patience_is_over(trainer);
         if (over || save_is_due(trainer)) {
             bool wanted =
@@ -260,7 +271,7 @@ static enum hone_status train_to_end(struct trainer *trainer) {
     if (status == HONE_PREEMPTED || status == HONE_INTERRUPTED) return stop(trainer, status);
     HONE_TRY(status);
     if (trainer->state.log_steps) HONE_TRY(log_step(trainer));
-    if (!trainer->state.has_best) HONE_TRY(hone_run_folder_save_model(&trainer->folder, trainer->run));
+    if (!trainer->state.has_best) HONE_TRY(averaged(trainer, save_weights));
     return hone_saver_wait(trainer->saver);
 }
 
@@ -269,6 +280,8 @@ static enum hone_status test_best(struct trainer *trainer, json_t *results) {
     if (!run->test.n) return HONE_OK;
     if (trainer->state.has_best && trainer->state.best_step != trainer->state.step) {
         HONE_TRY(hone_model_folder_reload(&run->folder, trainer->folder.path));
+    } else {
+        HONE_TRY(hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream));
     }
     return hone_evaluate(results, NULL, &trainer->engine, run->task, &run->folder, &run->test,
                          run->recipe->evaluation.metric, "test");

@@ -59,6 +59,7 @@ void kernel_cases_class_loss(struct kernel_buffers *k);
 void kernel_cases_clip_values(struct kernel_buffers *k);
 void kernel_cases_cross_entropy(struct kernel_buffers *k);
 void kernel_cases_dropout(struct kernel_buffers *k);
+void kernel_cases_ema(struct kernel_buffers *k);
 void kernel_cases_embedding(struct kernel_buffers *k);
 void kernel_cases_gradient_norm(struct kernel_buffers *k);
 void kernel_cases_linear(struct kernel_buffers *k);

@@ -192,3 +192,19 @@ void kernel_cases_clip_values(struct kernel_buffers *k) {
     assert_true(isnan(strange[0]) && strange[1] == 2 && strange[2] == -2);
     kernel_finish(k);
 }
+
+void kernel_cases_ema(struct kernel_buffers *k) {
+    static const int64_t lengths[] = {1, 63, 65, 40000};
+    for (size_t i = 0; i < 2 * sizeof lengths / sizeof *lengths; i++) {
+        int64_t n = lengths[i / 2];
+        struct kernel_noise average = kernel_noise(n, 1, 5), p = kernel_noise(n, 1, 6);
+        struct hone_step step = {.finite = i % 2};
+        void *average_d = kernel_inout(k, "average", average.f, (size_t)n * F4);
+        void *p_d = kernel_input(k, "p", p.f, (size_t)n * F4), *step_d = kernel_input(k, "step", &step, sizeof step);
+        KERNEL(k, ema)(average_d, p_d, n, 0.25f, step_d, k->stream);
+        for (int64_t j = 0; j < n && step.finite; j++) average.d[j] += 0.25 * (p.d[j] - average.d[j]);
+        kernel_compare(k, "ema", average_d, average.d, n, 1e-6);
+        kernel_finish(k);
+        kernel_noise_free(&average), kernel_noise_free(&p);
+    }
+}

@@ -23,6 +23,7 @@ static const struct {
     {"clip_values", kernel_cases_clip_values, true},
     {"cross_entropy", kernel_cases_cross_entropy, false},
     {"dropout", kernel_cases_dropout, false},
+    {"ema", kernel_cases_ema, true},
     {"embedding", kernel_cases_embedding, true},
     {"gradient_norm", kernel_cases_gradient_norm, true},
     {"linear", kernel_cases_linear, false},

@@ -311,6 +311,50 @@ static void clipping_by_value(void **state) {
     assert_false(same_model(folders[0], folders[2]));
 }
 
+/* After the first step the average is the weights; after the second a share of both. It is what is evaluated and saved,
+ * and training goes on as it would without. */
+static void average_of_weights(void **state) {
+    (void)state;
+    static const char *const steps[] = {"training.max_steps=1", "training.max_steps=2"};
+    const char *folders[4];
+    for (int i = 0; i < 4; i++) {
+        folders[i] = new_folder(16);
+        char *test = hone_format("data.test=%s", tiny_path(folders[i], "validation.tsv"));
+        json_t *results;
+        TEST_OK(tiny_train(&results, folders[i],
+                           TINY_OVERRIDES(steps[i % 2], "schedule.name=constant", "evaluation.every=no", test,
+                                          i < 2 ? "training.ema_decay=null" : "training.ema_decay=0.25")));
+        json_decref(results);
+        hone_free(test);
+    }
+    expect_same_model("the first average", folders[0], folders[2]);
+    struct hone_safetensors files[4];
+    for (int i = 0; i < 4; i++) TEST_OK(hone_safetensors_open(&files[i], tiny_path(folders[i], "out")));
+    for (size_t k = 0; k < files[0].n; k++) {
+        int64_t n = hone_tensor_elements(&files[0].tensors[k]);
+        float *values[4];
+        double *want = hone_alloc((size_t)n, sizeof *want, "test");
+        for (int i = 0; i < 4; i++) {
+            values[i] = hone_alloc((size_t)n, sizeof(float), "test");
+            TEST_OK(hone_safetensors_read_f32(&files[i], &files[i].tensors[k], values[i]));
+        }
+        for (int64_t e = 0; e < n; e++) want[e] = 0.25 * (double)values[0][e] + 0.75 * (double)values[1][e];
+        test_close(files[0].tensors[k].name, values[3], want, n, 1e-7, 1e-7);
+        for (int i = 0; i < 4; i++) hone_free(values[i]);
+        hone_free(want);
+    }
+    for (int i = 0; i < 4; i++) hone_safetensors_close(&files[i]);
+    /* What was evaluated is what was saved, and is loaded for the test. */
+    const char *folder = new_folder(40);
+    char *test = hone_format("data.test=%s", tiny_path(folder, "validation.tsv"));
+    json_t *results;
+    TEST_OK(tiny_train(&results, folder, TINY_OVERRIDES("evaluation.every=1", test, "training.ema_decay=0.5")));
+    assert_true(json_real_value(json_object_get(results, "eval_loss")) ==
+                json_real_value(json_object_get(results, "test_loss")));
+    json_decref(results);
+    hone_free(test);
+}
+
 /* logging.every gathers steps: losses and tokens are means over them, and the last line holds the rest. */
 static void logging_gathers_steps(void **state) {
     (void)state;
@@ -357,6 +401,7 @@ int main(void) {
         cmocka_unit_test(epochs_and_steps),
         cmocka_unit_test(warmup_shows_in_the_learning_rate),
         cmocka_unit_test(the_rate_that_is_logged_is_the_one_used),
+        cmocka_unit_test(average_of_weights),
         cmocka_unit_test(clipping),
         cmocka_unit_test(clipping_by_value),
         cmocka_unit_test(every_optimizer_learns),

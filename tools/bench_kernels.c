@@ -76,6 +76,7 @@ static const struct {
     {&kernel_cross_entropy_backward, logits},
     {&kernel_cross_entropy_forward, logits},
     {&kernel_dropout, dropped},
+    {&kernel_ema, parameters},
     {&kernel_embedding_backward, embeddings},
     {&kernel_embedding_forward, embeddings},
     {&kernel_gather_rows, selections},

@@ -70,7 +70,7 @@ struct kernel_op {
 extern const struct kernel_op kernel_activation_backward, kernel_activation_forward, kernel_adafactor, kernel_adamw,
     kernel_add, kernel_attention_backward, kernel_attention_forward, kernel_binary_cross_entropy_backward,
     kernel_binary_cross_entropy_forward, kernel_cast, kernel_class_loss_backward, kernel_class_loss_forward,
-    kernel_clip_values, kernel_cross_entropy_backward, kernel_cross_entropy_forward, kernel_dropout,
+    kernel_clip_values, kernel_cross_entropy_backward, kernel_cross_entropy_forward, kernel_dropout, kernel_ema,
     kernel_embedding_backward, kernel_embedding_forward, kernel_gather_rows, kernel_gradient_norm,
     kernel_linear_backward_input, kernel_linear_backward_weight, kernel_linear_forward,
     kernel_residual_layer_norm_backward, kernel_residual_layer_norm_forward, kernel_scatter_rows_add, kernel_sgd,

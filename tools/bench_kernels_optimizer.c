@@ -86,6 +86,23 @@ static void adafactor_verify(struct kernel_bench *b) {
     }
 }
 
+/* average, p */
+static void ema_plan(struct kernel_bench *b) {
+    for (int i = 0; i < 2; i++) kernel_buffer(b, KERNEL_NOISE, b->shape.n);
+    b->work = 3 * F4 * (double)b->shape.n;
+}
+
+static void ema_run(struct kernel_bench *b) { b->ops->ema(b->at[0], b->at[1], b->shape.n, 0.25f, &b->step, b->stream); }
+
+static void ema_verify(struct kernel_bench *b) {
+    for (int i = 0; i < KERNEL_SAMPLES; i++) {
+        int64_t at = kernel_sample(i, b->shape.n);
+        double average = kernel_initial(b, 0, at), want = average + 0.25 * (kernel_initial(b, 1, at) - average);
+        kernel_check(b, "average", at, (double)b->at[0][at], want, 1);
+    }
+}
+
 KERNEL_OP(clip_values, KERNEL_UPDATES, NULL);
+KERNEL_OP(ema, KERNEL_UPDATES, NULL);
 KERNEL_OP(sgd, KERNEL_UPDATES, NULL);
 KERNEL_OP(adafactor, KERNEL_UPDATES, NULL);

@@ -57,6 +57,7 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
     X(sgd)                                                                                                             \
     X(adafactor)                                                                                                       \
     X(adafactor_workspace)                                                                                             \
+    X(ema)                                                                                                             \
     X(clip_values)
 
 #define HONE_CPU_DECLARE(name) __typeof__(*((struct hone_ops *)0)->name) hone_cpu_##name;
