@@ -44,6 +44,11 @@ class Reference:
         from whole encodings. Where the early stop changes which of two texts is longer, only the first window counts."""
         longest, stride, strategy, special = setting
         words = isinstance(text, list)
+        # Of two lists of words, hone counts one that has more tokens than max_length whole when it decides which list is
+        # longer; the reference stops reading inside it.
+        if words and pair is not None and longest is not None and strategy == "longest_first" and any(
+                len(self.bare.encode([word], is_pretokenized=True)) >= longest for word in text + pair):
+            return None, False
         try:
             if longest is None:
                 self.whole.no_truncation()
@@ -59,12 +64,11 @@ class Reference:
             return None, False
         finally:
             self.whole.no_truncation()
-        # Texts that were encoded alone don't know that they come second.
-        own = {(tuple(e.ids), tuple(e.offsets)): e.type_ids for e in first.overflowing}
+        # The reference gives a pair's type ids by its template in the first window only, hone in all of them.
         further = [window(e) for e in full.overflowing]
-        for w, e in zip(further, full.overflowing):
+        for w in further:
             if pair is not None:
-                w["type_ids"] = own.get((tuple(e.ids), tuple(e.offsets)))
+                w["type_ids"] = None
         return [window(first)] + further, full.ids == first.ids
 
 
