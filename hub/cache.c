@@ -67,7 +67,7 @@ static char *repository_folder(const char *cache, const char *repository) {
 static enum hone_status commit_of(char **out, const char *folder, const char *revision) {
     char *path = hone_format("%s/refs/%s", folder, revision), *bytes = NULL;
     enum hone_status status = HONE_OK;
-    size_t n;
+    size_t n = 0;
     if (hone_file_exists(path)) status = hone_read_file(&bytes, &n, path, REF_LIMIT);
     if (status == HONE_OK && bytes) {
         while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r' || bytes[n - 1] == ' ')) n--;

@@ -74,7 +74,7 @@ void hone_data_report_print(struct hone_text *text, const json_t *report) {
                          100 * (double)truncated / (double)samples, number(split, "empty"));
     }
     hone_text_format(text, "\nlabels\n");
-    json_array_foreach(splits, i, split) print_labels(text, split);
-    json_object_foreach(json_object_get(report, "findings"), kind, finding) print_findings(text, kind, finding);
+    json_array_foreach(splits, i, split) { print_labels(text, split); }
+    json_object_foreach(json_object_get(report, "findings"), kind, finding) { print_findings(text, kind, finding); }
     if (json_object_size(json_object_get(report, "findings")) == 0) hone_text_format(text, "\nnothing looks wrong\n");
 }

@@ -29,7 +29,10 @@ static enum hone_status balanced_weights(float *weights, const struct hone_label
     int64_t *counts = hone_calloc((size_t)labels->n, sizeof *counts, "counts of labels");
     enum hone_status status = HONE_OK;
     for (int64_t s = 0; s < train->n; s++) {
-        if (!train->targets) counts[train->labels[s]]++;
+        if (!train->targets) {
+            counts[train->labels[s]]++;
+            continue;
+        }
         for (int64_t i = 0; i < train->n_targets; i++) counts[i] += train->targets[s * train->n_targets + i] > 0;
     }
     for (int64_t i = 0; i < labels->n && status == HONE_OK; i++) {

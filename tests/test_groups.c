@@ -196,11 +196,11 @@ static void rates_and_decays(void **state) {
     (void)state;
     expect_rates(TINY_OVERRIDES("optimizer.lr=0.5", "optimizer.weight_decay=0", "optimizer.layer_decay=0.6"), layered,
                  no_decay);
-    expect_rates(TINY_OVERRIDES("optimizer.lr=0.5", "optimizer.weight_decay=0.1", "optimizer.layer_decay=0.6",
-                                "optimizer.groups=[{pattern: classifier.weight, weight_decay: 0}, "
-                                "{pattern: '*layer.1.output*.bias', weight_decay: 0.3}, "
-                                "{pattern: 'class*', lr: 0.75}, {pattern: '*.layer.1.output.*', lr: 0.125}, "
-                                "{pattern: classifier.weight, lr: 9}]"),
+    static const char groups[] = "optimizer.groups=[{pattern: classifier.weight, weight_decay: 0}, "
+                                 "{pattern: '*layer.1.output*.bias', weight_decay: 0.3}, "
+                                 "{pattern: 'class*', lr: 0.75}, {pattern: '*.layer.1.output.*', lr: 0.125}, "
+                                 "{pattern: classifier.weight, lr: 9}]";
+    expect_rates(TINY_OVERRIDES("optimizer.lr=0.5", "optimizer.weight_decay=0.1", "optimizer.layer_decay=0.6", groups),
                  grouped, grouped_decay);
 }
 

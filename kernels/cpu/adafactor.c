@@ -199,7 +199,7 @@ void hone_cpu_adafactor(float *p, float *m, float *state, float *g, const struct
                          .cols = state + t->state + t->rows,
                          .updates = workspace,
                          .weights = (double *)workspace + blocks,
-                         .partial = (float *)((double *)workspace + 2 * blocks),
+                         .partial = (void *)((double *)workspace + 2 * blocks),
                          .n_rows = t->rows,
                          .n_cols = t->cols,
                          .block = block_of(t),

@@ -26,11 +26,12 @@ STEPS, BATCH, SEED, RATE, N = 20, 4, 3, 1e-3, 30
 LOSS, LOGITS = 2e-4, 1e-5
 WORDS = "good bad fine dull film plot story act scene bright long short new old very not a the of is".split()
 WEIGHTS = {"a": 0.5, "b": 3.0, "c": 1.0}
-failed = 0
+passed = failed = 0
 
 
 def check(what, ok, detail=""):
-    global failed
+    global passed, failed
+    passed += bool(ok)
     failed += not ok
     print(f"{'ok' if ok else 'FAILED'}  {what}  {detail}", flush=True)
 
@@ -165,7 +166,7 @@ def main():
         compare_predictions(hone, name, problem, saved, data, path)
     if not (arguments.keep or arguments.predictions_only):
         shutil.rmtree(work)
-    print(f"{failed} failed")
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
