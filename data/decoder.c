@@ -251,7 +251,8 @@ static enum hone_status run(struct texts *out, const struct texts *in, const str
     return HONE_OK;
 }
 
-enum hone_status hone_decode(char **out, const struct hone_decoder *decoder, const char *const *texts, size_t n) {
+enum hone_status hone_decode(struct hone_text *out, const struct hone_decoder *decoder, const char *const *texts,
+                             size_t n) {
     struct texts at = {0}, next = {0};
     struct hone_text scratch = {0};
     enum hone_status status = HONE_OK;
@@ -270,9 +271,9 @@ enum hone_status hone_decode(char **out, const struct hone_decoder *decoder, con
         at = next;
         next = swapped;
     }
-    *out = NULL;
+    *out = (struct hone_text){0};
     if (status == HONE_OK)
-        *out = at.bytes.bytes;
+        *out = at.bytes;
     else
         hone_text_free(&at.bytes);
     hone_free(at.ends);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "base/status.h"
 
 struct hone_tokenizer;
@@ -76,23 +77,24 @@ struct hone_decode_options {
     bool skip_special; /* without added tokens that are special */
     bool clean_up;     /* no space before punctuation and English contractions, as Transformers' clean-up */
 };
-/* *out: owned text; ids that don't exist are left out. */
-enum hone_status hone_tokenizer_decode(char **out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
-                                       const struct hone_decode_options *options);
+/* *out becomes the text, owned, which may hold zeros; ids that don't exist are left out. */
+enum hone_status hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer,
+                                       const int32_t *ids, size_t n, const struct hone_decode_options *options);
 
 /* Decoding ids as they come: what is given out are whole characters, and altogether the text of all ids. Start with
  * {.tokenizer = …, .skip_special = …}. */
 struct hone_decode_stream {
     const struct hone_tokenizer *tokenizer;
     bool skip_special;
-    int32_t *ids; /* those that later ones may still change the text of */
-    size_t n, capacity, read, shown_n;
-    char *shown, *text; /* of the ids up to `read`, given out; what `next` lends */
+    int32_t *ids;                    /* those that later ones may still change the text of */
+    size_t n, capacity, read, shown; /* shown: bytes of the ids up to `read`, given out */
+    struct hone_text text;           /* what `next` lends */
 };
-/* *text: what this id adds ("" while a character is not yet whole); borrowed until the next call. */
-enum hone_status hone_decode_stream_next(const char **text, struct hone_decode_stream *stream, int32_t id);
+/* *text: what this id adds, *length bytes (0 while a character is not yet whole); borrowed until the next call. */
+enum hone_status hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream,
+                                         int32_t id);
 /* What is left in the end, broken characters as U+FFFD; then frees. *text is owned. */
-enum hone_status hone_decode_stream_end(char **text, struct hone_decode_stream *stream);
+enum hone_status hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream);
 
 /* Entries, added tokens included: ids are below it. Text of an id (borrowed), NULL for a gap; id of a text or -1. */
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer);

@@ -6,8 +6,8 @@
 
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD: what a part of a character decodes to */
 
-enum hone_status hone_tokenizer_decode(char **out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
-                                       const struct hone_decode_options *options) {
+enum hone_status hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer,
+                                       const int32_t *ids, size_t n, const struct hone_decode_options *options) {
     const char **texts = hone_alloc(n, sizeof *texts, "decoding");
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -23,57 +23,57 @@ enum hone_status hone_tokenizer_decode(char **out, const struct hone_tokenizer *
     }
     enum hone_status status = hone_decode(out, &tokenizer->decoder, texts, kept);
     hone_free(texts);
-    if (status != HONE_OK || !options->clean_up) return status;
-    struct hone_text text = {.bytes = *out, .length = strlen(*out), .capacity = strlen(*out) + 1};
-    hone_clean_up(&text, false);
-    *out = text.bytes;
-    return HONE_OK;
+    if (status == HONE_OK && options->clean_up) hone_clean_up(out, false);
+    return status;
 }
 
-static enum hone_status decode_ids(char **out, const struct hone_decode_stream *stream, size_t begin, size_t end) {
+static enum hone_status decode_ids(struct hone_text *out, const struct hone_decode_stream *stream) {
     struct hone_decode_options options = {.skip_special = stream->skip_special};
-    return hone_tokenizer_decode(out, stream->tokenizer, stream->ids + begin, end - begin, &options);
+    return hone_tokenizer_decode(out, stream->tokenizer, stream->ids, stream->n, &options);
 }
 
-static bool is_whole(const char *text, size_t n) { return n < 3 || memcmp(text + n - 3, REPLACEMENT, 3) != 0; }
+static bool is_whole(const struct hone_text *text) {
+    return text->length < 3 || memcmp(text->bytes + text->length - 3, REPLACEMENT, 3) != 0;
+}
 
 /* What an id adds is the text of all kept ones without that of those before it; ids are dropped once two steps lie
  * behind them, as in the reference. */
-enum hone_status hone_decode_stream_next(const char **text, struct hone_decode_stream *stream, int32_t id) {
+enum hone_status hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream,
+                                         int32_t id) {
     hone_reserve(&stream->ids, &stream->capacity, stream->n + 1, sizeof *stream->ids, "decoding");
     stream->ids[stream->n++] = id;
     *text = "";
-    char *all;
-    HONE_TRY(decode_ids(&all, stream, 0, stream->n));
-    size_t n = strlen(all);
-    if (n <= stream->shown_n || !is_whole(all, n)) {
-        hone_free(all);
+    *length = 0;
+    struct hone_text all;
+    HONE_TRY(decode_ids(&all, stream));
+    if (all.length <= stream->shown || !is_whole(&all)) {
+        hone_text_free(&all);
         return HONE_OK;
     }
-    hone_free(stream->text);
-    stream->text = hone_strdup(all + stream->shown_n, "decoding");
-    hone_free(all);
-    *text = stream->text;
+    hone_text_free(&stream->text);
+    stream->text = all;
+    *text = all.bytes + stream->shown;
+    *length = all.length - stream->shown;
     memmove(stream->ids, stream->ids + stream->read, (stream->n - stream->read) * sizeof *stream->ids);
     stream->n -= stream->read;
     stream->read = stream->n;
-    hone_free(stream->shown);
-    HONE_TRY(decode_ids(&stream->shown, stream, 0, stream->n));
-    stream->shown_n = strlen(stream->shown);
+    HONE_TRY(decode_ids(&all, stream));
+    stream->shown = all.length;
+    hone_text_free(&all);
     return HONE_OK;
 }
 
-enum hone_status hone_decode_stream_end(char **text, struct hone_decode_stream *stream) {
-    char *all;
-    enum hone_status status = decode_ids(&all, stream, 0, stream->n);
-    *text = NULL;
+enum hone_status hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream) {
+    struct hone_text all;
+    enum hone_status status = decode_ids(&all, stream);
+    *text = (struct hone_text){0};
     if (status == HONE_OK) {
-        *text = hone_strdup(strlen(all) > stream->shown_n ? all + stream->shown_n : "", "decoding");
-        hone_free(all);
+        size_t shown = stream->shown < all.length ? stream->shown : all.length;
+        hone_text_append(text, all.bytes + shown, all.length - shown);
+        hone_text_free(&all);
     }
     hone_free(stream->ids);
-    hone_free(stream->shown);
-    hone_free(stream->text);
+    hone_text_free(&stream->text);
     *stream = (struct hone_decode_stream){0};
     return status;
 }

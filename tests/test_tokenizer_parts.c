@@ -38,17 +38,17 @@ static json_t *encoding_json(const struct hone_encoding *e, const struct hone_to
 static void check_decoding(const struct hone_tokenizer *tokenizer, const struct hone_encoding *e, const json_t *case_) {
     const json_t *decoded = json_object_get(case_, "decoded");
     for (int skip = 0; skip < 2 && json_is_array(decoded); skip++) {
-        char *text;
+        struct hone_text text;
         TEST_OK(
             hone_tokenizer_decode(&text, tokenizer, e->ids, e->n, &(struct hone_decode_options){.skip_special = skip}));
         const char *want = json_string_value(json_array_get(decoded, (size_t)skip));
-        if (strcmp(text, want) != 0) {
+        if (strcmp(text.bytes, want) != 0) {
             char *shown = hone_json_line(case_);
-            print_error("decoded \"%s\", expected \"%s\": %s\n", text, want, shown);
+            print_error("decoded \"%s\", expected \"%s\": %s\n", text.bytes, want, shown);
             hone_free(shown);
             fail();
         }
-        hone_free(text);
+        hone_text_free(&text);
     }
 }
 
@@ -200,31 +200,36 @@ static void streams_give_whole_characters(void **state) {
     struct hone_tokenizer *tokenizer;
     TEST_OK(hone_tokenizer_open(&tokenizer, DATA "gpt2"));
     struct hone_encoding e = {0};
-    static const char text[] = "Straße 中文 👨‍👩‍👧 नमस्ते, \xEF\xBF\xBD plain";
+    static const char text[] = "Straße 中文 👨‍👩‍👧 नमस्ते, \xEF\xBF\xBD pl\0\0ain";
     TEST_OK(hone_tokenizer_encode(&e, tokenizer, text, sizeof text - 1, NULL, 0, &with_special));
     struct hone_decode_stream stream = {.tokenizer = tokenizer};
     struct hone_text all = {0};
     const char *piece;
-    char *rest;
-    size_t empty = 0;
+    struct hone_text rest;
+    size_t n, empty = 0;
     for (size_t i = 0; i < e.n; i++) {
-        TEST_OK(hone_decode_stream_next(&piece, &stream, e.ids[i]));
-        empty += !*piece;
-        hone_text_append(&all, piece, strlen(piece));
+        TEST_OK(hone_decode_stream_next(&piece, &n, &stream, e.ids[i]));
+        empty += n == 0;
+        hone_text_append(&all, piece, n);
+        assert_true(all.length < sizeof text);
         assert_memory_equal(all.bytes, text, all.length);
     }
     assert_true(empty > 5);
     TEST_OK(hone_decode_stream_end(&rest, &stream));
-    assert_string_equal(rest, "");
-    hone_free(rest);
-    assert_string_equal(all.bytes, text);
+    assert_int_equal(rest.length, 0);
+    hone_text_free(&rest);
+    assert_int_equal(all.length, sizeof text - 1);
+    TEST_OK(hone_tokenizer_decode(&rest, tokenizer, e.ids, e.n, &(struct hone_decode_options){.clean_up = false}));
+    assert_int_equal(rest.length, sizeof text - 1);
+    assert_memory_equal(rest.bytes, text, sizeof text);
+    hone_text_free(&rest);
     /* The first byte of a character alone: nothing, and in the end U+FFFD. */
     stream = (struct hone_decode_stream){.tokenizer = tokenizer};
-    TEST_OK(hone_decode_stream_next(&piece, &stream, hone_tokenizer_id(tokenizer, "ä")));
-    assert_string_equal(piece, "");
+    TEST_OK(hone_decode_stream_next(&piece, &n, &stream, hone_tokenizer_id(tokenizer, "ä")));
+    assert_int_equal(n, 0);
     TEST_OK(hone_decode_stream_end(&rest, &stream));
-    assert_string_equal(rest, "\xEF\xBF\xBD");
-    hone_free(rest);
+    assert_string_equal(rest.bytes, "\xEF\xBF\xBD");
+    hone_text_free(&rest);
     hone_text_free(&all);
     hone_encoding_free(&e);
     hone_tokenizer_free(tokenizer);
@@ -235,7 +240,8 @@ static void clean_up(void **state) {
     (void)state;
     struct hone_tokenizer *tokenizer;
     const char *folder = test_scratch();
-    char *path = hone_path_join(folder, "tokenizer.json"), *text;
+    char *path = hone_path_join(folder, "tokenizer.json");
+    struct hone_text text;
     static const char json[] =
         "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"it\":0,\"'s\":1,\"do\":2,"
         "\"not\":3,\".\":4,\"'\":5,\"n't\":6}}}";
@@ -243,8 +249,8 @@ static void clean_up(void **state) {
     TEST_OK(hone_tokenizer_open(&tokenizer, folder));
     TEST_OK(hone_tokenizer_decode(&text, tokenizer, (int32_t[]){0, 1, 2, 3, 6, 5, 2, 4}, 8,
                                   &(struct hone_decode_options){.clean_up = true}));
-    assert_string_equal(text, "it's do notn't'do.");
-    hone_free(text);
+    assert_string_equal(text.bytes, "it's do notn't'do.");
+    hone_text_free(&text);
     struct hone_encoding e = {0};
     test_expect_status(hone_tokenizer_encode(&e, tokenizer, "x", 1, NULL, 0, &with_special), HONE_BAD_INPUT,
                        "\"x\" isn't in the tokenizer's vocabulary");

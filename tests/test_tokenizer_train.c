@@ -144,11 +144,11 @@ static void test_round_trip(void **state) {
         TEST_OK(hone_tokenizer_open(&tokenizer, folder));
         TEST_OK(hone_tokenizer_encode(&encoding, tokenizer, text, strlen(text), NULL, 0,
                                       &(struct hone_encode_options){.add_special = true}));
-        char *decoded;
+        struct hone_text decoded;
         TEST_OK(hone_tokenizer_decode(&decoded, tokenizer, encoding.ids, encoding.n,
                                       &(struct hone_decode_options){.skip_special = true}));
-        assert_string_equal(decoded, text);
-        hone_free(decoded);
+        assert_string_equal(decoded.bytes, text);
+        hone_text_free(&decoded);
         hone_encoding_free(&encoding);
         hone_tokenizer_free(tokenizer);
         hone_free(folder);

@@ -122,7 +122,7 @@ def compare_decoding(job):
         if failure or len(got) != len(ids):
             return name, 0, differing, shown, failure or f"{len(got)} lines for {len(ids)}"
         for i, ours, theirs in zip(ids, got, reference.decode_batch(ids, skip_special_tokens=skip)):
-            if json.loads(ours) != theirs.partition("\0")[0]:  # hone's decoded text is a C string
+            if json.loads(ours) != theirs:
                 differing += 1
                 if len(shown) < SHOWN:
                     shown.append(f"{i}: hone {json.loads(ours)!r:.300}, reference {theirs!r:.300}")
