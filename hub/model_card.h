@@ -15,7 +15,7 @@ struct hone_card_metric {
 };
 
 struct hone_card_data {
-    const char *split; /* "train", "validation", "test" */
+    const char *split; /* "train", "validation", "validation_mm", "test" */
     const char *file;  /* as the recipe names it */
     int64_t bytes;     /* of the file; -1: unknown */
     int64_t samples;

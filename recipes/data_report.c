@@ -11,7 +11,7 @@
 /* Different labels that are counted by name; a column of free text has more. */
 #define LABELS_COUNTED 10000
 
-static const char *const split_names[] = {"train", "validation", "test"};
+static const char *const split_names[HONE_SPLITS] = {"train", "validation", "test", "validation_mm"};
 
 /* First row that has these texts. */
 struct seen {
@@ -27,8 +27,8 @@ struct report {
     struct hone_encoding encoding;
     struct seen *seen; /* open addressing, at most half full */
     size_t n_seen, capacity;
-    char **paths[3]; /* of each split's files, for "like" */
-    size_t n_paths[3];
+    char **paths[HONE_SPLITS]; /* of each split's files, for "like" */
+    size_t n_paths[HONE_SPLITS];
     json_t *findings;
 
     /* Of the split that is being read. */
@@ -224,7 +224,7 @@ static enum hone_status read_split(struct report *report) {
 }
 
 static enum hone_status report_splits(struct report *report, json_t *splits) {
-    for (int split = 0; split < 3; split++) {
+    for (int split = 0; split < HONE_SPLITS; split++) {
         if (!hone_dataset_exists(report->recipe, (enum hone_split)split)) continue;
         report->split = (enum hone_split)split;
         report->samples = report->tokens = report->longest = report->truncated = report->empty = 0;
@@ -252,7 +252,7 @@ enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe)
     if (status == HONE_OK) status = report_splits(&report, splits);
     json_object_set_new(out, "splits", splits);
     json_object_set_new(out, "findings", report.findings);
-    for (int split = 0; split < 3; split++) {
+    for (int split = 0; split < HONE_SPLITS; split++) {
         for (size_t i = 0; i < report.n_paths[split]; i++) hone_free(report.paths[split][i]);
         hone_free(report.paths[split]);
     }

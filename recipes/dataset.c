@@ -23,6 +23,7 @@ struct hone_dataset {
 /* Files of the split, and those that it is taken from. */
 static const struct hone_strings *files_of(const struct hone_recipe *recipe, enum hone_split split) {
     if (split == HONE_SPLIT_TEST) return &recipe->data.test;
+    if (split == HONE_SPLIT_VALIDATION_MM) return &recipe->data.validation_mm;
     if (split == HONE_SPLIT_TRAIN || recipe->data.validation_fraction > 0) return &recipe->data.train;
     return &recipe->data.validation;
 }
@@ -140,7 +141,7 @@ static double place_of(const struct hone_example *example) {
 
 static bool belongs(const struct hone_dataset *dataset, const struct hone_example *example) {
     double fraction = dataset->recipe->data.validation_fraction;
-    if (dataset->split == HONE_SPLIT_TEST || fraction == 0) return true;
+    if (fraction == 0 || (dataset->split != HONE_SPLIT_TRAIN && dataset->split != HONE_SPLIT_VALIDATION)) return true;
     return (place_of(example) < fraction) == (dataset->split == HONE_SPLIT_VALIDATION);
 }
 

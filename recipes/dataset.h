@@ -6,7 +6,7 @@
 #include "data/records.h"
 #include "recipes/recipe.h"
 
-enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST };
+enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST, HONE_SPLIT_VALIDATION_MM, HONE_SPLITS };
 
 struct hone_example {
     struct hone_field text, pair;

@@ -126,8 +126,9 @@ struct hone_recipe {
         bool whole_words;
     } task;
     struct {
-        struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other two */
+        struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other three */
         struct hone_strings validation, test; /* n == 0: none */
+        struct hone_strings validation_mm;    /* the second validation set; n == 0: none */
         struct hone_numbers weights;          /* of each item of train, in an epoch; n == 0: by their sizes */
         double validation_fraction;           /* of train, held out as validation; 0: none */
         int64_t max_samples;                  /* of train; 0: all */

@@ -114,12 +114,12 @@ static void columns(struct hone_reader *reader) {
 /* The format follows from the files' names unless it is given, and JSONL has fields by name only. */
 static void format(struct hone_reader *reader) {
     const struct hone_recipe *r = reader->recipe;
-    static const char *const names[] = {"data.train", "data.validation", "data.test"};
-    const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test};
+    static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
+    const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test, &r->data.validation_mm};
     const char *jsonl = NULL;
     bool lines = r->task.type == HONE_TASK_MASKED_LM;
     if (hone_reader_given(reader, "data.format")->excused || hone_reader_given(reader, "task.type")->excused) return;
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         for (size_t j = 0; j < all[i]->n; j++) {
             const char *path = all[i]->items[j];
             enum hone_data_format format = r->data.format;

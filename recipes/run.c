@@ -148,7 +148,7 @@ static void find_largest_micro_batch(struct hone_run *run) {
 }
 
 static int64_t evaluation_longest(const struct hone_run *run) {
-    return hone_max_i64(run->validation.longest, run->test.longest);
+    return hone_max_i64(hone_max_i64(run->validation.longest, run->validation_mm.longest), run->test.longest);
 }
 
 void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_run *run) {
@@ -280,6 +280,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     HONE_TRY(hone_objective_create(&run->objective, recipe, &run->folder.labels, &run->train, run->device));
     HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
     HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
+    HONE_TRY(read_split(&run->validation_mm, run, "validation_mm", HONE_SPLIT_VALIDATION_MM));
     HONE_TRY(plan_steps(run, recipe->training.micro_batch_tokens));
     if (outline) return HONE_OK;
     HONE_TRY(hone_identity_make(&run->identity, recipe, &run->train, &run->validation));
@@ -302,6 +303,7 @@ void hone_run_close(struct hone_run *run) {
     hone_mix_free(&run->mix);
     hone_samples_free(&run->validation);
     hone_samples_free(&run->test);
+    hone_samples_free(&run->validation_mm);
     hone_objective_free(&run->objective);
     hone_model_folder_close(&run->folder);
 }

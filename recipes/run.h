@@ -17,8 +17,8 @@ struct hone_run {
     const struct hone_task_class *task;
     struct hone_device *device;
     struct hone_model_folder folder;
-    struct hone_samples train, validation, test; /* n == 0: none */
-    struct hone_mix mix;                         /* of the training samples, with data.weights */
+    struct hone_samples train, validation, test, validation_mm; /* n == 0: none */
+    struct hone_mix mix;                                        /* of the training samples, with data.weights */
     struct hone_objective objective;
     double encode_seconds; /* of the training samples */
 

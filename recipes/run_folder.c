@@ -232,14 +232,14 @@ static void fill_settings(struct settings *settings, const struct hone_run *run,
     add_setting(settings, "precision", "%s", hone_recipe_word("precision", (int)recipe->precision));
 }
 
-/* The metrics "<prefix>_<name>" of results that the task puts first, and the one that chose the model. */
+/* The metrics "<prefix>_<name><suffix>" of results that the task puts first, and the one that chose the model. */
 static size_t split_metrics(struct hone_card_metric out[HONE_METRICS], const json_t *results,
-                            const struct hone_run *run, const char *prefix) {
+                            const struct hone_run *run, const char *prefix, const char *suffix) {
     size_t n = 0;
     for (int m = HONE_METRIC_AUTO + 1; m < HONE_METRICS; m++) {
         if (!(run->task->headline >> m & 1) && m != (int)run->recipe->evaluation.metric) continue;
         char key[64];
-        snprintf(key, sizeof key, "%s_%s", prefix, hone_metric_name((enum hone_metric)m));
+        snprintf(key, sizeof key, "%s_%s%s", prefix, hone_metric_name((enum hone_metric)m), suffix);
         const json_t *value = json_object_get(results, key);
         if (json_is_real(value))
             out[n++] = (struct hone_card_metric){hone_metric_name((enum hone_metric)m), json_real_value(value)};
@@ -279,20 +279,22 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
                                    const json_t *results) {
     const struct hone_recipe *recipe = run->recipe;
     struct {
-        const char *name, *prefix;
+        const char *name, *prefix, *suffix;
         const struct hone_strings *files;
         const struct hone_samples *samples;
-    } splits[] = {{"train", "train", &recipe->data.train, &run->train},
-                  {"validation", "eval", &recipe->data.validation, &run->validation},
-                  {"test", "test", &recipe->data.test, &run->test}};
-    struct hone_card_metric metrics[3][HONE_METRICS];
-    struct hone_card_data data[3];
-    char *lists[3] = {NULL}, *name = name_of(recipe->output);
+    } splits[] = {{"train", "train", "", &recipe->data.train, &run->train},
+                  {"validation", "eval", "", &recipe->data.validation, &run->validation},
+                  {"validation_mm", "eval", "_mm", &recipe->data.validation_mm, &run->validation_mm},
+                  {"test", "test", "", &recipe->data.test, &run->test}};
+    enum { SPLITS = sizeof splits / sizeof *splits };
+    struct hone_card_metric metrics[SPLITS][HONE_METRICS];
+    struct hone_card_data data[SPLITS];
+    char *lists[SPLITS] = {NULL}, *name = name_of(recipe->output);
     size_t n_data = 0;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < SPLITS; i++) {
         if (!splits[i].files->n) continue;
         lists[i] = list_of(splits[i].files);
-        size_t n = i == 0 ? 0 : split_metrics(metrics[i], results, run, splits[i].prefix);
+        size_t n = i == 0 ? 0 : split_metrics(metrics[i], results, run, splits[i].prefix, splits[i].suffix);
         data[n_data++] = (struct hone_card_data){.split = splits[i].name,
                                                  .file = lists[i],
                                                  .bytes = bytes_of(splits[i].files),
@@ -320,7 +322,7 @@ static enum hone_status write_card(const struct hone_run_folder *folder, const s
         .version = HONE_VERSION,
     };
     enum hone_status status = hone_card_write(folder->path, &card);
-    for (size_t i = 0; i < 3; i++) hone_free(lists[i]);
+    for (size_t i = 0; i < SPLITS; i++) hone_free(lists[i]);
     hone_free(name);
     return status;
 }

@@ -37,7 +37,7 @@ awk 'BEGIN {
 cat >r.yaml <<'END_OF_RECIPE'
 model: {path: model}
 task: {type: sequence_classification, labels: [no, yes, never]}
-data: {train: train.tsv, validation: train.tsv, test: train.tsv, text: sentence, label: label, max_length: 20}
+data: {train: train.tsv, validation: train.tsv, validation_mm: train.tsv, test: train.tsv, text: sentence, label: label, max_length: 20}
 training: {epochs: 60, batch_size: 8, micro_batch_tokens: 40}
 evaluation: {every: 7, metric: loss}
 checkpoint: {every: 5, keep: 2}
@@ -111,7 +111,7 @@ same_as_whole damaged
 # Another recipe or other data: what differs, what may.
 rm damaged/all_results.json
 expect 10 'training.seed (there 42, now 7)' "$hone" train r.yaml output=damaged training.seed=7
-grep -qF 'only these may change: data.test, checkpoint.every' err || fail "what may change is not said"
+grep -qF 'only these may change: data.validation_mm, data.test, checkpoint.every' err || fail "what may change is not said"
 cp train.tsv kept.tsv
 sed -i '2s/^/film /' train.tsv
 expect 10 'train.tsv (there ' "$hone" train r.yaml output=damaged

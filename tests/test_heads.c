@@ -190,7 +190,7 @@ static const struct {
      "sentence1\tsentence2\tlabel1\tgold_label\n0\t1\t1n\tg\t( a )\t( b )\t(ROOT a)\t(ROOT b)\tgood "
      "film\tfilm\tneutral\t"
      "neutral\n1\t2\t2e\tg\t( a )\t( b )\t(ROOT a)\t(ROOT b)\tbad\tfilm\tentailment\tentailment\n",
-     "test_accuracy"},
+     "eval_accuracy_mm"},
     {"qnli", "index\tquestion\tsentence\tlabel\n0\tgood ?\tfilm\tentailment\n1\tbad ?\tplot\tnot_entailment\n",
      "eval_accuracy"},
     {"rte", "index\tsentence1\tsentence2\tlabel\n0\tgood\tfilm\tnot_entailment\n1\tbad\tplot\tentailment\n",
@@ -204,16 +204,26 @@ static void glue_recipes(void **state) {
         const char *folder = new_folder(), *data = tiny_file(folder, "train.tsv", glue[i].train);
         char *recipe = hone_format("recipes/glue_%s.yaml", glue[i].task);
         char *train = hone_format("data.train=%s", data), *validation = hone_format("data.validation=%s", data);
-        char *test = hone_format("data.test=%s", data);
-        json_t *results = run(recipe, folder, (const char *const[]){train, validation, test, NULL});
+        bool two = strcmp(glue[i].task, "mnli") == 0;
+        char *rows = hone_format("%s%s", glue[i].train, strchr(glue[i].train, '\n') + 1); /* each twice */
+        char *second = two ? hone_format("data.validation_mm=%s", tiny_file(folder, "twice.tsv", rows))
+                           : hone_format("data.test=%s", data);
+        json_t *results = run(recipe, folder, (const char *const[]){train, validation, second, NULL});
         assert_true(figure(results, glue[i].figure) >= -1 && figure(results, glue[i].figure) <= 1);
         assert_int_equal(json_integer_value(json_object_get(results, "train_samples")),
                          json_integer_value(json_object_get(results, "eval_samples")));
+        if (two) {
+            /* The same rows by the same model, the best one. */
+            assert_true(fabs(figure(results, "eval_loss") - figure(results, "eval_loss_mm")) < 1e-6);
+            assert_int_equal(json_integer_value(json_object_get(results, "eval_samples")), 2);
+            assert_int_equal(json_integer_value(json_object_get(results, "eval_samples_mm")), 4);
+        }
         json_decref(results);
         hone_free(recipe);
         hone_free(train);
         hone_free(validation);
-        hone_free(test);
+        hone_free(second);
+        hone_free(rows);
     }
 }
 

@@ -31,8 +31,9 @@ static void missing(struct hone_text *text, size_t *n, const char *recipe, const
 
 /* Whether what the recipe reads is there; what is in it shows when it is read. */
 static enum hone_status check_paths(const struct hone_recipe *recipe, const char *path) {
-    static const char *const names[] = {"data.train", "data.validation", "data.test"};
-    const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test};
+    static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
+    const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test,
+                                          &recipe->data.validation_mm};
     struct hone_text text = {0};
     size_t n = 0;
     char *model;
@@ -41,7 +42,7 @@ static enum hone_status check_paths(const struct hone_recipe *recipe, const char
         n++;
     }
     hone_free(model);
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         for (size_t j = 0; j < files[i]->n; j++)
             if (!hone_file_exists(files[i]->items[j]) && !strpbrk(files[i]->items[j], "*?["))
                 missing(&text, &n, path, names[i], "file", files[i]->items[j]);
