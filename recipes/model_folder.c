@@ -104,6 +104,14 @@ static void match_free(struct match *match) {
     hone_free(match->alias);
 }
 
+/* By what config.json says that its head is. */
+static bool fills_masks(const struct hone_model_folder *folder) {
+    const char *architecture = json_string_value(json_array_get(json_object_get(folder->config, "architectures"), 0));
+    const char *expected = folder->model->class->architectures[HONE_HEAD_MASKED_LM];
+    return folder->model->head != HONE_HEAD_MASKED_LM && architecture && expected &&
+           strcmp(architecture, expected) == 0;
+}
+
 /* Notes entry i; a second tensor for a parameter is taken only where one of the two has the alias. */
 static enum hone_status match_entry(struct match *match, const struct hone_model_folder *folder, size_t i, int32_t id,
                                     bool alias) {
@@ -144,6 +152,11 @@ static enum hone_status match_tensors(struct match *match, const struct hone_mod
     if (missing.n) {
         status = hone_fail(HONE_BAD_INPUT, "%s: %d tensor%s that config.json asks for %s missing: %s", folder->path,
                            missing.n, missing.n > 1 ? "s" : "", missing.n > 1 ? "are" : "is", names_text(&missing));
+    } else if (fresh.n && !folder->training && fills_masks(folder)) {
+        status = hone_fail(HONE_BAD_INPUT,
+                           "%s: a masked language model, and hone predict fills no masks; fine-tune it first with hone "
+                           "train, for labels or numbers",
+                           folder->path);
     } else if (fresh.n && !folder->training) {
         status = hone_fail(HONE_BAD_INPUT,
                            "%s: the model has no head for this task (no %s); fine-tune it first with "

@@ -196,7 +196,7 @@ static void what_a_run_leaves(void **state) {
     hone_safetensors_close(&weights);
     struct hone_predictor predictor;
     test_expect_status(hone_predictor_open(&predictor, tiny_path(folder, "out"), HONE_PRECISION_F32), HONE_BAD_INPUT,
-                       "");
+                       "hone predict fills no masks");
 }
 
 /* Text without words, and tokenizers without a mask token. */
