@@ -371,7 +371,7 @@ def data_formats(hone, work, trained, train, sentences):
 def embeddings(hone, work, folder, sentences, path):
     tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.inference_mode():
-        states = [network(**encode(tokenizer, [text])).last_hidden_state[0].double() for text in sentences]
+        states = [network(**encode(tokenizer, [text], network)).last_hidden_state[0].double() for text in sentences]
     for pooling, want in (("cls", [s[0] for s in states]), ("mean", [s.mean(0) for s in states])):
         output = work / f"{pooling}.safetensors"
         hone("predict", "--model", folder, "--input", path, "--output-embeddings", output, "--pooling", pooling)
