@@ -60,8 +60,8 @@ const struct hone_option hone_options[] = {
          "Share of the training data held out as validation, picked by a hash of the texts: equal ones stay together"},
     {"data.validation_mm", HONE_OPTION_PATHS, AT(data.validation_mm), .may_change = true,
      .aliases = "validation_mismatched second_validation",
-     .help = "Second validation set, such as MNLI's mismatched one: evaluated once at the end, with the best model, as "
-             "eval_accuracy_mm"},
+     .help =
+         "Second validation set, as MNLI's mismatched one: evaluated at the end by the best model, names end in _mm"},
     {"data.test", HONE_OPTION_PATHS, AT(data.test), .may_change = true, .aliases = "test_file",
      .help = "Data evaluated once at the end, with the best model"},
     {"data.max_samples", HONE_OPTION_INTEGER, AT(data.max_samples), .low = 1, .high = 1e15,
