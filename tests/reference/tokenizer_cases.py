@@ -69,7 +69,7 @@ class Reference:
         for w in further:
             if pair is not None:
                 w["type_ids"] = None
-        return [window(first)] + further, full.ids == first.ids
+        return [window(first)] + further, window(full) == window(first)
 
 
 def window(e):
