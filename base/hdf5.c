@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/io_system.h"
 #include "base/memory.h"
 
 /* Elements of a chunk: 1 MiB of f32. */
 #define CHUNK_ELEMENTS (1 << 18)
 
 struct hone_hdf5 {
-    char *path;
+    char *path;  /* that is written or read */
+    char *final; /* that `path` is renamed to when it is closed; NULL: it stays */
     bool writing;
     enum hone_status status; /* first failure */
     char *message;           /* of it */
@@ -185,6 +187,7 @@ static void discard(struct hone_hdf5 *file) {
     }
     hone_file_close(file->io);
     hone_free(file->path);
+    hone_free(file->final);
     hone_free(file->message);
     hone_free(file);
 }
@@ -229,6 +232,14 @@ static enum hone_status file_open(struct hone_hdf5 **out, const char *path, bool
 enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path) { return file_open(out, path, true); }
 enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path) { return file_open(out, path, false); }
 
+enum hone_status hone_hdf5_replace(struct hone_hdf5 **out, const char *path) {
+    char *temporary = system_temporary_name(path);
+    enum hone_status status = file_open(out, temporary, true);
+    if (status == HONE_OK) (*out)->final = hone_strdup(path, "file name");
+    hone_free(temporary);
+    return status;
+}
+
 enum hone_status hone_hdf5_close(struct hone_hdf5 *file) {
     if (!file) return HONE_OK;
     pthread_mutex_lock(&lock);
@@ -238,6 +249,7 @@ enum hone_status hone_hdf5_close(struct hone_hdf5 *file) {
     if (file->writing && file->status == HONE_OK) {
         remember(file, hone_file_close(file->io));
         file->io = NULL;
+        if (file->final && file->status == HONE_OK) remember(file, hone_rename(file->path, file->final));
         if (file->status == HONE_OK)
             hone_temporary_forget(file->path);
         else
@@ -306,15 +318,28 @@ struct values {
     void *user;
 };
 
-static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, int64_t n, const struct values *values) {
-    float *piece = hone_alloc(CHUNK_ELEMENTS, sizeof *piece, "piece of an HDF5 array");
+/* [rows], or [rows, columns] when columns > 0; pieces and chunks are of whole rows. */
+struct shape {
+    int64_t rows, columns;
+};
+static int n_dims(struct shape shape) { return shape.columns > 0 ? 2 : 1; }
+static int64_t rows_of_chunk(struct shape shape) {
+    int64_t rows = CHUNK_ELEMENTS / (shape.columns > 0 ? shape.columns : 1);
+    return rows > 0 ? rows : 1;
+}
+
+static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, struct shape shape,
+                         const struct values *values) {
+    int64_t rows = rows_of_chunk(shape), width = shape.columns > 0 ? shape.columns : 1;
+    float *piece = hone_alloc((size_t)rows, (size_t)width * sizeof *piece, "piece of an HDF5 array");
     bool done = true;
-    for (int64_t at = 0; done && at < n; at += CHUNK_ELEMENTS) {
-        hsize_t offset = (hsize_t)at, count = (hsize_t)(n - at < CHUNK_ELEMENTS ? n - at : CHUNK_ELEMENTS);
-        remember(file, values->fill(piece, at, (int64_t)count, values->user));
+    for (int64_t at = 0; done && at < shape.rows; at += rows) {
+        hsize_t offset[] = {(hsize_t)at, 0};
+        hsize_t count[] = {(hsize_t)(shape.rows - at < rows ? shape.rows - at : rows), (hsize_t)width};
+        remember(file, values->fill(piece, at * width, (int64_t)count[0] * width, values->user));
         if (file->status != HONE_OK) break;
-        hid_t memory = H5Screate_simple(1, &count, NULL);
-        done = H5Sselect_hyperslab(space, H5S_SELECT_SET, &offset, NULL, &count, NULL) >= 0 &&
+        hid_t memory = H5Screate_simple(n_dims(shape), count, NULL);
+        done = H5Sselect_hyperslab(space, H5S_SELECT_SET, offset, NULL, count, NULL) >= 0 &&
                H5Dwrite(array, H5T_IEEE_F32LE, memory, space, H5P_DEFAULT, piece) >= 0;
         H5Sclose(memory);
     }
@@ -322,21 +347,23 @@ static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, int64
     return done;
 }
 
-static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, int64_t n, struct values values,
+static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, struct shape shape, struct values values,
                         const char *unit) {
-    hsize_t size = (hsize_t)n, chunk = size < CHUNK_ELEMENTS ? size : CHUNK_ELEMENTS;
+    hsize_t size[] = {(hsize_t)shape.rows, (hsize_t)shape.columns};
+    hsize_t chunk[] = {(hsize_t)(shape.rows < rows_of_chunk(shape) ? shape.rows : rows_of_chunk(shape)), size[1]};
     if (!groups_make(file, name)) return false;
-    hid_t space = H5Screate_simple(1, &size, NULL);
+    hid_t space = H5Screate_simple(n_dims(shape), size, NULL);
     hid_t creation = without_times(H5P_DATASET_CREATE);
     H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
-    if (n > 0) {
-        H5Pset_chunk(creation, 1, &chunk);
+    if (shape.rows > 0) {
+        H5Pset_chunk(creation, n_dims(shape), chunk);
         H5Pset_fletcher32(creation);
     }
     hid_t array = H5Dcreate2(file->id, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     bool done = array >= 0;
-    if (done && n > 0 && values.all) done = H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.all) >= 0;
-    if (done && n > 0 && !values.all) done = pieces_write(file, array, space, n, &values);
+    if (done && shape.rows > 0 && values.all)
+        done = H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.all) >= 0;
+    if (done && shape.rows > 0 && !values.all) done = pieces_write(file, array, space, shape, &values);
     if (done && unit) done = text_attribute_write(array, "unit", unit);
     if (array >= 0) done = H5Dclose(array) >= 0 && done;
     H5Pclose(creation);
@@ -355,19 +382,21 @@ static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, in
 
 void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n, const void *values,
                      const char *unit) {
-    GUARDED(file, array_write(file, name, type_of(type), n, (struct values){.all = values}, unit), "writing", name);
+    GUARDED(file, array_write(file, name, type_of(type), (struct shape){n, 0}, (struct values){.all = values}, unit),
+            "writing", name);
 }
 
-void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t n,
+void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t rows, int64_t columns,
                             enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user), void *user,
                             const char *unit) {
     struct values values = {.fill = fill, .user = user};
-    GUARDED(file, array_write(file, name, H5T_IEEE_F32LE, n, values, unit), "writing", name);
+    GUARDED(file, array_write(file, name, H5T_IEEE_F32LE, (struct shape){rows, columns}, values, unit), "writing",
+            name);
 }
 
 static bool texts_write(struct hone_hdf5 *file, const char *name, int64_t n, size_t length, const char *table) {
     hid_t type = text_type(length);
-    bool done = array_write(file, name, type, n, (struct values){.all = table}, NULL);
+    bool done = array_write(file, name, type, (struct shape){n, 0}, (struct values){.all = table}, NULL);
     H5Tclose(type);
     return done;
 }
@@ -399,8 +428,7 @@ static bool array_read(struct hone_hdf5 *file, const char *name, hid_t type, int
     hid_t array = H5Dopen2(file->id, name, H5P_DEFAULT);
     if (array < 0) return false;
     hid_t space = H5Dget_space(array), stored = H5Dget_type(array);
-    bool done = H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_npoints(space) == n &&
-                H5Tequal(stored, type) > 0;
+    bool done = H5Sget_simple_extent_npoints(space) == n && H5Tequal(stored, type) > 0;
     if (!done) {
         remember(file,
                  hone_fail(HONE_BAD_INPUT, "%s: dataset \"%s\" has another type or length, expected %lld elements",

@@ -24,6 +24,8 @@ struct hone_hdf5;
 
 /* A new file (one that exists is HONE_DISK), registered for removal until it is closed without failure. */
 enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path);
+/* The same, but whatever has this name is replaced, and only by the whole file, when it is closed. */
+enum hone_status hone_hdf5_replace(struct hone_hdf5 **out, const char *path);
 /* An existing one for reading. */
 enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path);
 /* Frees `file`. Of a created file: flushes, syncs, closes, and returns the first failure of any call on it (HONE_DISK with
@@ -34,9 +36,9 @@ enum hone_status hone_hdf5_close(struct hone_hdf5 *file);
  * becomes the attribute "unit" ("1" for a pure number). */
 void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n, const void *values,
                      const char *unit);
-/* Same for f32 values that are fetched piece by piece: fill(to, offset, count, user) puts count elements from `offset` on
- * into `to`; its failure becomes that of the file. */
-void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t n,
+/* Same for f32 values [rows], or [rows, columns] with columns > 0, that are fetched piece by piece: fill(to, offset,
+ * count, user) puts count elements from `offset` on into `to`; its failure becomes that of the file. */
+void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t rows, int64_t columns,
                             enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user), void *user,
                             const char *unit);
 /* Attributes of the root group. */
@@ -46,7 +48,7 @@ void hone_hdf5_set_text(struct hone_hdf5 *file, const char *name, const char *va
 /* One text for each element: an array of fixed-length strings (UTF-8, padded with 0). */
 void hone_hdf5_write_texts(struct hone_hdf5 *file, const char *name, int64_t n, const char *const *texts);
 
-/* Reading: what is missing, of another type or size, or fails its checksum is HONE_BAD_INPUT with file and name. */
+/* Reading, n elements in row-major order: what is missing, of another type or size, or fails its checksum is HONE_BAD_INPUT with file and name. */
 enum hone_status hone_hdf5_read(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
                                 void *values);
 enum hone_status hone_hdf5_get_integer(struct hone_hdf5 *file, const char *name, int64_t *value);

@@ -147,6 +147,11 @@ size_t hone_peak_resident_bytes(void) {
     return peak > now ? peak : now;
 }
 
+bool hone_ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), length = strlen(end);
+    return n >= length && strcmp(text + n - length, end) == 0;
+}
+
 void hone_text_append(struct hone_text *text, const char *bytes, size_t n) {
     size_t needed = 0;
     HONE_CHECK(hone_add_size(&needed, text->length, n) && hone_add_size(&needed, needed, 1), "%zu + %zu bytes of text",

@@ -3,6 +3,7 @@
 #ifndef HONE_BASE_MEMORY_H
 #define HONE_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,8 @@ size_t hone_resident_bytes(void);
 size_t hone_peak_resident_bytes(void);
 /* Bytes that the machine, or the control group that the process is in, can still give (from /proc and cgroup v2). */
 size_t hone_available_bytes(void);
+
+bool hone_ends_with(const char *text, const char *end);
 
 /* A growing byte string, always 0-terminated. Start with {0}; free with hone_text_free. */
 struct hone_text {

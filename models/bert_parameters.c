@@ -132,17 +132,13 @@ void hone_bert_add_parameters(struct hone_model *model, struct bert *b) {
     if (f->names.decoder_bias) add_tie(model, f->names.decoder_bias, b->language_model_bias);
 }
 
-static bool ends_with(const char *name, size_t n, const char *end) {
-    size_t m = strlen(end);
-    return n >= m && memcmp(name + n - m, end, m) == 0;
-}
-
 const char *hone_bert_rename(char text[512], const char *name) {
     static const char *const old[] = {"LayerNorm.gamma", "LayerNorm.beta"}, *const new[] = {"weight", "bias"};
     size_t n = strlen(name);
-    if (ends_with(name, n, "embeddings.position_ids") || ends_with(name, n, "embeddings.token_type_ids")) return NULL;
+    if (hone_ends_with(name, "embeddings.position_ids") || hone_ends_with(name, "embeddings.token_type_ids"))
+        return NULL;
     for (int i = 0; i < 2; i++) {
-        if (!ends_with(name, n, old[i]) || n + 8 > 512) continue;
+        if (!hone_ends_with(name, old[i]) || n + 8 > 512) continue;
         size_t kept = n - strlen(old[i]) + strlen("LayerNorm.");
         snprintf(text, 512, "%.*s%s", (int)kept, name, new[i]);
         return text;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/arith.h"
+#include "base/hdf5.h"
 #include "base/io.h"
 #include "base/memory.h"
 
@@ -125,7 +126,19 @@ static enum hone_status read_vectors(void *bytes, int64_t begin, size_t n, void 
     return hone_spill_read(user, bytes, n, begin);
 }
 
-enum hone_status hone_embedder_write(const struct hone_embedder *embedder, const char *path) {
+static enum hone_status fill_vectors(float *to, int64_t offset, int64_t count, void *user) {
+    return hone_spill_read(user, to, (size_t)count * sizeof *to, offset * (int64_t)sizeof *to);
+}
+
+enum hone_status hone_embedder_write_hdf5(const struct hone_embedder *embedder, const char *path) {
+    struct hone_hdf5 *file;
+    HONE_TRY(hone_hdf5_replace(&file, path));
+    hone_hdf5_write_pieces(file, "embeddings", embedder->n, embedder->folder.model->hidden, fill_vectors,
+                           embedder->vectors, "1");
+    return hone_hdf5_close(file);
+}
+
+enum hone_status hone_embedder_write_safetensors(const struct hone_embedder *embedder, const char *path) {
     struct hone_tensor_source tensor = {
         .name = "embeddings", .dtype = "F32", .n_dims = 2, .shape = {embedder->n, embedder->folder.model->hidden}};
     struct hone_file *file;

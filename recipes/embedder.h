@@ -32,7 +32,9 @@ enum hone_status hone_embedder_add(struct hone_embedder *embedder, struct hone_f
                                    int64_t line, bool *full);
 /* Embeds all that wait. A vector that is not finite is HONE_NUMERIC with the line. */
 enum hone_status hone_embedder_run(struct hone_embedder *embedder);
-/* Writes all vectors, in the order of the texts, as the F32 tensor "embeddings" [n, hidden] of a safetensors file. */
-enum hone_status hone_embedder_write(const struct hone_embedder *embedder, const char *path);
+/* Writes all vectors, in the order of the texts, as "embeddings" [n, hidden]: an F32 tensor of a safetensors file, or a
+ * dataset of an HDF5 file. */
+enum hone_status hone_embedder_write_safetensors(const struct hone_embedder *embedder, const char *path);
+enum hone_status hone_embedder_write_hdf5(const struct hone_embedder *embedder, const char *path);
 
 #endif

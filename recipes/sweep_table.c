@@ -10,14 +10,9 @@ static bool is_metric(const char *key, const json_t *value) {
     return strncmp(key, "eval_", 5) == 0 || strncmp(key, "test_", 5) == 0 || strcmp(key, "train_loss") == 0;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool smaller_is_better(const char *metric) {
-    return ends_with(metric, "_loss") || ends_with(metric, "_mse") || ends_with(metric, "_mae") ||
-           ends_with(metric, "_error") || ends_with(metric, "_perplexity");
+    return hone_ends_with(metric, "_loss") || hone_ends_with(metric, "_mse") || hone_ends_with(metric, "_mae") ||
+           hone_ends_with(metric, "_error") || hone_ends_with(metric, "_perplexity");
 }
 
 struct row {

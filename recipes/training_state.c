@@ -113,7 +113,7 @@ static enum hone_status write_buffers(struct hone_hdf5 *file, const struct hone_
         if (snapshot)
             hone_hdf5_write(file, path, HONE_HDF5_F32, elements, snapshot->buffers[i], "1");
         else
-            hone_hdf5_write_pieces(file, path, elements, fetch, &transfer, "1");
+            hone_hdf5_write_pieces(file, path, elements, 0, fetch, &transfer, "1");
     }
     if (transfer.stream) run->device->stream_destroy(transfer.stream);
     return HONE_OK;

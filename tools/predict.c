@@ -35,7 +35,8 @@ static const char help[] =
     "  --format jsonl|csv|tsv   whatever the output's name says\n"
     "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n"
     "  --output-embeddings FILE   instead of predictions, vectors from the model's last layer, in f32: the tensor\n"
-    "                 \"embeddings\" [inputs, hidden] of a .safetensors file; the folder needs no task head\n"
+    "                 \"embeddings\" [inputs, hidden] of a .safetensors file, or the dataset of a .h5 or .hdf5\n"
+    "                 file; the folder needs no task head\n"
     "  --pooling cls|mean   the first token's vector (default), or the mean over all tokens\n";
 
 enum { KEPT_MOST = 256 };
@@ -203,16 +204,19 @@ static enum hone_status read_top(struct predict *p) {
 }
 
 static enum hone_status embed(struct predict *p) {
-    size_t n = strlen(p->embeddings);
     bool mean = p->pooling && strcmp(p->pooling, "mean") == 0;
-    if (n < 12 || strcmp(p->embeddings + n - 12, ".safetensors") != 0)
-        return hone_fail(HONE_USAGE, "predict: --output-embeddings: expected a name that ends in .safetensors");
+    bool hdf5 = hone_ends_with(p->embeddings, ".h5") || hone_ends_with(p->embeddings, ".hdf5");
+    if (!hdf5 && !hone_ends_with(p->embeddings, ".safetensors"))
+        return hone_fail(HONE_USAGE,
+                         "predict: --output-embeddings: expected a name that ends in .safetensors, .h5 or .hdf5");
     if (p->pooling && !mean && strcmp(p->pooling, "cls") != 0)
         return hone_fail(HONE_USAGE, "predict: --pooling: found \"%s\", expected cls or mean", p->pooling);
     enum hone_status status = hone_embedder_open(&p->embedder, p->model, mean ? HONE_POOL_MEAN : HONE_POOL_CLS);
     p->begin = hone_seconds();
     if (status == HONE_OK) status = predict_records(p);
-    if (status == HONE_OK) status = hone_embedder_write(&p->embedder, p->embeddings);
+    if (status == HONE_OK)
+        status = hdf5 ? hone_embedder_write_hdf5(&p->embedder, p->embeddings)
+                      : hone_embedder_write_safetensors(&p->embedder, p->embeddings);
     hone_progress_end();
     hone_free(p->output.kept);
     hone_records_close(p->records);
