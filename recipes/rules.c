@@ -47,14 +47,19 @@ static void training_length(struct hone_reader *reader) {
     reader->recipe->training.epochs = 0;
 }
 
+/* What is given needs a validation set. */
+static void needs_validation(struct hone_reader *reader, const char *option) {
+    const struct hone_given *given = hone_reader_given(reader, option);
+    const struct hone_given *validation = hone_reader_given(reader, "data.validation");
+    const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
+    if (given->given && !validation->given && !validation->excused && !fraction->given && !fraction->excused)
+        hone_mistake_add(reader, given->place, option, "needs data.validation or data.validation_fraction");
+}
+
 static void early_stopping(struct hone_reader *reader) {
     const struct hone_given *patience = hone_reader_given(reader, "training.early_stopping");
-    const struct hone_given *validation = hone_reader_given(reader, "data.validation");
     if (!patience->given) return;
-    const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
-    if (!validation->given && !validation->excused && !fraction->given && !fraction->excused)
-        hone_mistake_add(reader, patience->place, "training.early_stopping",
-                         "needs data.validation or data.validation_fraction");
+    needs_validation(reader, "training.early_stopping");
     if (reader->recipe->evaluation.every == HONE_NEVER && !hone_reader_given(reader, "evaluation.every")->excused)
         hone_mistake_add(reader, patience->place, "training.early_stopping",
                          "needs evaluations, but evaluation.every is no");
@@ -185,12 +190,12 @@ static void text(struct hone_reader *reader) {
     }
 }
 
-/* Accuracy moves in steps and late; the loss of a masked LM tells sooner which model is better. */
 static void held_out(struct hone_reader *reader) {
     const struct hone_given *fraction = hone_reader_given(reader, "data.validation_fraction");
     if (fraction->given && hone_reader_given(reader, "data.validation")->given)
         hone_mistake_add(reader, fraction->place, "data.validation_fraction",
                          "excludes data.validation, which is given too: remove one, or set it to null");
+    needs_validation(reader, "data.validation_mm");
 }
 
 static size_t length_without_slashes(const char *path) {
