@@ -7,9 +7,11 @@
 #include "hub/cache.h"
 #include "recipes/dataset.h"
 #include "recipes/labels.h"
+#include "recipes/texts.h"
 
 /* Different labels that are counted by name; a column of free text has more. */
 #define LABELS_COUNTED 10000
+#define HASH_FACTOR    UINT64_C(0x9E3779B97F4A7C15)
 
 static const char *const split_names[HONE_SPLITS] = {"train", "validation", "test", "validation_mm"};
 
@@ -130,42 +132,56 @@ static void look_at_characters(struct report *report, const struct hone_example 
     }
 }
 
-/* Counts the values of one label column, with the column's name where there are several; a hash of them. */
-static uint64_t take_column(struct report *report, const struct hone_example *example, size_t column) {
-    const struct hone_value *label = hone_dataset_value(report->dataset, column);
+/* Counts one label, with its column's name where there are several. */
+static void count_label(struct report *report, const struct hone_example *example, size_t column,
+                        struct hone_field label) {
     const struct hone_columns *columns = &report->recipe->data.label;
     const struct hone_strings *names = &report->recipe->task.labels;
     struct hone_labels known = {names->items, columns->n == 1 ? (int64_t)names->n : 0};
-    uint64_t hash = label->kind;
-    for (size_t i = 0; i < label->n; i++) {
-        struct hone_field item = label->items[i];
-        struct hone_example as_text = {.text = item};
-        hash = hash * UINT64_C(0x9E3779B97F4A7C15) + hone_example_hash(&as_text);
-        char *value = hone_escape(item.bytes, item.n < 200 ? item.n : 200), *name = value;
-        if (columns->n > 1 && columns->items[column].name)
-            name = hone_format("%s: %s", columns->items[column].name, value);
-        else if (columns->n > 1)
-            name = hone_format("%lld: %s", (long long)columns->items[column].number, value);
-        const json_t *count = json_object_get(report->labels, name);
-        if (count || json_object_size(report->labels) < LABELS_COUNTED)
-            json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
-        else
-            report->other_labels++;
-        if (known.n && hone_labels_find(&known, item.bytes, item.n) < 0)
-            find(report, "unknown_label", example, name, NULL);
-        if (name != value) hone_free(name);
-        hone_free(value);
-    }
-    if (label->kind == HONE_VALUE_MISSING || label->kind == HONE_VALUE_NULL)
-        find(report, "unknown_label", example, "none", NULL);
-    return hash;
+    char *value = hone_escape(label.bytes, label.n < 200 ? label.n : 200), *name = value;
+    if (columns->n > 1 && columns->items[column].name)
+        name = hone_format("%s: %s", columns->items[column].name, value);
+    else if (columns->n > 1)
+        name = hone_format("%lld: %s", (long long)columns->items[column].number, value);
+    const json_t *count = json_object_get(report->labels, name);
+    if (count || json_object_size(report->labels) < LABELS_COUNTED)
+        json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
+    else
+        report->other_labels++;
+    if (known.n && hone_labels_find(&known, label.bytes, label.n) < 0)
+        find(report, "unknown_label", example, name, NULL);
+    if (name != value) hone_free(name);
+    hone_free(value);
 }
 
-static uint64_t take_label(struct report *report, const struct hone_example *example) {
-    uint64_t hash = 0;
-    for (size_t i = 0; i < report->recipe->data.label.n; i++)
-        hash = hash * UINT64_C(0x9E3779B97F4A7C15) + take_column(report, example, i);
-    return hash;
+static enum hone_status count_name(void *user, const struct hone_dataset *dataset, const struct hone_example *example,
+                                   struct hone_field name) {
+    (void)dataset;
+    count_label(user, example, 0, name);
+    return HONE_OK;
+}
+
+/* Counts the values of one label column; *hash takes them in. */
+static enum hone_status take_column(struct report *report, const struct hone_example *example, size_t column,
+                                    uint64_t *hash) {
+    const struct hone_value *label = hone_dataset_value(report->dataset, column);
+    const struct hone_recipe *recipe = report->recipe;
+    bool names = recipe->task.problem_type == HONE_MULTI_LABEL && recipe->data.label.n == 1;
+    *hash = *hash * HASH_FACTOR + label->kind;
+    for (size_t i = 0; i < label->n; i++) {
+        struct hone_example as_text = {.text = label->items[i]};
+        *hash = *hash * HASH_FACTOR + hone_example_hash(&as_text);
+        if (!names) count_label(report, example, column, label->items[i]);
+    }
+    if (names) return hone_texts_each_name(report->dataset, example, count_name, report);
+    if (label->kind == HONE_VALUE_MISSING || label->kind == HONE_VALUE_NULL)
+        find(report, "unknown_label", example, "none", NULL);
+    return HONE_OK;
+}
+
+static enum hone_status take_label(struct report *report, const struct hone_example *example, uint64_t *hash) {
+    for (size_t i = 0; i < report->recipe->data.label.n; i++) HONE_TRY(take_column(report, example, i, hash));
+    return HONE_OK;
 }
 
 static enum hone_status take_example(struct report *report, const struct hone_example *example) {
@@ -173,8 +189,11 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
     bool language_model = report->recipe->task.type == HONE_TASK_MASKED_LM;
     if (empty && language_model) return HONE_OK; /* between paragraphs, and not read in training either */
     const struct hone_encode_options options = {.add_special = true};
-    HONE_TRY(hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
-                                   example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options));
+    enum hone_status status =
+        hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
+                              example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options);
+    if (status != HONE_OK)
+        return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(report->dataset), (long long)example->line);
     int64_t n = (int64_t)report->encoding.n;
     report->samples++;
     report->tokens += n;
@@ -192,7 +211,9 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
     }
     look_at_characters(report, example, example->text);
     if (example->has_pair) look_at_characters(report, example, example->pair);
-    compare_with_earlier(report, example, take_label(report, example));
+    uint64_t label = 0;
+    HONE_TRY(take_label(report, example, &label));
+    compare_with_earlier(report, example, label);
     return HONE_OK;
 }
 
@@ -214,10 +235,7 @@ static enum hone_status read_split(struct report *report) {
         status = hone_dataset_next(report->dataset, &example, &more);
         if (status != HONE_OK || !more) break;
         status = take_example(report, &example);
-        if (status != HONE_OK) {
-            status = hone_fail_prefix(status, "%s:%lld", hone_dataset_path(report->dataset), (long long)example.line);
-            break;
-        }
+        if (status != HONE_OK) break;
     }
     hone_dataset_close(report->dataset);
     return status;

@@ -12,100 +12,15 @@
 #include "recipes/task.h"
 #include "recipes/texts.h"
 
-/* What is done with each label of an example. */
-struct visit {
-    const struct hone_dataset *dataset;
-    const struct hone_example *example;
-    enum hone_status (*see)(const struct visit *visit, struct hone_field name);
-    struct hone_labels *collected;
-    const struct hone_labels *labels;
-    float *targets;
-};
-
 static bool is(struct hone_field f, const char *text) { return f.n == strlen(text) && memcmp(f.bytes, text, f.n) == 0; }
 
-static struct hone_field trimmed(struct hone_field f) {
-    while (f.n && (*f.bytes == ' ' || *f.bytes == '\t')) f.bytes++, f.n--;
-    while (f.n && (f.bytes[f.n - 1] == ' ' || f.bytes[f.n - 1] == '\t')) f.n--;
-    return f;
+static enum hone_status collect_name(void *user, const struct hone_dataset *dataset, const struct hone_example *example,
+                                     struct hone_field name) {
+    return hone_texts_collect_label(user, dataset, example, name);
 }
-
-/* A JSON array inside a field, as CSV files have them. */
-static enum hone_status see_array(const struct visit *visit, struct hone_field text) {
-    char *wrapped = hone_format("{\"labels\": %.*s}", (int)text.n, text.bytes);
-    json_t *object = NULL;
-    enum hone_status status = hone_json_parse(&object, wrapped, strlen(wrapped), "label");
-    hone_free(wrapped);
-    const json_t *array = json_object_get(object, "labels");
-    if (status != HONE_OK || !json_is_array(array) || json_object_size(object) != 1) {
-        json_decref(object);
-        return hone_texts_fail(visit->dataset, visit->example,
-                               "the label begins with [ but is no JSON array, expected [\"name\", …]");
-    }
-    for (size_t i = 0; i < json_array_size(array) && status == HONE_OK; i++) {
-        const json_t *item = json_array_get(array, i);
-        char number[32];
-        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(item));
-        if (!json_is_string(item) && !json_is_integer(item)) {
-            status = hone_texts_fail(visit->dataset, visit->example,
-                                     "item %zu of the labels is neither text nor a whole number", i + 1);
-        } else {
-            const char *name = json_is_string(item) ? json_string_value(item) : number;
-            status = visit->see(visit, (struct hone_field){name, strlen(name)});
-        }
-    }
-    json_decref(object);
-    return status;
-}
-
-/* Names between separators; blanks around them don't count, and no text is no label. */
-static enum hone_status see_names(const struct visit *visit, struct hone_field text, const char *separator) {
-    size_t length = strlen(separator);
-    text = trimmed(text);
-    if (text.n == 0) return HONE_OK;
-    if (*text.bytes == '[') return see_array(visit, text);
-    for (;;) {
-        const char *end = memmem(text.bytes, text.n, separator, length);
-        struct hone_field name = {text.bytes, end ? (size_t)(end - text.bytes) : text.n};
-        HONE_TRY(visit->see(visit, trimmed(name)));
-        if (!end) return HONE_OK;
-        text.n -= name.n + length;
-        text.bytes = end + length;
-    }
-}
-
-static enum hone_status see_column(const struct visit *visit, const char *separator) {
-    const struct hone_value *value = hone_dataset_value(visit->dataset, 0);
-    if (value->kind == HONE_VALUE_NULL) return HONE_OK;
-    if (value->kind != HONE_VALUE_LIST) {
-        struct hone_field text;
-        HONE_TRY(hone_dataset_label(&text, visit->dataset));
-        return see_names(visit, text, separator);
-    }
-    for (size_t i = 0; i < value->n; i++) HONE_TRY(visit->see(visit, value->items[i]));
-    return HONE_OK;
-}
-
-static enum hone_status collect_name(const struct visit *visit, struct hone_field name) {
-    return hone_texts_collect_label(visit->collected, visit->dataset, visit->example, name);
-}
-
-static enum hone_status set_name(const struct visit *visit, struct hone_field name) {
-    int32_t index = hone_labels_find(visit->labels, name.bytes, name.n);
-    if (index < 0) return hone_texts_unknown_label(visit->dataset, visit->example, name, visit->labels);
-    visit->targets[index] = 1;
-    return HONE_OK;
-}
-
-struct collector {
-    struct hone_labels *labels;
-    const char *separator;
-};
 
 static enum hone_status collect(void *user, const struct hone_dataset *dataset, const struct hone_example *example) {
-    struct collector *c = user;
-    struct visit visit = {.dataset = dataset, .example = example, .see = collect_name, .collected = c->labels};
-    return see_column(&visit, c->separator);
+    return hone_texts_each_name(dataset, example, collect_name, user);
 }
 
 static enum hone_status collect_labels(struct hone_labels *labels, const struct hone_recipe *recipe) {
@@ -113,11 +28,24 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
         hone_labels_of_columns(labels, &recipe->data.label);
         return HONE_OK;
     }
-    struct collector c = {labels, recipe->data.label_separator};
-    HONE_TRY(hone_texts_each(recipe, HONE_SPLIT_TRAIN, collect, &c));
+    HONE_TRY(hone_texts_each(recipe, HONE_SPLIT_TRAIN, collect, labels));
     hone_labels_sort(labels);
     if (labels->n > 0) return HONE_OK;
     return hone_fail(HONE_BAD_INPUT, "%s: no sample of the training data has a label", recipe->data.train.items[0]);
+}
+
+struct aim {
+    const struct hone_labels *labels;
+    float *targets;
+};
+
+static enum hone_status set_name(void *user, const struct hone_dataset *dataset, const struct hone_example *example,
+                                 struct hone_field name) {
+    const struct aim *aim = user;
+    int32_t index = hone_labels_find(aim->labels, name.bytes, name.n);
+    if (index < 0) return hone_texts_unknown_label(dataset, example, name, aim->labels);
+    aim->targets[index] = 1;
+    return HONE_OK;
 }
 
 /* 0 or 1 in each column. */
@@ -147,9 +75,8 @@ static enum hone_status set_label(struct hone_samples *samples, const struct hon
     const struct hone_recipe *recipe = hone_dataset_recipe(dataset);
     if (recipe->data.label.n > 1) return set_columns(targets, dataset, example, n);
     for (int64_t i = 0; i < n; i++) targets[i] = 0;
-    struct visit visit = {
-        .dataset = dataset, .example = example, .see = set_name, .labels = &folder->labels, .targets = targets};
-    return see_column(&visit, recipe->data.label_separator);
+    struct aim aim = {&folder->labels, targets};
+    return hone_texts_each_name(dataset, example, set_name, &aim);
 }
 
 static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,

@@ -30,4 +30,12 @@ enum hone_status hone_texts_unknown_label(const struct hone_dataset *dataset, co
 enum hone_status hone_texts_collect_label(struct hone_labels *labels, const struct hone_dataset *dataset,
                                           const struct hone_example *example, struct hone_field name);
 
+/* Calls see(user, dataset, example, name) for each name in the example's first label column, until one fails: items of a
+ * JSON list, or of a JSON array inside a field, or what stands between data.label_separator, without blanks around.
+ * No text, and null, is no label. */
+typedef enum hone_status (*hone_see_name)(void *user, const struct hone_dataset *dataset,
+                                          const struct hone_example *example, struct hone_field name);
+enum hone_status hone_texts_each_name(const struct hone_dataset *dataset, const struct hone_example *example,
+                                      hone_see_name see, void *user);
+
 #endif

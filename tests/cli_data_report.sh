@@ -90,4 +90,15 @@ printf 'text,label\n"x,pos\n' >open.csv
 expect 3 'open.csv:2: byte 1: this quote is never closed' "$hone" recipe check --data r.yaml data.train=open.csv
 expect 2 '--data is for recipe check' "$hone" recipe show r.yaml --data
 expect 2 '--json is for recipe check --data' "$hone" recipe check r.yaml --json
+
+# Several labels for a text are counted one by one, whatever form they have.
+printf '%s\n' '{"text":"good film","label":["pos","short"]}' '{"text":"bad","label":"neg, short"}' \
+    '{"text":"film","label":"[\"odd\"]"}' '{"text":"was","label":[]}' >several.jsonl
+several=(data.train=several.jsonl data.validation=null data.test=null
+    task.problem_type=multi_label_classification 'task.labels=[neg, pos, short]')
+expect 0 "" "$hone" recipe check --data r.yaml "${several[@]}" --json
+has '{"name":"train","samples":4,"labels":{"pos":1,"short":2,"neg":1,"odd":1},'
+has '"unknown_label":{"count":1,"examples":[{"split":"train","file":"several.jsonl","line":3,"what":"odd"}]}'
+printf '%s\n' '{"text":"good film","label":"[pos"}' >several.jsonl
+expect 3 'several.jsonl:1: the label begins with [ but is no JSON array' "$hone" recipe check --data r.yaml "${several[@]}"
 echo "hone recipe check --data: as expected"
