@@ -1,5 +1,5 @@
 """Heads beside Transformers, on a small random BERT: the loss of every optimizer step with several labels, numbers, class
-weights, label smoothing and focusing; logits, problem_type, label names of the folder that comes out, loaded by
+weights, label smoothing and focusing, and with other optimizers, schedules, layer-wise rates and frozen layers; logits, problem_type, label names of the folder that comes out, loaded by
 Transformers; and predictions from the folder that Transformers saves of it. Prints a line a check.
 
     python tests/reference/interop_heads.py --hone build/hone --tokenizer DIR
@@ -21,7 +21,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 
 from hone_order import permutation
 
-STEPS, BATCH, SEED, RATE, N = 20, 4, 3, 1e-3, 30
+STEPS, BATCH, SEED, RATE, N, LAYERS = 20, 4, 3, 1e-3, 30, 2
 # f32 sums over some thousand terms (1e-6), and what twenty steps at a high rate make of that in the losses.
 LOSS, LOGITS = 2e-4, 1e-5
 WORDS = "good bad fine dull film plot story act scene bright long short new old very not a the of is".split()
@@ -70,10 +70,55 @@ CASES = {
     "multi_label": ("multi_label_classification", ["data.label=labels"], "abc", None),
     "regression": ("regression", ["data.label=x"], ["x"], None),
     "two_outputs": ("regression", ["data.label=[x, y]"], ["x", "y"], None),
+    "sgd": ("single_label_classification",
+            ["data.label=label", "optimizer.name=sgd", "optimizer.lr=0.02", "optimizer.layer_decay=0.7",
+             "schedule.name=cosine", "schedule.warmup=4"], "abc", None),
+    "adafactor": ("single_label_classification",
+                  ["data.label=label", "optimizer.name=adafactor", "optimizer.scale_parameter=true"], "abc", None),
+    "frozen": ("single_label_classification",
+               ["data.label=label", "freeze.layers=1", "optimizer.clip_value=0.002", "schedule.name=polynomial",
+                "schedule.power=2", "schedule.lr_end=1e-5"], "abc", None),
 }
 
 
+def depth(name):
+    """Embeddings 0, each layer one more, the pooler and the head above them all."""
+    if "embeddings" in name:
+        return 0
+    return int(name.split("encoder.layer.")[1].split(".")[0]) + 1 if "encoder.layer." in name else LAYERS + 1
+
+
+def sgd(model):
+    groups = [{"params": [p], "lr": 0.02 * 0.7 ** (LAYERS + 1 - depth(n))} for n, p in model.named_parameters()]
+    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    return optimizer, transformers.get_cosine_schedule_with_warmup(optimizer, 4, STEPS)
+
+
+def adafactor(model):
+    optimizer = transformers.optimization.Adafactor(model.parameters(), lr=RATE, relative_step=False)
+    return optimizer, transformers.get_constant_schedule(optimizer)
+
+
+def frozen(model):
+    for n, p in model.named_parameters():
+        p.requires_grad = depth(n) > 1
+        if p.requires_grad:
+            p.register_hook(lambda g: g.clamp(-0.002, 0.002))
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, weight_decay=0)
+    return optimizer, transformers.get_polynomial_decay_schedule_with_warmup(optimizer, 0, STEPS, lr_end=1e-5, power=2)
+
+
+def adamw(model):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0)
+    return optimizer, transformers.get_constant_schedule(optimizer)
+
+
+OPTIMIZERS = {"sgd": sgd, "adafactor": adafactor, "frozen": frozen}
+
+
 def targets(problem, names, batch):
+    if problem == "single_label_classification":
+        return index(batch)
     if problem == "multi_label_classification":
         return bits(batch)
     values = torch.tensor([[r[n] for n in names] for r in batch])
@@ -84,11 +129,11 @@ def encode(tokenizer, batch):
     return tokenizer([r["text"] for r in batch], padding=True, return_tensors="pt")
 
 
-def reference_losses(folder, problem, names, loss_of, data):
+def reference_losses(folder, problem, names, loss_of, data, make_optimizer):
     """The model's own loss by problem_type, unless the case has another."""
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, problem_type=problem).train()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0)
+    optimizer, schedule = make_optimizer(model)
     per_epoch, losses = -(-N // BATCH), []
     for step in range(STEPS):
         order = permutation(N, SEED, step // per_epoch)
@@ -98,6 +143,7 @@ def reference_losses(folder, problem, names, loss_of, data):
             model(**inputs, labels=targets(problem, names, batch)).loss
         loss.backward()
         optimizer.step()
+        schedule.step()
         optimizer.zero_grad()
         losses.append(loss.item())
     return losses
@@ -141,7 +187,7 @@ def main():
         if not arguments.predictions_only:
             torch.manual_seed(7)
             start = work / f"start-{name}"
-            config = BertConfig(hidden_size=36, num_attention_heads=3, intermediate_size=50, num_hidden_layers=2,
+            config = BertConfig(hidden_size=36, num_attention_heads=3, intermediate_size=50, num_hidden_layers=LAYERS,
                                 num_labels=len(names), max_position_embeddings=64, hidden_dropout_prob=0.0,
                                 attention_probs_dropout_prob=0.0, initializer_range=0.2)
             BertForSequenceClassification(config).save_pretrained(start)
@@ -156,7 +202,8 @@ def main():
             hone("train", recipe, *options)
             log = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
             ours = [line["loss"] for line in log if line["split"] == "train"]
-            worst = max(abs(a - b) for a, b in zip(ours, reference_losses(start, problem, names, loss_of, data), strict=True))
+            theirs = reference_losses(start, problem, names, loss_of, data, OPTIMIZERS.get(name, adamw))
+            worst = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
             check(f"{name}: loss of each of {STEPS} steps", worst <= LOSS, f"worst {worst:.1e}")
         model, tokenizer, found = compare_predictions(hone, name, problem, output, data, path)
         check(f"{name}: names", found == list(names), str(found))
