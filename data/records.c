@@ -125,6 +125,8 @@ static enum hone_status check_columns(struct hone_records *records) {
     size_t n = records->n_fields, expected = records->n_columns;
     if (records->none) records->n_columns = n;
     if (records->none || n == expected) return HONE_OK;
+    records->ragged = records->options.skip_ragged;
+    if (records->ragged) return HONE_OK;
     return hone_fail(HONE_BAD_INPUT, "%s:%lld: %zu column%s, expected %zu as in line 1", hone_records_path(records),
                      (long long)records->line, n, n == 1 ? "" : "s", expected);
 }
@@ -134,6 +136,7 @@ static enum hone_status cut(struct hone_records *records, bool *more) {
     records->begin += records->passed;
     records->passed = records->length = 0;
     records->n_fields = 0;
+    records->ragged = false;
     records->line = records->next_line;
     *more = records->begin < records->end;
     if (!*more && !records->at_end) HONE_TRY(hone_records_fill(records, more));
@@ -163,6 +166,8 @@ static enum hone_status cut(struct hone_records *records, bool *more) {
             *more = false;
             return HONE_OK;
         }
+        records->ragged = records->options.skip_ragged && is_table(records) && !records->none;
+        if (records->ragged) return HONE_OK;
         return hone_fail(HONE_BAD_INPUT, "%s:%lld: the line is empty", hone_records_path(records),
                          (long long)records->line);
     }
@@ -173,9 +178,22 @@ static enum hone_status cut(struct hone_records *records, bool *more) {
     return HONE_OK;
 }
 
+static enum hone_status cut_whole(struct hone_records *records, bool *more) {
+    for (;;) {
+        HONE_TRY(cut(records, more));
+        if (!*more || !records->ragged) return HONE_OK;
+        if (records->n_ragged++ == 0) records->first_ragged = records->line;
+    }
+}
+
+int64_t hone_records_ragged(const struct hone_records *records, int64_t *first_line) {
+    *first_line = records->first_ragged;
+    return records->n_ragged;
+}
+
 enum hone_status hone_records_next(struct hone_records *records, bool *more) {
     *more = true;
-    if (!records->held) HONE_TRY(cut(records, more));
+    if (!records->held) HONE_TRY(cut_whole(records, more));
     records->held = false;
     if (!*more || records->options.format == HONE_FORMAT_JSONL) return HONE_OK;
     for (size_t i = 0; i < records->options.n_columns; i++)

@@ -54,7 +54,8 @@ struct hone_records_options {
     /* Wanted columns: by the header's name, or by 0-based number in text; JSONL: a key, or a dotted path of them. */
     const char *const *columns;
     size_t n_columns;
-    bool all; /* all columns of a table's header are wanted besides, behind those */
+    bool all;         /* all columns of a table's header are wanted besides, behind those */
+    bool skip_ragged; /* rows of a table with another number of columns than the first are passed over, not refused */
 };
 
 /* Opens a file (NULL: standard input) and finds the wanted columns in its header or first row, or says which there are.
@@ -71,6 +72,8 @@ enum hone_status hone_records_text(struct hone_field *out, const struct hone_rec
 
 const char *hone_records_path(const struct hone_records *records); /* "standard input" for NULL */
 int64_t hone_records_line(const struct hone_records *records);     /* where the record begins, from 1 */
+/* Rows that skip_ragged passed over so far, and the line of the first one. */
+int64_t hone_records_ragged(const struct hone_records *records, int64_t *first_line);
 /* Bytes read from the file so far, as it lies on the disk, and its size (0: a pipe), for progress. */
 int64_t hone_records_bytes_read(const struct hone_records *records);
 int64_t hone_records_size(const struct hone_records *records);

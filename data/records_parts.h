@@ -36,6 +36,8 @@ struct hone_records {
     size_t passed;           /* of the record, with it */
     bool none;               /* no record was cut yet */
     bool held;               /* the record is cut and was not given yet */
+    bool ragged;             /* the record is to be passed over */
+    int64_t n_ragged, first_ragged;
 
     /* Tables: the fields of the record, the first row's number of them, the header, where wanted columns are. */
     struct hone_field *fields, *names;

@@ -40,8 +40,8 @@ struct report {
     int64_t samples, tokens, longest, truncated, empty, other_labels;
 };
 
-static void find(struct report *report, const char *kind, const struct hone_example *example, const char *what,
-                 const struct seen *like) {
+static void find_at(struct report *report, const char *kind, const char *path, int64_t line, const char *what,
+                    const struct seen *like) {
     json_t *entry = json_object_get(report->findings, kind);
     if (!entry) {
         entry = json_pack("{s:i, s:[]}", "count", 0, "examples");
@@ -50,9 +50,9 @@ static void find(struct report *report, const char *kind, const struct hone_exam
     json_int_t count = json_integer_value(json_object_get(entry, "count"));
     json_object_set_new(entry, "count", json_integer(count + 1));
     if (count >= HONE_REPORT_LISTED) return;
-    char *file = hone_escape(hone_dataset_path(report->dataset), strlen(hone_dataset_path(report->dataset)));
-    json_t *found = json_pack("{s:s, s:s, s:I}", "split", split_names[report->split], "file", file, "line",
-                              (json_int_t)example->line);
+    char *file = hone_escape(path, strlen(path));
+    json_t *found =
+        json_pack("{s:s, s:s, s:I}", "split", split_names[report->split], "file", file, "line", (json_int_t)line);
     hone_free(file);
     if (what) json_object_set_new(found, "what", json_string(what));
     if (like) {
@@ -63,6 +63,22 @@ static void find(struct report *report, const char *kind, const struct hone_exam
         hone_free(place);
     }
     json_array_append_new(json_object_get(entry, "examples"), found);
+}
+
+static void find(struct report *report, const char *kind, const struct hone_example *example, const char *what,
+                 const struct seen *like) {
+    find_at(report, kind, hone_dataset_path(report->dataset), example->line, what, like);
+}
+
+/* Rows that were skipped; the first one has a place. */
+static void find_ragged(struct report *report) {
+    const char *path;
+    int64_t line, n = hone_dataset_ragged(report->dataset, &path, &line);
+    if (n == 0) return;
+    find_at(report, "ragged", path, line, NULL, NULL);
+    json_t *entry = json_object_get(report->findings, "ragged");
+    json_int_t count = json_integer_value(json_object_get(entry, "count"));
+    json_object_set_new(entry, "count", json_integer(count + (json_int_t)n - 1));
 }
 
 static struct seen *place_for(struct report *report, uint64_t hash) {
@@ -237,6 +253,7 @@ static enum hone_status read_split(struct report *report) {
         status = take_example(report, &example);
         if (status != HONE_OK) break;
     }
+    find_ragged(report);
     hone_dataset_close(report->dataset);
     return status;
 }

@@ -37,6 +37,7 @@ static void print_findings(struct hone_text *text, const char *kind, const json_
                     {"empty", "no text"},
                     {"leak", "a text that is in an earlier split, too"},
                     {"mojibake", "UTF-8 that was taken for another encoding and saved again"},
+                    {"ragged", "another number of columns than the first row; such rows are skipped"},
                     {"replacement", "characters that were lost before (U+FFFD)"},
                     {"truncated", "longer than data.max_length, so the end is cut off"},
                     {"unknown_label", "a label that task.labels doesn't have, or none"}};

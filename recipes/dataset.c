@@ -18,6 +18,8 @@ struct hone_dataset {
     struct hone_records *records; /* of paths[file], NULL between files */
     size_t file;
     int64_t rows_of_file, given;
+    int64_t n_ragged, first_ragged; /* rows passed over in whole files; the line of the first */
+    const char *ragged_path;        /* its file; NULL: none */
 };
 
 /* Files of the split, and those that it is taken from. */
@@ -85,6 +87,15 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
     return status;
 }
 
+static void count_ragged(struct hone_dataset *dataset, const char *path) {
+    int64_t line, n = hone_records_ragged(dataset->records, &line);
+    if (n > 0 && dataset->n_ragged == 0) {
+        dataset->ragged_path = path;
+        dataset->first_ragged = line;
+    }
+    dataset->n_ragged += n;
+}
+
 /* The next record of all files; those without a row are faults. */
 static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
     while (dataset->file < dataset->n_paths) {
@@ -95,7 +106,9 @@ static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
             struct hone_records_options options = {.format = format,
                                                    .header = dataset->recipe->data.header,
                                                    .columns = (const char *const *)dataset->columns,
-                                                   .n_columns = dataset->n_columns};
+                                                   .n_columns = dataset->n_columns,
+                                                   .skip_ragged =
+                                                       dataset->recipe->data.ragged_rows == HONE_RAGGED_SKIP};
             HONE_TRY(hone_records_open(&dataset->records, path, options));
             dataset->rows_of_file = 0;
         }
@@ -104,6 +117,7 @@ static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
             dataset->rows_of_file++;
             return HONE_OK;
         }
+        count_ragged(dataset, path);
         size_t n_names;
         if (dataset->rows_of_file == 0) {
             return hone_fail(HONE_BAD_INPUT, "%s: %s", path,
@@ -175,6 +189,12 @@ enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_da
 
 const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i) {
     return hone_records_value(dataset->records, 1 + i);
+}
+
+int64_t hone_dataset_ragged(const struct hone_dataset *dataset, const char **path, int64_t *line) {
+    *path = dataset->ragged_path;
+    *line = dataset->first_ragged;
+    return dataset->n_ragged;
 }
 
 const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset) { return dataset->recipe; }

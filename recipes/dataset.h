@@ -36,6 +36,8 @@ enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_da
 /* What the example has in label column i of the recipe, as the file has it: a list has several items, null and a missing
  * key none. */
 const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i);
+/* Rows that data.ragged_rows passed over in the files that are read to their end, and where the first one is. */
+int64_t hone_dataset_ragged(const struct hone_dataset *dataset, const char **path, int64_t *line);
 const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset);
 /* Path of the file that the example is from. */
 const char *hone_dataset_path(const struct hone_dataset *dataset);

@@ -21,6 +21,8 @@
 /* In the order of the words in the option table. */
 enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM };
+/* Rows of a table with another number of columns than the first one. */
+enum hone_ragged_rows { HONE_RAGGED_ERROR, HONE_RAGGED_SKIP };
 enum hone_problem { HONE_SINGLE_LABEL, HONE_MULTI_LABEL, HONE_REGRESSION };
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
@@ -133,6 +135,7 @@ struct hone_recipe {
         double validation_fraction;           /* of train, held out as validation; 0: none */
         int64_t max_samples;                  /* of train; 0: all */
         enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */
+        enum hone_ragged_rows ragged_rows;
         bool header;
         struct hone_column text, text_pair; /* either may be absent, text in a masked LM's alone */
         struct hone_columns label; /* several hold several numbers, or 0 or 1 for each label; a masked LM: none */

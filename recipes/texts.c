@@ -4,15 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 
 enum { MOST_LABELS = 10000, SHOWN = 80 };
 
-enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_split split,
-                                 enum hone_status (*see)(void *user, const struct hone_dataset *dataset,
-                                                         const struct hone_example *example),
-                                 void *user) {
+typedef enum hone_status (*see_example)(void *user, const struct hone_dataset *dataset,
+                                        const struct hone_example *example);
+
+static void warn_of_ragged(const struct hone_dataset *dataset) {
+    const char *path;
+    int64_t line, n = hone_dataset_ragged(dataset, &path, &line);
+    if (n == 0) return;
+    hone_warn("%s:%lld: the first of %lld rows with another number of columns than the first row, skipped", path,
+              (long long)line, (long long)n);
+}
+
+static enum hone_status each(const struct hone_recipe *recipe, enum hone_split split, see_example see, void *user,
+                             bool warn) {
     struct hone_dataset *dataset = NULL;
     struct hone_example example;
     enum hone_status status = HONE_OK;
@@ -23,9 +33,14 @@ enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_spl
         if (!more) break;
         HONE_TRY_GOTO(see(user, dataset, &example));
     }
+    if (warn) warn_of_ragged(dataset);
 done:
     hone_dataset_close(dataset);
     return status;
+}
+
+enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_split split, see_example see, void *user) {
+    return each(recipe, split, see, user, false);
 }
 
 struct encoder {
@@ -58,7 +73,7 @@ enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_r
     *out = (struct hone_samples){0};
     struct encoder e = {
         .out = out, .folder = folder, .max_length = (size_t)recipe->data.max_length, .set_label = set_label};
-    enum hone_status status = hone_texts_each(recipe, split, encode_example, &e);
+    enum hone_status status = each(recipe, split, encode_example, &e, true);
     hone_encoding_free(&e.encoding);
     if (status != HONE_OK) hone_samples_free(out);
     return status;

@@ -101,4 +101,16 @@ has '{"name":"train","samples":4,"labels":{"pos":1,"short":2,"neg":1,"odd":1},'
 has '"unknown_label":{"count":1,"examples":[{"split":"train","file":"several.jsonl","line":3,"what":"odd"}]}'
 printf '%s\n' '{"text":"good film","label":"[pos"}' >several.jsonl
 expect 3 'several.jsonl:1: the label begins with [ but is no JSON array' "$hone" recipe check --data r.yaml "${several[@]}"
+
+# Broken rows are skipped where the recipe says so, and said.
+printf 'text\tlabel\ngood film\tpos\na question\n\nthat goes on?\tneg\tneg\nbad film\tneg\n' >ragged.tsv
+ragged=(r.yaml data.train=ragged.tsv data.validation=null data.test=null output=ragged
+    'task.labels=[neg, pos, other]')
+expect 3 'ragged.tsv:3: 1 column, expected 2 as in line 1' "$hone" train "${ragged[@]}"
+expect 0 "" "$hone" recipe check --data --json "${ragged[@]}" data.ragged_rows=skip
+has '{"name":"train","samples":2,'
+has '"ragged":{"count":3,"examples":[{"split":"train","file":"ragged.tsv","line":3}]}'
+expect 0 'ragged.tsv:3: the first of 3 rows with another number of columns than the first row, skipped' \
+    "$hone" train "${ragged[@]}" data.ragged_rows=skip training.max_steps=1
+grep -q '"train_samples": 2,' out || fail "trained on other rows"
 echo "hone recipe check --data: as expected"
