@@ -1,26 +1,11 @@
 # hone recipe check --data: each kind of finding with its file and line. $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+. tests/cli.sh
 
-fail() { echo "FAILED: $*"; cat out err; exit 1; }
-expect() { # code, part of stderr, command…
-    local code=0 want=$1 part=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
-}
 # Without the blanks between members.
 has() { sed 's/": /":/g; s/, "/,"/g; s/}, {/},{/g' out | grep -qF -- "$1" || grep -qF -- "$1" out || fail "no $1"; }
 hasnt() { ! grep -qF -- "$1" out || fail "there is $1"; }
 
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was >model/vocab.txt
+make_model good bad film the a was
 cat >r.yaml <<'END'
 model: {path: model}
 task: {type: sequence_classification, labels: [neg, pos]}

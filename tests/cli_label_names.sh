@@ -1,17 +1,9 @@
 # The names of labels: from the recipe, from a model that was fine-tuned before, from the data; config.json has them.
 # $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+. tests/cli.sh
 export OMP_NUM_THREADS=1
 
-fail() { echo "FAILED: $*"; cat err; exit 1; }
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film >model/vocab.txt
+make_model good bad film
 cat >r.yaml <<'END'
 task: {type: sequence_classification}
 data: {text: text, label: label, max_length: 8}

@@ -1,28 +1,12 @@
 # Predictions from every format of data file are the same, and come out as JSONL, CSV and TSV with what is to be kept.
 # $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+. tests/cli.sh
 
-fail() { echo "FAILED: $*"; [ ! -s err ] || tail -n 5 err; exit 1; }
-expect() { # code, part of stderr, command…
-    local code=0 want=$1 part=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
-}
 predict() { expect 0 "" "$hone" predict --model model "$@"; }
 same() { cmp "$1" "$2" || fail "$3"; }
 
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
-    tres bien . , '!' 中 ф '##ф' >model/vocab.txt
+make_model good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
+    tres bien . , '!' 中 ф '##ф'
 
 printf 'id\ttext\tlabel\n1\tgood film, the "a"\tx\n2\t\ty\n3\ttrès bien\tx\n' >t.tsv
 printf 'id,text,label\r\n1,"good film, the ""a""",x\r\n2,,y\r\n3,très bien,x\r\n' >t.csv

@@ -1,32 +1,9 @@
 # A run that is killed, stopped by a signal, or finds a damaged checkpoint goes on and ends in the bytes of one that was
 # left alone; another run on the same folder is refused. $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-base=${TMPDIR:-/tmp}
-[ ! -w /dev/shm ] || base=/dev/shm # what is synced a thousand times
-folder=$(mktemp -d "$base/hone-resume-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+. tests/cli.sh
 export OMP_NUM_THREADS=1
 
-fail() {
-    echo "FAILED: $*"
-    [ ! -s err ] || tail -n 5 err
-    exit 1
-}
-# expect CODE STDERR COMMAND…
-expect() {
-    local code=0 want=$1 part=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
-}
-
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was '##ly' >model/vocab.txt
+make_model good bad film the a was '##ly'
 awk 'BEGIN {
     srand(5); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
     for (i = 0; i < 61; i++) {

@@ -1,33 +1,10 @@
 # hone train --seeds and hone sweep: folders, tables, JSON, runs that fail, runs that are reused, mistakes. $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-base=${TMPDIR:-/tmp}
-[ ! -w /dev/shm ] || base=/dev/shm # what is synced a thousand times
-folder=$(mktemp -d "$base/hone-cli-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+. tests/cli.sh
 
-fail() {
-    echo "FAILED: $*"
-    [ ! -s err ] || tail -n 5 err
-    exit 1
-}
-# expect CODE STDERR COMMAND…: the exit code and a part of stderr; stdout lands in ./out, stderr in ./err.
-expect() {
-    local code=0 want=$1 part=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
-}
 number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }
 
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
-    tres bien . , '!' 中 ф '##ф' >model/vocab.txt
+make_model good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
+    tres bien . , '!' 中 ф '##ф'
 awk 'BEGIN {
     srand(3); n = split("film the a was très . , ! 中 фф xyz", words, " ")
     for (file = 0; file < 2; file++) {

@@ -1,25 +1,7 @@
-#!/usr/bin/env bash
 # hone tokenizer train and hone tokenize from the command line: files, order with several threads, pairs and words,
-# windows, decoding, mistakes.
-set -euo pipefail
-hone=$(realpath "$1")
-languages=$(realpath tests/fixtures/tokenizer/languages.txt)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
-# expect CODE MESSAGE COMMAND…: exit code, and one line on stderr with MESSAGE in it.
-expect() {
-    local code=0 want=$1 message=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ $code = "$want" ] || fail "exit code $code, expected $want: $* ($(cat err))"
-    [ "$want" = 0 ] || { [ "$(wc -l <err)" = 1 ] && grep -qF -- "$message" err; } || fail "message: $* ($(cat err))"
-}
+# windows, decoding, mistakes. $1 is the binary.
+. tests/cli.sh
+languages=$fixtures/tokenizer/languages.txt
 
 for kind in bpe characters unigram wordpiece words; do
     OMP_NUM_THREADS=1 "$hone" tokenizer train --model $kind --vocab-size 700 --output one-$kind "$languages" 2>err
@@ -48,18 +30,18 @@ expect 0 "" "$hone" tokenize --tokenizer one-bpe --decode --input ids
 sed 's/["\\]/\\&/g; s/.*/"&"/' "$languages" | cmp - out || fail "decoding what was encoded"
 
 echo '{"text": 5}' >bad.jsonl
-expect 3 'bad.jsonl:1: "text" is neither a string nor a list of strings' "$hone" tokenize --tokenizer one-bpe --input bad.jsonl
+refused 3 'bad.jsonl:1: "text" is neither a string nor a list of strings' "$hone" tokenize --tokenizer one-bpe --input bad.jsonl
 printf '[1, 2]\n[1,]\n' >bad.txt
 expect 3 'bad.txt:2: byte 4: expected an array of ids' "$hone" tokenize --tokenizer one-bpe --decode --input bad.txt
 [ "$(wc -l <out)" = 1 ] || fail "what stands before a bad line is printed"
-expect 2 'goes with --max-length' "$hone" tokenize --tokenizer one-bpe --stride 3
-expect 2 'expected longest_first' "$hone" tokenize --tokenizer one-bpe --max-length 9 --truncation first
-expect 2 'expected a whole number from 1 to' "$hone" tokenize --tokenizer one-bpe --max-length 0
-expect 2 '(did you mean "wordpiece"?)' "$hone" tokenizer train --model wordpeice --output x "$languages"
-expect 2 '--output DIR is needed' "$hone" tokenizer train --model bpe "$languages"
-expect 2 'give text files' "$hone" tokenizer train --model bpe --output x
-expect 2 'has no meaning for --model bpe' "$hone" tokenizer train --model bpe --alphabet 5 --output x "$languages"
-expect 2 'say what to do' "$hone" tokenizer
-expect 3 'nowhere' "$hone" tokenizer train --model bpe --output x nowhere
+refused 2 'goes with --max-length' "$hone" tokenize --tokenizer one-bpe --stride 3
+refused 2 'expected longest_first' "$hone" tokenize --tokenizer one-bpe --max-length 9 --truncation first
+refused 2 'expected a whole number from 1 to' "$hone" tokenize --tokenizer one-bpe --max-length 0
+refused 2 '(did you mean "wordpiece"?)' "$hone" tokenizer train --model wordpeice --output x "$languages"
+refused 2 '--output DIR is needed' "$hone" tokenizer train --model bpe "$languages"
+refused 2 'give text files' "$hone" tokenizer train --model bpe --output x
+refused 2 'has no meaning for --model bpe' "$hone" tokenizer train --model bpe --alphabet 5 --output x "$languages"
+refused 2 'say what to do' "$hone" tokenizer
+refused 3 'nowhere' "$hone" tokenizer train --model bpe --output x nowhere
 [ ! -e x ] || fail "a folder was left behind"
 echo "hone tokenizer: all as expected"

@@ -1,35 +1,13 @@
 # Every verb of the one executable: help, suggestions, exit codes, a closed stdout, input that is no UTF-8, and that the
 # verbs which only look do work. $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+. tests/cli.sh
 
-fail() {
-    echo "FAILED: $*"
-    [ ! -s err ] || tail -n 5 err
-    exit 1
-}
-# expect CODE STDERR COMMAND…: the exit code and a part of stderr; stdout lands in ./out, stderr in ./err.
-expect() {
-    local code=0 want=$1 part=$2
-    shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
-    [ "$want" = 0 ] || { [ ! -s out ] && [ "$(grep -c '^hone: ' err)" = 1 ]; } || fail "not one message alone: $*"
-}
 on_stdout() {
     local part
     for part; do grep -qF -- "$part" out || fail "no \"$part\" on stdout"; done
 }
 
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film a '##ly' 中 >model/vocab.txt
+make_model good bad film a '##ly' 中
 printf 'label\tsentence\nLABEL_0\tgood\nLABEL_1\tbad film\nLABEL_2\t\n' >train.tsv
 cat >r.yaml <<'END_OF_RECIPE'
 model: {path: model}
@@ -50,7 +28,7 @@ for verb in $verbs; do
     cp out help
     expect 0 "" "$hone" "$verb" -h
     cmp out help || fail "$verb -h"
-    expect 2 "$verb: unknown option --nosuch; see hone $verb --help" "$hone" "$verb" --nosuch
+    refused 2 "$verb: unknown option --nosuch; see hone $verb --help" "$hone" "$verb" --nosuch
 done
 has_options() {
     local verb=$1
@@ -75,80 +53,80 @@ on_stdout "hone 0."
 code=0
 "$hone" >out 2>err || code=$?
 { [ $code = 2 ] && [ ! -s out ] && grep -q '^usage:' err; } || fail "hone alone"
-expect 2 'unknown command "trian" (did you mean "train"?)' "$hone" trian
-expect 2 'unknown command "quux"; see hone --help' "$hone" quux
-expect 2 'unknown option --modle (did you mean --model?)' "$hone" predict --modle run
-expect 2 'unknown option --modle=a/long/value/behind/it (did you mean --model?)' \
+refused 2 'unknown command "trian" (did you mean "train"?)' "$hone" trian
+refused 2 'unknown command "quux"; see hone --help' "$hone" quux
+refused 2 'unknown option --modle (did you mean --model?)' "$hone" predict --modle run
+refused 2 'unknown option --modle=a/long/value/behind/it (did you mean --model?)' \
     "$hone" predict --modle=a/long/value/behind/it
-expect 2 '--model needs a value' "$hone" predict --model
-expect 2 '--json takes no value' "$hone" plan r.yaml --json=yes
-expect 2 'unexpected "extra"' "$hone" predict --model model extra
-expect 2 '--text or --input, not both' "$hone" predict --model model --text a --input b
-expect 2 '--model DIR is needed' "$hone" predict --text a
-expect 2 '--tokenizer DIR is needed' "$hone" tokenize
-expect 2 'takes no arguments' "$hone" devices all
-expect 2 'give a RECIPE, or --model DIR and --data FILE' "$hone" eval --model model
-expect 2 'a recipe file is needed' "$hone" eval
-expect 2 'a recipe file is needed' "$hone" train
-expect 2 'a recipe file is needed' "$hone" plan
-expect 2 'a recipe file is needed' "$hone" bench train
-expect 2 'unknown benchmark "trian" (did you mean "train"?)' "$hone" bench trian
-expect 2 'say what to measure' "$hone" bench
-expect 2 'give a model folder' "$hone" bench io
-expect 2 '--format: found "xml", expected tsv, csv or jsonl' "$hone" predict --model model --format xml --text a
-expect 2 '--input-format: found "xml", expected tsv, csv, jsonl or text' "$hone" predict --model model \
+refused 2 '--model needs a value' "$hone" predict --model
+refused 2 '--json takes no value' "$hone" plan r.yaml --json=yes
+refused 2 'unexpected "extra"' "$hone" predict --model model extra
+refused 2 '--text or --input, not both' "$hone" predict --model model --text a --input b
+refused 2 '--model DIR is needed' "$hone" predict --text a
+refused 2 '--tokenizer DIR is needed' "$hone" tokenize
+refused 2 'takes no arguments' "$hone" devices all
+refused 2 'give a RECIPE, or --model DIR and --data FILE' "$hone" eval --model model
+refused 2 'a recipe file is needed' "$hone" eval
+refused 2 'a recipe file is needed' "$hone" train
+refused 2 'a recipe file is needed' "$hone" plan
+refused 2 'a recipe file is needed' "$hone" bench train
+refused 2 'unknown benchmark "trian" (did you mean "train"?)' "$hone" bench trian
+refused 2 'say what to measure' "$hone" bench
+refused 2 'give a model folder' "$hone" bench io
+refused 2 '--format: found "xml", expected tsv, csv or jsonl' "$hone" predict --model model --format xml --text a
+refused 2 '--input-format: found "xml", expected tsv, csv, jsonl or text' "$hone" predict --model model \
     --input-format xml --input a
-expect 2 '--top: found "0", expected a number from 1' "$hone" predict --model model --top 0 --text a
-expect 2 'a name between commas is empty' "$hone" predict --model model --keep a,,b --input a.csv
-expect 2 'absent.yaml' "$hone" train absent.yaml
+refused 2 '--top: found "0", expected a number from 1' "$hone" predict --model model --top 0 --text a
+refused 2 'a name between commas is empty' "$hone" predict --model model --keep a,,b --input a.csv
+refused 2 'absent.yaml' "$hone" train absent.yaml
 for verb in train plan eval "bench train"; do
     # shellcheck disable=SC2086 # two words
-    expect 2 'did you mean "lr"?' "$hone" $verb r.yaml optimizer.lrr=1
+    refused 2 'did you mean "lr"?' "$hone" $verb r.yaml optimizer.lrr=1
     grep -qF 'command line: optimizer.lrr=1' err || fail "$verb does not show the mistake"
 done
 # What is not an option though it looks like one.
 expect 0 "" "$hone" predict --model model --text --model
-expect 3 './-x' "$hone" inspect -- ./-x
+refused 3 './-x' "$hone" inspect -- ./-x
 
 # Files that are not there.
-expect 3 'nowhere' "$hone" predict --model nowhere --text a
-expect 3 'nowhere' "$hone" predict --model model --input nowhere
-expect 3 'nowhere' "$hone" tokenize --tokenizer nowhere
-expect 3 'nowhere' "$hone" tokenize --tokenizer model --input nowhere
-expect 3 'nowhere' "$hone" eval --model model --data nowhere
-expect 3 'nowhere' "$hone" inspect nowhere
-expect 3 'nowhere' "$hone" train r.yaml model.path=nowhere
-expect 3 'nowhere' "$hone" plan r.yaml data.train=nowhere.tsv
-expect 3 'nowhere' "$hone" bench io nowhere
-expect 3 'nowhere' "$hone" bench tokenizer model nowhere
-expect 3 'is a folder, expected a file' "$hone" predict --model model --input .
+refused 3 'nowhere' "$hone" predict --model nowhere --text a
+refused 3 'nowhere' "$hone" predict --model model --input nowhere
+refused 3 'nowhere' "$hone" tokenize --tokenizer nowhere
+refused 3 'nowhere' "$hone" tokenize --tokenizer model --input nowhere
+refused 3 'nowhere' "$hone" eval --model model --data nowhere
+refused 3 'nowhere' "$hone" inspect nowhere
+refused 3 'nowhere' "$hone" train r.yaml model.path=nowhere
+refused 3 'nowhere' "$hone" plan r.yaml data.train=nowhere.tsv
+refused 3 'nowhere' "$hone" bench io nowhere
+refused 3 'nowhere' "$hone" bench tokenizer model nowhere
+refused 3 'is a folder, expected a file' "$hone" predict --model model --input .
 
 # Invalid UTF-8: file, line and byte, in every verb that reads text.
 printf 'good\nba\xffd\n' >bad.txt
 printf 'label\tsentence\nLABEL_0\tgood\nLABEL_1\tb\xc3\n' >bad.tsv
 printf '{"text": "good"}\n{"text": "\xed\xa0\x80"}\n' >bad.jsonl
-expect 3 'bad.txt:2: byte 3: invalid UTF-8' "$hone" predict --model model --input bad.txt
-expect 3 'standard input:2: byte 3: invalid UTF-8' "$hone" predict --model model <bad.txt
-expect 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" predict --model model --input bad.tsv --column sentence
-expect 3 'bad.jsonl:2: byte 11: invalid UTF-8' "$hone" predict --model model --input bad.jsonl
-expect 3 'byte 3: invalid UTF-8' "$hone" predict --model model --text "$(printf 'ba\xffd')"
+refused 3 'bad.txt:2: byte 3: invalid UTF-8' "$hone" predict --model model --input bad.txt
+refused 3 'standard input:2: byte 3: invalid UTF-8' "$hone" predict --model model <bad.txt
+refused 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" predict --model model --input bad.tsv --column sentence
+refused 3 'bad.jsonl:2: byte 11: invalid UTF-8' "$hone" predict --model model --input bad.jsonl
+refused 3 'byte 3: invalid UTF-8' "$hone" predict --model model --text "$(printf 'ba\xffd')"
 code=0
 "$hone" tokenize --tokenizer model --input bad.txt >out 2>err || code=$?
 { [ $code = 3 ] && grep -qF 'bad.txt:2: byte 3: invalid UTF-8' err; } || fail "tokenize of invalid UTF-8"
-expect 3 'bad.txt:2: byte 3: invalid UTF-8' "$hone" bench tokenizer model bad.txt
+refused 3 'bad.txt:2: byte 3: invalid UTF-8' "$hone" bench tokenizer model bad.txt
 for verb in train plan "bench train"; do
     # shellcheck disable=SC2086 # two words
-    expect 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" $verb r.yaml data.train=bad.tsv
+    refused 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" $verb r.yaml data.train=bad.tsv
 done
-expect 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" eval --model model --data bad.tsv
+refused 3 'bad.tsv:3: byte 10: invalid UTF-8' "$hone" eval --model model --data bad.tsv
 cp -r model bad
 printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\n\xff\n' >bad/vocab.txt
-expect 3 'bad/vocab.txt' "$hone" tokenize --tokenizer bad --input train.tsv
+refused 3 'bad/vocab.txt' "$hone" tokenize --tokenizer bad --input train.tsv
 printf '{"model_type": "b\xff"}' >bad/config.json
-expect 3 'bad/config.json' "$hone" predict --model bad --text a
-expect 3 'bad/config.json' "$hone" plan r.yaml model.path=bad
+refused 3 'bad/config.json' "$hone" predict --model bad --text a
+refused 3 'bad/config.json' "$hone" plan r.yaml model.path=bad
 printf 'output: \xff\n' >bad.yaml
-expect 2 'bad.yaml' "$hone" train bad.yaml
+refused 2 'bad.yaml' "$hone" train bad.yaml
 [ ! -e run ] || fail "a mistake left an output folder"
 
 # Verbs that look.

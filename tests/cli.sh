@@ -1,0 +1,36 @@
+# What tests of the command line share; tests/cli_*.sh source it, with the binary as $1, and go on in an empty folder that
+# is gone with the test. What is synced a thousand times lies in memory where that is possible.
+set -euo pipefail
+hone=$(realpath "$1")
+fixtures=$(realpath tests/fixtures)
+base=${TMPDIR:-/tmp}
+[ ! -w /dev/shm ] || base=/dev/shm
+folder=$(mktemp -d "$base/hone-cli-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OMP_WAIT_POLICY=passive
+
+fail() {
+    echo "FAILED: $*"
+    [ ! -s err ] || tail -n 5 err
+    exit 1
+}
+# expect CODE STDERR COMMAND…: the exit code and a part of stderr; stdout lands in ./out, stderr in ./err.
+expect() {
+    local code=0 want=$1 part=$2
+    shift 2
+    "$@" >out 2>err || code=$?
+    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
+    [ -z "$part" ] || grep -qF -- "$part" err || fail "no \"$part\" on stderr: $*"
+}
+# The same of a command that fails: one message, and nothing on stdout.
+refused() {
+    expect "$@"
+    [ ! -s out ] && [ "$(grep -c '^hone: ' err)" = 1 ] || fail "not one message alone: $*"
+}
+# A folder "model" with a small random BERT and a vocabulary of the given words behind the special tokens.
+make_model() {
+    mkdir -p model
+    cp "$fixtures/bert/gelu/config.json" "$fixtures/bert/gelu/model.safetensors" model/
+    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' "$@" >model/vocab.txt
+}
