@@ -197,8 +197,9 @@ static void trim(struct hone_encoding *out, const struct hone_post_processor *po
 
 static void put_sequence(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                          const struct hone_template_piece *piece, const struct hone_window *window) {
-    const struct hone_token *tokens = out->work->tokens[piece->sequence].at + window->begin[piece->sequence];
     size_t base = out->n, n = window->end[piece->sequence] - window->begin[piece->sequence];
+    if (n == 0) return; /* there may be no array */
+    const struct hone_token *tokens = out->work->tokens[piece->sequence].at + window->begin[piece->sequence];
     for (size_t i = 0; i < n; i++) {
         out->ids[base + i] = tokens[i].id;
         out->type_ids[base + i] = piece->type_id;
