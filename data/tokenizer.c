@@ -372,23 +372,31 @@ enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct h
     return hone_post_process(out, tokenizer, options, pair != NULL);
 }
 
+/* The reference stops inside each word that alone reaches max_length, and goes on with the next one. */
 static enum hone_status encode_given(struct hone_encoding *out, const struct hone_tokenizer *tokenizer, int sequence,
-                                     const struct hone_given_words *words) {
+                                     const struct hone_given_words *words, size_t max_length) {
     struct pass pass = begin_sequence(out, tokenizer, sequence, 0);
+    size_t known = 0, stopped; /* tokens that it knows of; where it stops in a word */
     pass.given = true;
+    pass.known = &stopped;
     for (size_t i = 0; i < words->n; i++) {
         HONE_TRY(check_length(words->lengths[i]));
+        size_t begin = pass.tokens->n;
+        stopped = SIZE_MAX;
+        if (max_length) pass.max_length = max_length < SIZE_MAX - begin ? begin + max_length : SIZE_MAX;
         pass.word = (int32_t)i;
         HONE_TRY(encode_text(&pass, words->words[i], words->lengths[i]));
+        known += (stopped < pass.tokens->n ? stopped : pass.tokens->n) - begin;
     }
+    pass.work->known[sequence] = known;
     return HONE_OK;
 }
 
 enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                                              const struct hone_given_words *words, const struct hone_given_words *pair,
                                              const struct hone_encode_options *options) {
-    HONE_TRY(encode_given(out, tokenizer, 0, words));
-    if (pair) HONE_TRY(encode_given(out, tokenizer, 1, pair));
+    HONE_TRY(encode_given(out, tokenizer, 0, words, options->max_length));
+    if (pair) HONE_TRY(encode_given(out, tokenizer, 1, pair, options->max_length));
     return hone_post_process(out, tokenizer, options, pair != NULL);
 }
 
