@@ -6,9 +6,10 @@
 #include "data/tokenizer_parts.h"
 #include "data/word_cache.h"
 
-/* Tokens [begin, end) of each sequence. */
+/* Tokens [begin, end) of each sequence; whether they aren't the first ones of it. */
 struct hone_window {
     size_t begin[2], end[2];
+    bool further[2];
 };
 struct hone_encoding_work {
     struct hone_tokens tokens[2]; /* of the two sequences */

@@ -17,6 +17,7 @@ void hone_template_add(struct hone_template *to, int32_t sequence, int32_t id, i
 
 void hone_template_bert(struct hone_post_processor *to, const char *cls, int32_t cls_id, const char *sep,
                         int32_t sep_id, bool roberta) {
+    to->roberta = roberta;
     for (int pair = 0; pair < 2; pair++) {
         struct hone_template *template = pair ? &to->pair : &to->single;
         hone_template_add(template, -1, cls_id, 0, cls);
@@ -133,23 +134,32 @@ static void place_window(struct hone_window *window, int sequence, size_t k, siz
     if (kept == 0) end = k * n;
     window->begin[sequence] = begin;
     window->end[sequence] = end < n ? end : n;
+    window->further[sequence] = k > 0;
+}
+
+/* The sequence that the template has first. */
+static int leading_sequence(const struct hone_template *template) {
+    size_t i = 0;
+    while (template->at[i].sequence < 0) i++;
+    return template->at[i].sequence;
 }
 
 static void cut_windows(struct hone_encoding_work *work, const size_t kept[2], size_t stride, bool pair) {
+    int lead = leading_sequence(work->template), other = 1 - lead;
     size_t n[2] = {work->tokens[0].n, pair ? work->tokens[1].n : 0}, counts[2];
     for (int s = 0; s < 2; s++) counts[s] = window_count(n[s], kept[s], stride);
     size_t all = counts[0] * counts[1];
     hone_reserve(&work->windows, &work->windows_capacity, all, sizeof *work->windows, "windows");
     work->windows_n = all;
-    /* The first; further ones of the first sequence with each of the second; the first one's with the second's. */
+    /* The first; further ones of the leading sequence with each of the other; the first one's with the other's. */
     for (size_t i = 0; i < all; i++) {
-        size_t k = i == 0 ? 0 : i + counts[1] - 1, a = k / counts[1], b = k % counts[1];
-        if (a == counts[0]) {
+        size_t k = i == 0 ? 0 : i + counts[other] - 1, a = k / counts[other], b = k % counts[other];
+        if (a == counts[lead]) {
             a = 0;
             b++;
         }
-        place_window(&work->windows[i], 0, a, n[0], kept[0], stride);
-        place_window(&work->windows[i], 1, b, n[1], kept[1], stride);
+        place_window(&work->windows[i], lead, a, n[lead], kept[lead], stride);
+        place_window(&work->windows[i], other, b, n[other], kept[other], stride);
     }
 }
 
@@ -195,14 +205,23 @@ static void trim(struct hone_encoding *out, const struct hone_post_processor *po
     }
 }
 
+/* The template's types are those of the first window of a sequence; in further ones the reference leaves what it encoded
+ * with, 0 and 1, but for RobertaProcessing with its special tokens. */
+static int32_t type_of(const struct hone_encoding_work *work, const struct hone_post_processor *post,
+                       const struct hone_template_piece *piece, const struct hone_window *window) {
+    bool kept = window->further[piece->sequence] && !(post->roberta && work->add_special);
+    return kept ? piece->sequence : piece->type_id;
+}
+
 static void put_sequence(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                          const struct hone_template_piece *piece, const struct hone_window *window) {
     size_t base = out->n, n = window->end[piece->sequence] - window->begin[piece->sequence];
     if (n == 0) return; /* there may be no array */
     const struct hone_token *tokens = out->work->tokens[piece->sequence].at + window->begin[piece->sequence];
+    int32_t type = type_of(out->work, &tokenizer->post_processor, piece, window);
     for (size_t i = 0; i < n; i++) {
         out->ids[base + i] = tokens[i].id;
-        out->type_ids[base + i] = piece->type_id;
+        out->type_ids[base + i] = type;
         out->starts[base + i] = tokens[i].begin;
         out->ends[base + i] = tokens[i].end;
         out->word_ids[base + i] = tokens[i].word;

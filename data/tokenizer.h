@@ -67,9 +67,10 @@ enum hone_status hone_tokenizer_encode_words(struct hone_encoding *out, const st
                                              const struct hone_given_words *words, const struct hone_given_words *pair,
                                              const struct hone_encode_options *options);
 /* Truncation leaves windows; encoding shows the first. The others follow in the reference's order: further windows of
- * the first sequence, each with every one of the second, then the first one's with further ones of the second. They
- * cover everything (`tokenizers` 0.23 loses the end of long inputs here: its issue 2091). `show` fills the arrays with
- * window i. */
+ * the sequence that the post-processor has first, each with every one of the other, then its first one with further ones
+ * of the other. They cover everything (`tokenizers` 0.23 loses the end of long inputs here: its issue 2091). As there, a
+ * sequence has the post-processor's type ids in its first window only, in further ones 0 or 1 (0 with the special tokens
+ * of RobertaProcessing). `show` fills the arrays with window i. */
 size_t hone_encoding_windows(const struct hone_encoding *encoding);
 void hone_encoding_show(struct hone_encoding *encoding, const struct hone_tokenizer *tokenizer, size_t i);
 

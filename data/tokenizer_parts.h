@@ -67,7 +67,8 @@ struct hone_template {
 void hone_template_add(struct hone_template *to, int32_t sequence, int32_t id, int32_t type_id, const char *text);
 void hone_template_free(struct hone_template *of);
 struct hone_post_processor {
-    bool given; /* a processor that lays out, else the sequences follow one another */
+    bool given;   /* a processor that lays out, else the sequences follow one another */
+    bool roberta; /* it is RobertaProcessing */
     struct hone_template single, pair;
     bool trims, trims_prefix_space; /* ByteLevel's trim_offsets, and its add_prefix_space */
     /* Spaces with which the text of each id begins and ends, for trimming; made when it is needed. */

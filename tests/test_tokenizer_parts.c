@@ -75,26 +75,29 @@ static void check_row(const json_t *row, const struct hone_tokenizer *tokenizer,
     }
 }
 
+static void open_from_json(struct hone_tokenizer **out, const json_t *json) {
+    const char *folder = test_scratch();
+    char *path = hone_path_join(folder, "tokenizer.json"), *text = hone_json_line(json);
+    TEST_OK(hone_write_file(path, text, strlen(text)));
+    TEST_OK(hone_tokenizer_open(out, folder));
+    hone_free(text);
+    hone_free(path);
+}
+
 static void all_parts(void **state) {
     (void)state;
     json_t *root, *row;
     TEST_OK(hone_json_read(&root, FIXTURES "parts.json", HONE_JSON_CONFIG_LIMIT));
-    const char *folder = test_scratch();
-    char *path = hone_path_join(folder, "tokenizer.json");
     struct hone_encoding e = {0}; /* one for all, so nothing that is remembered may outlive its tokenizer */
     size_t number;
     json_array_foreach(json_object_get(root, "rows"), number, row) {
         struct hone_tokenizer *tokenizer;
-        char *text = hone_json_line(json_object_get(row, "tokenizer"));
-        TEST_OK(hone_write_file(path, text, strlen(text)));
-        TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+        open_from_json(&tokenizer, json_object_get(row, "tokenizer"));
         check_row(row, tokenizer, &e);
         hone_tokenizer_free(tokenizer);
-        hone_free(text);
     }
     assert_int_equal(number, 90);
     hone_encoding_free(&e);
-    hone_free(path);
     json_decref(root);
 }
 
@@ -114,6 +117,76 @@ static void older_files(void **state) {
         hone_free(folder);
     }
     assert_int_equal(number, 5);
+    hone_encoding_free(&e);
+    json_decref(root);
+}
+
+/* A text, or a list of words, as the interface takes either. */
+struct input {
+    const char *texts[8];
+    size_t lengths[8], n;
+};
+
+static struct input read_input(const json_t *value) {
+    struct input out = {.n = json_is_array(value) ? json_array_size(value) : !json_is_null(value)};
+    assert_true(out.n <= 8);
+    for (size_t i = 0; i < out.n; i++) {
+        const json_t *text = json_is_array(value) ? json_array_get(value, i) : value;
+        out.texts[i] = json_string_value(text);
+        out.lengths[i] = json_string_length(text);
+    }
+    return out;
+}
+
+static void check_windows(const json_t *case_, const struct hone_tokenizer *tokenizer, struct hone_encoding *e) {
+    static const char *const strategies[] = {"longest_first", "only_first", "only_second"};
+    const json_t *first = json_object_get(case_, "first"), *second = json_object_get(case_, "second");
+    const json_t *windows = json_object_get(case_, "windows"), *want;
+    struct input a = read_input(first), b = read_input(second);
+    struct hone_encode_options options = {.add_special = json_is_true(json_object_get(case_, "special")),
+                                          .max_length =
+                                              (size_t)json_integer_value(json_object_get(case_, "max_length")),
+                                          .stride = (size_t)json_integer_value(json_object_get(case_, "stride"))};
+    for (int k = 0; k < 3; k++)
+        if (strcmp(strategies[k], json_string_value(json_object_get(case_, "truncation"))) == 0)
+            options.truncation = (enum hone_truncation)k;
+    if (json_is_array(first)) {
+        struct hone_given_words words = {a.texts, a.lengths, a.n}, pair = {b.texts, b.lengths, b.n};
+        TEST_OK(hone_tokenizer_encode_words(e, tokenizer, &words, json_is_null(second) ? NULL : &pair, &options));
+    } else {
+        TEST_OK(hone_tokenizer_encode(e, tokenizer, a.texts[0], a.lengths[0], b.n ? b.texts[0] : NULL, b.lengths[0],
+                                      &options));
+    }
+    if (json_is_true(json_object_get(case_, "whole")))
+        assert_int_equal(hone_encoding_windows(e), json_array_size(windows));
+    size_t i;
+    json_array_foreach(windows, i, want) {
+        hone_encoding_show(e, tokenizer, i);
+        json_t *got = encoding_json(e, tokenizer);
+        if (!json_equal(got, want)) {
+            char *shown = hone_json_line(got), *wanted = hone_json_line(case_);
+            print_error("window %zu: %s\nexpected %s\n", i, shown, wanted);
+            hone_free(shown);
+            hone_free(wanted);
+            fail();
+        }
+        json_decref(got);
+    }
+}
+
+static void all_windows(void **state) {
+    (void)state;
+    json_t *root, *row, *case_;
+    TEST_OK(hone_json_read(&root, FIXTURES "windows.json", HONE_JSON_CONFIG_LIMIT));
+    struct hone_encoding e = {0};
+    size_t number, i;
+    json_array_foreach(json_object_get(root, "rows"), number, row) {
+        struct hone_tokenizer *tokenizer;
+        open_from_json(&tokenizer, json_object_get(row, "tokenizer"));
+        json_array_foreach(json_object_get(row, "cases"), i, case_) check_windows(case_, tokenizer, &e);
+        hone_tokenizer_free(tokenizer);
+    }
+    assert_int_equal(number, 18);
     hone_encoding_free(&e);
     json_decref(root);
 }
@@ -260,11 +333,10 @@ static void clean_up(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parts),
-                                       cmocka_unit_test(older_files),
-                                       cmocka_unit_test(windows_cover_everything),
-                                       cmocka_unit_test(windows_of_pairs),
-                                       cmocka_unit_test(streams_give_whole_characters),
-                                       cmocka_unit_test(clean_up)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_parts),        cmocka_unit_test(older_files),
+        cmocka_unit_test(all_windows),      cmocka_unit_test(windows_cover_everything),
+        cmocka_unit_test(windows_of_pairs), cmocka_unit_test(streams_give_whole_characters),
+        cmocka_unit_test(clean_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/tokenizer/parts.json: random tokenizers put together from all parts of tokenizer.json, and what
-`tokenizers` (see requirements.txt) makes of random texts with them; and older.json: what it makes of texts with the
-older files of ../shared/data, as Transformers reads them.
+`tokenizers` (see requirements.txt) makes of random texts with them; windows.json: what it makes of long pairs and given words,
+cut into windows; and older.json: what it makes of texts with the older files of ../shared/data, as Transformers reads
+them.
 
     python tests/reference/make_tokenizer_part_fixtures.py             # writes the fixture
     python tests/reference/make_tokenizer_part_fixtures.py 2000 7      # instead compares 2000 with build/hone, seed 7
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer
 
 from real_tokenizers import ModelProto, make_folders
 from texts import DATA
+from tokenizer_cases import SETTINGS, Reference
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests/fixtures/tokenizer/parts.json"
@@ -210,6 +212,50 @@ def compare(count, seed):
     print(f"{compared} compared, {differing} differ, {refused} refused")
 
 
+def window_cases(reference, r):
+    """Texts, pairs, words and pairs of words that are too long, with the windows that the reference cuts."""
+    cases = []
+    for setting in SETTINGS[2:]:
+        longest, stride, strategy, special = setting
+        text = lambda: "".join(random_text(r) + r.choice(["", " "]) for _ in range(3))
+        words = lambda: [random_text(r) * r.choice([1, 1, 9]) for _ in range(r.randrange(1, 6))]
+        make = r.choice([text, words])
+        first, second = make(), make() if strategy == "only_second" or r.random() < 0.7 else None
+        try:
+            windows, whole = reference.encode(setting, first, second)
+        except Exception:  # an empty text has tokens, or the model refuses a word
+            continue
+        if windows is None:
+            continue
+        if not whole:
+            windows = windows[:1]
+        if len(windows) <= 12:
+            expected = [{key: w[key] for key in ("ids", "type_ids", "tokens", "offsets", "word_ids")} for w in windows]
+            cases.append({"first": first, "second": second, "max_length": longest, "stride": stride, "truncation": strategy,
+                          "special": special, "windows": expected, "whole": whole})
+    return cases
+
+
+def write_windows():
+    """As many tokenizers with each kind of post-processor."""
+    r, rows = random.Random(12), []
+    kinds = [None, "TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence"]
+    while len(rows) < 18:
+        made = random_tokenizer(r, None)
+        if (made["post_processor"] or {"type": None})["type"] != kinds[len(rows) % len(kinds)] or "Precompiled" in json.dumps(made["normalizer"]):
+            continue
+        try:
+            reference = Reference(Tokenizer.from_str(json.dumps(made)))
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            continue
+        cases = window_cases(reference, r)
+        if sum(len(case["windows"]) for case in cases) > 12:
+            rows.append({"tokenizer": made, "cases": cases})
+    (OUT.parent / "windows.json").write_text(json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
 def write_older():
     """What lies in ../shared/data as vocab.txt, vocab.json and spiece.model; without tokenizer_config.json."""
     texts = [random_text(random.Random(seed)) for seed in range(30)] + [
@@ -245,6 +291,7 @@ def main():
         cases = [{"text": t, "expected": e, "decoded": decode(reference, e["ids"])} for t, e in results if e]
         if cases:
             rows.append({"tokenizer": made, "cases": cases})
+    write_windows()
     write_older()
     OUT.write_text(json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")) + "\n")
 

@@ -38,38 +38,39 @@ class Reference:
         parts["post_processor"] = None
         self.bare = Tokenizer.from_str(json.dumps(parts))
 
+    def second(self, pair, words):
+        """A whole second text, with its type ids: encoded behind an empty first one."""
+        if pair is None:
+            return None
+        alone = self.bare.encode(pair, is_pretokenized=words)
+        behind = self.bare.encode([] if words else "", pair, is_pretokenized=words)
+        assert (behind.ids, behind.offsets, set(behind.type_ids)) == (alone.ids, alone.offsets, {1} if alone.ids else set())
+        return behind
+
     def encode(self, setting, text, pair):
         """The windows, first one first; None where the reference refuses. It stops reading a text at the word that
-        reaches max_length, and so loses what further windows should hold (its issue 2091): they are those that it cuts
-        from whole encodings. Where the early stop changes which of two texts is longer, only the first window counts."""
+        reaches max_length, and so loses what further windows should hold (its issue 2091): then they are those that it
+        cuts from whole encodings. Where the early stop changes which of two texts is longer, only the first window
+        counts."""
         longest, stride, strategy, special = setting
         words = isinstance(text, list)
-        # Of two lists of words, hone counts one that has more tokens than max_length whole when it decides which list is
-        # longer; the reference stops reading inside it.
-        if words and pair is not None and longest is not None and strategy == "longest_first" and any(
-                len(self.bare.encode([word], is_pretokenized=True)) >= longest for word in text + pair):
-            return None, False
+        sequences = self.bare.encode(text, is_pretokenized=words), self.second(pair, words)
         try:
             if longest is None:
                 self.whole.no_truncation()
                 return [window(self.whole.encode(text, pair, is_pretokenized=words, add_special_tokens=special))], True
             self.whole.enable_truncation(longest, stride=stride, strategy=strategy)
             first = self.whole.encode(text, pair, is_pretokenized=words, add_special_tokens=special)
-            full = self.whole.post_process(self.bare.encode(text, is_pretokenized=words),
-                                           None if pair is None else self.bare.encode(pair, is_pretokenized=words),
-                                           special)
+            full = self.whole.post_process(*sequences, special)
         except BaseException as refusal:  # the binding panics at some, which is no Exception
             if isinstance(refusal, KeyboardInterrupt):
                 raise
             return None, False
         finally:
             self.whole.no_truncation()
-        # The reference gives a pair's type ids by its template in the first window only, hone in all of them.
-        further = [window(e) for e in full.overflowing]
-        for w in further:
-            if pair is not None:
-                w["type_ids"] = None
-        return [window(first)] + further, window(full) == window(first)
+        own, cut = [window(e) for e in first.overflowing], [window(e) for e in full.overflowing]
+        complete = [w["ids"] for w in own] == [w["ids"] for w in cut]
+        return [window(first)] + (own if complete else cut), window(full) == window(first)
 
 
 def window(e):
@@ -81,13 +82,11 @@ def window(e):
             "special_tokens_mask": [m or None for m in e.special_tokens_mask]}
 
 
-def flatten(got, wanted):
-    """hone's windows of one input, as the reference's; type ids only where those are known."""
+def flatten(got):
+    """hone's windows of one input, as the reference's."""
     windows = [{key: value for key, value in got.items() if key != "overflowing"}, *got.get("overflowing", [])]
-    for i, w in enumerate(windows):
+    for w in windows:
         w["special_tokens_mask"] = [m or None for m in w["special_tokens_mask"]]
-        if i < len(wanted) and wanted[i]["type_ids"] is None:
-            w["type_ids"] = None
     return windows
 
 
