@@ -128,8 +128,15 @@ static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **roo
     *path = hone_path_join(folder, "tokenizer.json");
     if (!hone_file_exists(*path)) return HONE_OK;
     HONE_TRY(hone_read_file(&bytes, &n, *path, HONE_JSON_TOKENIZER_LIMIT));
-    hone_vocabulary_scan(&tokenizer->scanned, bytes, n);
-    enum hone_status status = hone_json_parse(root, bytes, n, *path);
+    struct hone_text rest = {0};
+    enum hone_status status = HONE_BAD_INPUT;
+    if (hone_vocabulary_scan(&tokenizer->scanned, &rest, bytes, n))
+        status = hone_json_parse(root, rest.bytes, rest.length, *path);
+    if (status != HONE_OK) { /* what is wrong stands in its own place only in the whole */
+        hone_vocabulary_entries_free(&tokenizer->scanned);
+        status = hone_json_parse(root, bytes, n, *path);
+    }
+    hone_text_free(&rest);
     hone_free(bytes);
     return status;
 }

@@ -1,7 +1,7 @@
-/* Building goes over the sorted keys: the keys below a node are one range, its children are the runs of one byte in it. */
+/* Building goes from the root down: the keys below a node are one range, which is parted by their next byte into the
+ * ranges of its children. */
 #include "data/trie.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,6 +11,8 @@
 #define FIRST_SLOT 256
 /* Free slots that are tried for a node of several children before it goes behind everything: bounds the time. */
 #define TRIES 64
+/* So many keys are parted by insertion. */
+#define FEW 16
 
 struct span {
     size_t begin, end, depth;
@@ -19,44 +21,14 @@ struct span {
 
 struct builder {
     struct hone_trie_node *nodes;
+    uint64_t *taken;       /* a bit a slot */
     size_t size, capacity; /* slots that exist; all beyond `used` are free */
     size_t used, first_free;
+    struct hone_trie_key *keys, *parted; /* [n]; parted: work space */
     struct span *stack;
     size_t depth, stack_capacity;
+    int32_t *duplicate;
 };
-
-/* A key in sorting: its first eight bytes decide nearly always. */
-struct sorted_key {
-    uint64_t prefix;
-    const struct hone_trie_key *key;
-};
-
-static int compare_bytes(const struct hone_trie_key *a, const struct hone_trie_key *b) {
-    size_t n = a->n < b->n ? a->n : b->n;
-    int order = n ? memcmp(a->bytes, b->bytes, n) : 0;
-    return order ? order : (a->n > b->n) - (a->n < b->n);
-}
-
-static int compare_keys(const void *a, const void *b) {
-    const struct sorted_key *x = a, *y = b;
-    if (x->prefix != y->prefix) return x->prefix < y->prefix ? -1 : 1;
-    return compare_bytes(x->key, y->key);
-}
-
-static void sort_keys(struct hone_trie_key *keys, size_t n) {
-    struct sorted_key *order = hone_alloc(n, sizeof *order, "trie");
-    struct hone_trie_key *copy = hone_alloc(n, sizeof *copy, "trie");
-    memcpy(copy, keys, n * sizeof *copy);
-    for (size_t i = 0; i < n; i++) {
-        order[i] = (struct sorted_key){0, &copy[i]};
-        for (size_t j = 0; j < 8; j++)
-            order[i].prefix = order[i].prefix << 8 | (j < copy[i].n ? (unsigned char)copy[i].bytes[j] : 0);
-    }
-    qsort(order, n, sizeof *order, compare_keys);
-    for (size_t i = 0; i < n; i++) keys[i] = *order[i].key;
-    hone_free(order);
-    hone_free(copy);
-}
 
 /* Slots for every base + byte with base < n. */
 static void make_room(struct builder *b, size_t n) {
@@ -65,23 +37,53 @@ static void make_room(struct builder *b, size_t n) {
     if (needed <= b->size) return;
     hone_reserve(&b->nodes, &b->capacity, needed, sizeof *b->nodes, "trie");
     for (size_t i = b->size; i < b->capacity; i++) b->nodes[i] = (struct hone_trie_node){1, -1, -1};
+    size_t words = b->size / 64 + (b->size > 0), all = b->capacity / 64 + 1;
+    b->taken = hone_realloc(b->taken, all, sizeof *b->taken, "trie");
+    memset(b->taken + words, 0, (all - words) * sizeof *b->taken);
     b->size = b->capacity;
 }
 
-static bool is_free(const struct builder *b, size_t slot) { return slot >= b->used || b->nodes[slot].parent < 0; }
+static bool is_taken(const struct builder *b, size_t slot) { return b->taken[slot / 64] >> slot % 64 & 1; }
+
+/* The first free slot from `slot` on, at most `used`. */
+static size_t next_free(const struct builder *b, size_t slot) {
+    while (slot < b->used) {
+        uint64_t open = ~b->taken[slot / 64] >> slot % 64;
+        if (open) return slot + (size_t)__builtin_ctzll(open);
+        slot = (slot / 64 + 1) * 64;
+    }
+    return b->used;
+}
 
 /* A base that leaves every child's slot free. */
 static size_t find_base(struct builder *b, const unsigned char *bytes, size_t n) {
-    while (b->first_free < b->used && b->nodes[b->first_free].parent >= 0) b->first_free++;
-    size_t slot = b->first_free;
-    for (int tries = 0; tries < TRIES && slot < b->used; slot++) {
-        if (!is_free(b, slot)) continue;
-        tries++;
+    size_t slot = b->first_free = next_free(b, b->first_free);
+    for (int tries = 0; tries < TRIES && slot < b->used; tries++, slot = next_free(b, slot + 1)) {
         size_t base = slot - bytes[0], i = 1;
-        while (i < n && is_free(b, base + bytes[i])) i++;
+        while (i < n && !is_taken(b, base + bytes[i])) i++;
         if (i == n) return base;
     }
     return b->used - bytes[0];
+}
+
+static unsigned char byte_of(const struct hone_trie_key *key, size_t depth) { return (unsigned char)key->bytes[depth]; }
+
+/* Orders n keys, all longer than `depth`, by their byte there. */
+static void part(const struct builder *b, struct hone_trie_key *keys, size_t n, size_t depth) {
+    if (n <= FEW) {
+        for (size_t i = 1; i < n; i++) {
+            struct hone_trie_key moved = keys[i];
+            size_t j = i;
+            for (; j > 0 && byte_of(&keys[j - 1], depth) > byte_of(&moved, depth); j--) keys[j] = keys[j - 1];
+            keys[j] = moved;
+        }
+        return;
+    }
+    size_t begins[257] = {0};
+    for (size_t i = 0; i < n; i++) begins[byte_of(&keys[i], depth) + 1]++;
+    for (int byte = 0; byte < 256; byte++) begins[byte + 1] += begins[byte];
+    for (size_t i = 0; i < n; i++) b->parted[begins[byte_of(&keys[i], depth)]++] = keys[i];
+    memcpy(keys, b->parted, n * sizeof *keys);
 }
 
 static void push(struct builder *b, struct span span) {
@@ -89,12 +91,15 @@ static void push(struct builder *b, struct span span) {
     b->stack[b->depth++] = span;
 }
 
-static void place_children(struct builder *b, const struct hone_trie_key *keys, struct span at) {
+static void place_children(struct builder *b, struct span at) {
     unsigned char bytes[256];
-    size_t begins[257], n = 0;
-    for (size_t i = at.begin; i < at.end; i++) {
-        unsigned char byte = (unsigned char)keys[i].bytes[at.depth];
-        if (n && bytes[n - 1] == byte) continue;
+    size_t begins[257], n = 1;
+    part(b, b->keys + at.begin, at.end - at.begin, at.depth);
+    bytes[0] = byte_of(&b->keys[at.begin], at.depth);
+    begins[0] = at.begin;
+    for (size_t i = at.begin + 1; i < at.end; i++) {
+        unsigned char byte = byte_of(&b->keys[i], at.depth);
+        if (bytes[n - 1] == byte) continue;
         bytes[n] = byte;
         begins[n++] = i;
     }
@@ -105,33 +110,52 @@ static void place_children(struct builder *b, const struct hone_trie_key *keys, 
     for (size_t i = 0; i < n; i++) {
         size_t slot = base + bytes[i];
         b->nodes[slot].parent = at.node;
+        b->taken[slot / 64] |= UINT64_C(1) << slot % 64;
         if (slot >= b->used) b->used = slot + 1;
     }
     for (size_t i = n; i-- > 0;)
         push(b, (struct span){begins[i], begins[i + 1], at.depth + 1, (int32_t)(base + bytes[i])});
 }
 
+/* The key that ends at a node goes to the front of its range and out of it; false when two do. */
+static bool take_ending(struct builder *b, struct span *at) {
+    int32_t *value = &b->nodes[at->node].value;
+    for (size_t i = at->begin; i < at->end; i++) {
+        struct hone_trie_key key = b->keys[i];
+        if (key.n != at->depth) continue;
+        if (*value >= 0) {
+            b->duplicate[0] = *value < key.value ? *value : key.value;
+            b->duplicate[1] = *value < key.value ? key.value : *value;
+            return false;
+        }
+        *value = key.value;
+        b->keys[i] = b->keys[at->begin];
+        b->keys[at->begin++] = key;
+    }
+    return true;
+}
+
 bool hone_trie_build(struct hone_trie *out, struct hone_trie_key *keys, size_t n, int32_t duplicate[2]) {
     *out = (struct hone_trie){0};
     if (n == 0) return true;
-    sort_keys(keys, n);
-    for (size_t i = 1; i < n; i++) {
-        if (compare_bytes(&keys[i - 1], &keys[i]) != 0) continue;
-        duplicate[0] = keys[i - 1].value < keys[i].value ? keys[i - 1].value : keys[i].value;
-        duplicate[1] = keys[i - 1].value < keys[i].value ? keys[i].value : keys[i - 1].value;
-        return false;
-    }
-    struct builder b = {.used = FIRST_SLOT, .first_free = FIRST_SLOT};
-    make_room(&b, FIRST_SLOT);
+    struct builder b = {.used = FIRST_SLOT, .first_free = FIRST_SLOT, .keys = keys, .duplicate = duplicate};
+    bool unique = true;
+    b.parted = hone_alloc(n, sizeof *keys, "trie");
+    make_room(&b, FIRST_SLOT + 2 * n); /* about what it takes */
     push(&b, (struct span){0, n, 0, 0});
-    while (b.depth > 0) {
+    while (unique && b.depth > 0) {
         struct span at = b.stack[--b.depth];
-        if (keys[at.begin].n == at.depth) b.nodes[at.node].value = keys[at.begin++].value;
-        if (at.begin < at.end) place_children(&b, keys, at);
+        unique = take_ending(&b, &at);
+        if (unique && at.begin < at.end) place_children(&b, at);
     }
     hone_free(b.stack);
-    out->nodes = hone_realloc(b.nodes, b.used + 256, sizeof *b.nodes, "trie");
-    return true;
+    hone_free(b.parted);
+    hone_free(b.taken);
+    if (unique)
+        out->nodes = hone_realloc(b.nodes, b.used + 256, sizeof *b.nodes, "trie");
+    else
+        hone_free(b.nodes);
+    return unique;
 }
 
 void hone_trie_free(struct hone_trie *trie) {

@@ -7,7 +7,7 @@
 #include "data/vocabulary.h"
 
 struct scan {
-    char *at, *end;
+    const char *at, *end;
 };
 
 static void skip_white(struct scan *s) {
@@ -55,7 +55,7 @@ static bool take_string(struct hone_text *out, struct scan *s) {
     static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     if (!take(s, '"')) return false;
     for (;;) {
-        char *begin = s->at;
+        const char *begin = s->at;
         while (s->at < s->end && *s->at != '"' && *s->at != '\\' && (unsigned char)*s->at >= ' ') s->at++;
         hone_text_append(out, begin, (size_t)(s->at - begin));
         if (s->end - s->at < 2 || (unsigned char)*s->at < ' ') return false;
@@ -73,7 +73,7 @@ static bool take_string(struct hone_text *out, struct scan *s) {
 static bool take_id(int32_t *out, struct scan *s) {
     int64_t id = 0;
     skip_white(s);
-    char *begin = s->at;
+    const char *begin = s->at;
     for (; s->at < s->end && *s->at >= '0' && *s->at <= '9' && s->at - begin < 10; s->at++)
         id = id * 10 + (*s->at - '0');
     *out = (int32_t)id;
@@ -130,12 +130,16 @@ static bool take_entries(struct hone_vocabulary_entries *out, struct scan *s) {
     return good && take(s, '}');
 }
 
-void hone_vocabulary_scan(struct hone_vocabulary_entries *out, char *bytes, size_t n) {
+bool hone_vocabulary_scan(struct hone_vocabulary_entries *out, struct hone_text *rest, const char *bytes, size_t n) {
     struct scan s = {bytes, bytes + n};
-    if (hone_utf8_valid_prefix(bytes, n) != n || !find_key(&s, "model") || !find_key(&s, "vocab")) return;
-    char *begin = s.at;
-    if (take_entries(out, &s))
-        memset(strchr(begin, '{') + 1, ' ', (size_t)(s.at - strchr(begin, '{') - 2));
-    else
+    if (hone_utf8_valid_prefix(bytes, n) != n || !find_key(&s, "model") || !find_key(&s, "vocab")) return false;
+    const char *begin = s.at;
+    if (!take_entries(out, &s)) {
         hone_vocabulary_entries_free(out);
+        return false;
+    }
+    hone_text_append(rest, bytes, (size_t)(begin - bytes));
+    hone_text_append(rest, "{}", 2);
+    hone_text_append(rest, s.at, (size_t)(s.end - s.at));
+    return true;
 }
