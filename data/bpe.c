@@ -11,7 +11,10 @@
 #include "data/model.h"
 #include "data/normalized.h"
 
-#define SHORT_WORD 48 /* symbols */
+#define SHORT_WORD      48 /* symbols */
+#define PLACES_OF_CHUNK 14
+#define AHEAD           8 /* places whose symbols are fetched before they are needed */
+#define LONG_WORD       "merges of a long word"
 
 struct bpe {
     struct hone_tokenizer_model model;
@@ -48,15 +51,21 @@ static inline int32_t rank_of(const struct bpe *bpe, int32_t left, int32_t right
 
 /* Places of pairs by the rank of their merge; the lowest rank that has any is found through bits. */
 struct hone_merge_queue {
-    int32_t *first, *last; /* [ranks]: nodes, -1 */
+    int32_t *first, *last; /* [ranks]: chunks of places; first -1: none */
     uint64_t *bits[4];     /* a bit for each rank, each word of it, …; the last level is one word */
     int levels;
-    struct node {
-        int32_t place, next;
-    } * nodes;
-    size_t n, capacity;
+    struct chunk {
+        int32_t n, next;
+        int32_t places[PLACES_OF_CHUNK]; /* so that it fills a cache line */
+    } * chunks;
+    size_t chunks_n, chunks_capacity;
+    int32_t unused;  /* chunks that are empty again */
     int32_t *places; /* of the rank at work */
     size_t places_capacity, ranks;
+    struct link { /* a symbol of the word; rank: of the pair that it begins, INT32_MAX: of none, -1: it is gone */
+        int32_t id, rank, previous, next;
+    } * links;
+    size_t links_capacity;
 };
 
 void hone_merge_queue_free(struct hone_merge_queue *queue) {
@@ -64,36 +73,51 @@ void hone_merge_queue_free(struct hone_merge_queue *queue) {
     hone_free(queue->first);
     hone_free(queue->last);
     for (int i = 0; i < queue->levels; i++) hone_free(queue->bits[i]);
-    hone_free(queue->nodes);
+    hone_free(queue->chunks);
     hone_free(queue->places);
+    hone_free(queue->links);
     hone_free(queue);
 }
 
 static struct hone_merge_queue *queue_create(size_t ranks) {
-    struct hone_merge_queue *queue = hone_calloc(1, sizeof *queue, "merges of a long word");
+    struct hone_merge_queue *queue = hone_calloc(1, sizeof *queue, LONG_WORD);
     queue->ranks = ranks;
-    queue->first = hone_alloc(ranks, sizeof *queue->first, "merges of a long word");
-    queue->last = hone_alloc(ranks, sizeof *queue->last, "merges of a long word");
+    queue->unused = -1;
+    queue->first = hone_alloc(ranks, sizeof *queue->first, LONG_WORD);
+    queue->last = hone_alloc(ranks, sizeof *queue->last, LONG_WORD);
     for (size_t i = 0; i < ranks; i++) queue->first[i] = -1;
     for (size_t words = ranks; queue->levels == 0 || words > 1;) {
         words = (words + 63) / 64;
-        queue->bits[queue->levels++] = hone_calloc(words, sizeof(uint64_t), "merges of a long word");
+        queue->bits[queue->levels++] = hone_calloc(words, sizeof(uint64_t), LONG_WORD);
     }
     return queue;
 }
 
-static void queue_push(struct hone_merge_queue *queue, int32_t rank, int32_t place) {
-    hone_reserve(&queue->nodes, &queue->capacity, queue->n + 1, sizeof *queue->nodes, "merges of a long word");
-    int32_t node = (int32_t)queue->n++;
-    queue->nodes[node] = (struct node){place, -1};
-    if (queue->first[rank] >= 0) {
-        queue->nodes[queue->last[rank]].next = node;
+static int32_t new_chunk(struct hone_merge_queue *queue) {
+    int32_t chunk = queue->unused;
+    if (chunk >= 0) {
+        queue->unused = queue->chunks[chunk].next;
     } else {
-        queue->first[rank] = node;
+        hone_reserve(&queue->chunks, &queue->chunks_capacity, queue->chunks_n + 1, sizeof *queue->chunks, LONG_WORD);
+        chunk = (int32_t)queue->chunks_n++;
+    }
+    queue->chunks[chunk].n = 0;
+    queue->chunks[chunk].next = -1;
+    return chunk;
+}
+
+static void queue_push(struct hone_merge_queue *queue, int32_t rank, int32_t place) {
+    if (queue->first[rank] < 0) {
+        queue->first[rank] = queue->last[rank] = new_chunk(queue);
         size_t bit = (size_t)rank;
         for (int i = 0; i < queue->levels; i++, bit /= 64) queue->bits[i][bit / 64] |= UINT64_C(1) << bit % 64;
+    } else if (queue->chunks[queue->last[rank]].n == PLACES_OF_CHUNK) {
+        int32_t chunk = new_chunk(queue);
+        queue->chunks[queue->last[rank]].next = chunk;
+        queue->last[rank] = chunk;
     }
-    queue->last[rank] = node;
+    struct chunk *chunk = &queue->chunks[queue->last[rank]];
+    chunk->places[chunk->n++] = place;
 }
 
 /* Lowest rank that has places, or -1. */
@@ -115,13 +139,17 @@ static int compare_places(const void *a, const void *b) {
 static size_t queue_take(struct hone_merge_queue *queue, int32_t rank) {
     size_t n = 0;
     bool sorted = true;
-    for (int32_t node = queue->first[rank]; node >= 0; node = queue->nodes[node].next) {
-        hone_reserve(&queue->places, &queue->places_capacity, n + 1, sizeof *queue->places, "merges of a long word");
-        queue->places[n] = queue->nodes[node].place;
-        sorted &= n == 0 || queue->places[n - 1] <= queue->places[n];
-        n++;
+    for (int32_t at = queue->first[rank]; at >= 0; at = queue->chunks[at].next) {
+        const struct chunk *chunk = &queue->chunks[at];
+        hone_reserve(&queue->places, &queue->places_capacity, n + PLACES_OF_CHUNK, sizeof *queue->places, LONG_WORD);
+        for (int32_t i = 0; i < chunk->n; i++, n++) {
+            queue->places[n] = chunk->places[i];
+            sorted &= n == 0 || queue->places[n - 1] <= queue->places[n];
+        }
     }
     if (!sorted) qsort(queue->places, n, sizeof *queue->places, compare_places);
+    queue->chunks[queue->last[rank]].next = queue->unused;
+    queue->unused = queue->first[rank];
     queue->first[rank] = -1;
     size_t bit = (size_t)rank;
     for (int i = 0; i < queue->levels; i++, bit /= 64) {
@@ -131,47 +159,58 @@ static size_t queue_take(struct hone_merge_queue *queue, int32_t rank) {
     return n;
 }
 
-static void push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, const struct hone_symbol *symbols,
-                      int32_t left) {
-    if (left < 0 || symbols[left].next < 0) return;
-    int32_t rank = rank_of(bpe, symbols[left].id, symbols[symbols[left].next].id);
-    if (rank != INT32_MAX) queue_push(queue, rank, left);
+static void push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t left) {
+    if (left < 0) return;
+    struct link *link = &queue->links[left];
+    link->rank = link->next < 0 ? INT32_MAX : rank_of(bpe, link->id, queue->links[link->next].id);
+    if (link->rank != INT32_MAX) queue_push(queue, link->rank, left);
 }
 
 /* A place whose symbol is gone, or whose pair is another one by now, is passed over. */
-static void merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, struct hone_symbol *symbols, int32_t at,
-                     int32_t rank) {
-    struct hone_symbol *left = &symbols[at];
-    if (left->length == 0 || left->next < 0) return;
-    struct hone_symbol *right = &symbols[left->next];
-    if (rank_of(bpe, left->id, right->id) != rank) return;
+static void merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t at, int32_t rank) {
+    struct link *left = &queue->links[at];
+    if (left->rank != rank) return;
+    struct link *right = &queue->links[left->next];
     left->id = bpe->ids[rank];
-    left->length += right->length;
-    right->length = 0;
     left->next = right->next;
-    if (left->next >= 0) symbols[left->next].previous = at;
-    push_pair(queue, bpe, symbols, left->previous);
-    push_pair(queue, bpe, symbols, at);
+    right->rank = -1;
+    if (left->next >= 0) queue->links[left->next].previous = at;
+    push_pair(queue, bpe, left->previous);
+    push_pair(queue, bpe, at);
 }
 
-static void merge_long(struct hone_model_work *work, const struct bpe *bpe, size_t n) {
+static void fill_queue(struct hone_merge_queue *queue, const struct bpe *bpe, const struct hone_symbol *symbols,
+                       size_t n) {
+    hone_reserve(&queue->links, &queue->links_capacity, n, sizeof *queue->links, LONG_WORD);
+    for (size_t i = 0; i < n; i++)
+        queue->links[i] = (struct link){symbols[i].id, INT32_MAX, (int32_t)i - 1, i + 1 < n ? (int32_t)i + 1 : -1};
+    for (size_t i = 0; i + 1 < n; i++) push_pair(queue, bpe, (int32_t)i);
+}
+
+/* As merge_short. */
+static size_t merge_long(struct hone_model_work *work, const struct bpe *bpe, size_t n) {
     if (work->queue && work->queue->ranks != bpe->ranks) {
         hone_merge_queue_free(work->queue);
         work->queue = NULL;
     }
     if (!work->queue) work->queue = queue_create(bpe->ranks);
     struct hone_merge_queue *queue = work->queue;
-    struct hone_symbol *symbols = work->symbols;
-    queue->n = 0;
-    for (size_t i = 0; i < n; i++) {
-        symbols[i].previous = (int32_t)i - 1;
-        symbols[i].next = i + 1 < n ? (int32_t)i + 1 : -1;
-    }
-    for (size_t i = 0; i + 1 < n; i++) push_pair(queue, bpe, symbols, (int32_t)i);
+    fill_queue(queue, bpe, work->symbols, n);
     for (int32_t rank; (rank = queue_lowest(queue)) >= 0;) {
         size_t places = queue_take(queue, rank);
-        for (size_t i = 0; i < places; i++) merge_at(queue, bpe, symbols, queue->places[i], rank);
+        for (size_t i = 0; i < places; i++) {
+            if (i + AHEAD < places) __builtin_prefetch(&queue->links[queue->places[i + AHEAD]], 1);
+            merge_at(queue, bpe, queue->places[i], rank);
+        }
     }
+    size_t kept = 0;
+    for (size_t i = 0; i < n;) {
+        size_t next = queue->links[i].next < 0 ? n : (size_t)queue->links[i].next;
+        struct hone_symbol whole = {queue->links[i].id, 0};
+        for (; i < next; i++) whole.length += work->symbols[i].length;
+        work->symbols[kept++] = whole;
+    }
+    return kept;
 }
 
 /* Returns how many symbols are left. */
@@ -195,15 +234,12 @@ static size_t merge_short(struct hone_symbol *symbols, const struct bpe *bpe, si
 }
 
 static void merge(struct hone_tokens *out, struct hone_model_work *work, const struct bpe *bpe, size_t n) {
-    if (bpe->ranks && n > SHORT_WORD)
-        merge_long(work, bpe, n);
-    else if (bpe->ranks)
-        n = merge_short(work->symbols, bpe, n);
+    if (bpe->ranks) n = n > SHORT_WORD ? merge_long(work, bpe, n) : merge_short(work->symbols, bpe, n);
     hone_tokens_reserve(out, n);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t length = (size_t)work->symbols[i].length;
-        if (length) hone_tokens_push(out, work->symbols[i].id, at, at + length);
+        hone_tokens_push(out, work->symbols[i].id, at, at + length);
         at += length;
     }
 }

@@ -34,7 +34,7 @@ const char *hone_surface_text(const struct hone_text *texts, int64_t surface, si
 struct hone_model_work {
     struct hone_text *matched; /* surfaces */
     struct hone_symbol {
-        int32_t id, length, previous, next;
+        int32_t id, length;
     } * symbols; /* BPE */
     struct hone_merge_queue *queue;
     struct hone_path {
