@@ -364,18 +364,19 @@ static void fill_slots(struct bpe *bpe, const struct hone_merge *merges, size_t 
 struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocabulary, const struct hone_merge *merges,
                                              size_t n, const struct hone_bpe_options *options) {
     struct bpe *bpe = hone_alloc(1, sizeof *bpe, "BPE");
-    *bpe = (struct bpe){
-        .model = {.tokenize = tokenize, .free = destroy, .outside = options->byte_fallback && *options->suffix},
-        .vocabulary = vocabulary,
-        .inside = hone_trie_node_of(&vocabulary->trie, options->prefix, strlen(options->prefix)),
-        .prefix = hone_strdup(options->prefix, "BPE"),
-        .prefix_n = strlen(options->prefix),
-        .suffix = hone_strdup(options->suffix, "BPE"),
-        .suffix_n = strlen(options->suffix),
-        .unk = options->unk,
-        .fuse_unk = options->fuse_unk,
-        .falls_back = options->byte_fallback,
-        .ignore_merges = options->ignore_merges};
+    *bpe = (struct bpe){.model = {.tokenize = tokenize,
+                                  .free = destroy,
+                                  .outside = options->byte_fallback && (*options->prefix || *options->suffix)},
+                        .vocabulary = vocabulary,
+                        .inside = hone_trie_node_of(&vocabulary->trie, options->prefix, strlen(options->prefix)),
+                        .prefix = hone_strdup(options->prefix, "BPE"),
+                        .prefix_n = strlen(options->prefix),
+                        .suffix = hone_strdup(options->suffix, "BPE"),
+                        .suffix_n = strlen(options->suffix),
+                        .unk = options->unk,
+                        .fuse_unk = options->fuse_unk,
+                        .falls_back = options->byte_fallback,
+                        .ignore_merges = options->ignore_merges};
     fill_slots(bpe, merges, n);
     bool all_bytes = !*options->prefix && !*options->suffix;
     for (int byte = 0; byte < 256; byte++) {

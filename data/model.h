@@ -56,7 +56,8 @@ struct hone_tokenizer_model {
     enum hone_status (*tokenize_bytes)(struct hone_tokens *out, struct hone_model_work *work,
                                        const struct hone_tokenizer_model *model, const char *word, size_t n);
     void (*free)(struct hone_tokenizer_model *model);
-    bool outside; /* tokens may lie behind their word (bytes of a BPE suffix), so that their offsets hang on the text */
+    bool
+        outside; /* tokens may lie behind their word (bytes of a BPE prefix or suffix), so that their offsets hang on the text */
 };
 
 /* WordPiece (Wu et al. 2016, arXiv 1609.08144, section 4.1, as in BERT: greedy, longest piece first); unk must be in

@@ -177,11 +177,14 @@ static void add_byte_level(struct hone_pre_tokenizing *work, const struct hone_n
                            size_t end) {
     struct hone_normalized *out = &work->other;
     size_t word = out->n;
+    bool sourced = false;
     for (size_t i = begin; i < end; i++) {
         char bytes[4];
         int n = hone_utf8_encode(bytes, hone_byte_level_code((unsigned char)text->bytes[i]));
         append(out, bytes, (size_t)n, text->from[i]);
+        sourced |= text->from[i].begin < text->from[i].end;
     }
+    if (!sourced) hone_normalized_copy(out, text, begin, end); /* as where rewriting begins: hone_rewrite_begin */
     add_word(&work->next, out, word, out->n);
 }
 

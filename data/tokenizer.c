@@ -27,8 +27,8 @@ static void end_word(struct pass *pass) {
     if (pass->tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = pass->tokens->n;
 }
 
-/* Bytes of a BPE suffix count as tokens, too, and lie behind their word. The reference takes their places in the word for
- * bytes of the text. */
+/* Bytes of a BPE prefix or suffix count as tokens, too, so that the last ones lie behind their word. The reference takes
+ * their places in the word for bytes of the text. */
 static void place_outside(const struct pass *pass, struct hone_token *token) {
     int32_t n = (int32_t)(pass->stop - pass->text), end = token->end, first;
     if (token->begin >= n) return;
