@@ -1,5 +1,7 @@
 /* Opening a tokenizer: which files, and what all kinds need once they are read. */
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -122,6 +124,34 @@ static enum hone_status read_max_length(struct hone_tokenizer *tokenizer, const 
     return status;
 }
 
+/* A number as the reference reads it: its serde_json divides the digits, taken as one integer, by a power of ten, which
+ * may be off by a last bit or two. Of two ways to part a word with equal scores that decides which one is taken. */
+static double read_by_serde(double value) {
+    char text[40], power[8];
+    int digits = 14;
+    do snprintf(text, sizeof text, "%.*e", digits++, value);
+    while (digits < 17 && strtod(text, NULL) != value);
+    uint64_t all = 0;
+    const char *at = text;
+    for (; *at && *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9') all = all * 10 + (uint64_t)(*at - '0');
+    int exponent = *at ? (int)strtol(at + 1, NULL, 10) - (digits - 1) : 0;
+    for (; all && all % 10 == 0; all /= 10) exponent++;
+    if (!all || exponent < -308 || exponent > 308) return value;
+    snprintf(power, sizeof power, "1e%d", abs(exponent));
+    double scale = strtod(power, NULL), read = exponent < 0 ? (double)all / scale : (double)all * scale;
+    return value < 0 ? -read : read;
+}
+
+static void read_scores_by_serde(json_t *root) {
+    size_t i;
+    json_t *piece;
+    json_array_foreach(json_object_get(json_object_get(root, "model"), "vocab"), i, piece) {
+        json_t *score = json_array_get(piece, 1);
+        if (json_is_real(score)) json_real_set(score, read_by_serde(json_real_value(score)));
+    }
+}
+
 static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **root, char **path, const char *folder) {
     char *bytes;
     size_t n;
@@ -136,6 +166,7 @@ static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **roo
         hone_vocabulary_entries_free(&tokenizer->scanned);
         status = hone_json_parse(root, bytes, n, *path);
     }
+    if (status == HONE_OK) read_scores_by_serde(*root);
     hone_text_free(&rest);
     hone_free(bytes);
     return status;

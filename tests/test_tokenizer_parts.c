@@ -96,7 +96,7 @@ static void all_parts(void **state) {
         check_row(row, tokenizer, &e);
         hone_tokenizer_free(tokenizer);
     }
-    assert_int_equal(number, 92);
+    assert_int_equal(number, 93);
     hone_encoding_free(&e);
     json_decref(root);
 }

@@ -275,17 +275,20 @@ def write_older():
 
 def found():
     """What campaigns found, (tokenizer, texts): bytes of a prefix behind a word that isn't its text's first; a word of
-    which nothing comes from the text."""
+    which nothing comes from the text; scores that are equal but for how serde_json reads them."""
     base = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
             "post_processor": None, "decoder": None}
     bpe = {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": "##", "end_of_word_suffix": None,
            "fuse_unk": True, "byte_fallback": True, "ignore_merges": False,
            "vocab": {"<unk>": 0, "'": 1, "a": 2, "##": 3, **{f"<0x{b:02X}>": b + 4 for b in range(256)}}, "merges": []}
     unigram = {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": [["<unk>", 0], ["a", -1], ["b", -1.5], ["Ġ", -2]]}
+    ties = {**unigram, "vocab": [["<unk>", 0], ["3", -7.947197437286377], ["33", -10.550728797912598], ["333", -12.624138832092285],
+                                 ["cc", -11.132796287536621], ["c", -8.408601760864258]]}
     return [({**base, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": bpe}, ["'ll", "é'll", "xx'ばa"]),
             ({**base, "normalizer": {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "ab"}, "model": unigram,
               "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}},
-             [" ", "\tfoo", "_русский \xa0", "\u3000é[X]''٣_"])]
+             [" ", "\tfoo", "_русский \xa0", "\u3000é[X]''٣_"]),
+            ({**base, "model": ties}, ["3333", "cc3333", "cccc3333"])]
 
 
 def row_of(made, reference, texts):
