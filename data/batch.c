@@ -23,6 +23,7 @@ void hone_samples_free(struct hone_samples *samples) {
     hone_free(samples->paths);
     hone_free(samples->sources);
     hone_free(samples->marks);
+    hone_free(samples->tags);
     if (samples->masking) hone_free(samples->masking->replacements);
     hone_free(samples->masking);
     *samples = (struct hone_samples){0};
@@ -85,6 +86,15 @@ static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
 static void fill_rows(struct hone_batch *batch, const struct hone_samples *samples, int64_t id, int64_t T,
                       int64_t length, uint32_t pass) {
     int64_t R = batch->R;
+    if (samples->tags) {
+        const int16_t *tags = samples->tags + samples->begins[id];
+        for (int64_t t = 0; t < length; t++) {
+            if (tags[t] < 0) continue;
+            batch->rows[batch->R] = (int32_t)(T + t);
+            batch->labels[batch->R++] = tags[t];
+        }
+        return;
+    }
     if (!samples->masking) {
         batch->rows[R] = (int32_t)T;
         batch->labels[R] = samples->labels[id];
@@ -153,8 +163,13 @@ enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_sam
 }
 
 int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sample, int64_t n, uint32_t pass) {
-    if (!samples->masking) return n;
     int64_t rows = 0;
+    for (int64_t i = 0; samples->tags && i < n; i++) {
+        for (int64_t t = samples->begins[sample[i]]; t < samples->begins[sample[i] + 1]; t++)
+            rows += samples->tags[t] >= 0;
+    }
+    if (samples->tags) return rows;
+    if (!samples->masking) return n;
     for (int64_t i = 0; i < n; i++) {
         rows += hone_mask(NULL, NULL, NULL, samples->masking, samples->marks + samples->begins[sample[i]],
                           length_of(samples, sample[i]), sample[i], pass);
@@ -163,11 +178,16 @@ int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sampl
 }
 
 int64_t hone_batch_rows_worst(const struct hone_samples *samples, int64_t T, int64_t B) {
+    if (samples->tags) return T;
     if (!samples->masking) return B;
     double p = samples->masking->probability, expected = p * (double)T;
     /* Words of two tokens double the variance. */
     double deviation = sqrt((samples->masking->whole_words ? 2 : 1) * expected * (1 - p));
     return hone_min_i64(T, (int64_t)ceil(expected + 6 * deviation));
+}
+
+bool hone_sample_goes_on(const struct hone_samples *samples, int64_t i) {
+    return i > 0 && samples->lines[i] == samples->lines[i - 1] && samples->files[i] == samples->files[i - 1];
 }
 
 int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch) {

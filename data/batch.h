@@ -12,7 +12,7 @@
 #include "data/masking.h"
 
 /* Encoded samples of one split, back to back. A sample is a window of tokens with its label, or (with `masking`) one
- * whose tokens are masked anew in each pass. */
+ * whose tokens are masked anew in each pass, or (with `tags`) one of which some tokens have labels. */
 struct hone_samples {
     int64_t n;
     int64_t *begins; /* [n+1] into ids and types */
@@ -34,6 +34,7 @@ struct hone_samples {
     int64_t truncated;            /* samples that lost tokens */
     struct hone_masking *masking; /* owned; NULL: labels are the samples' */
     uint8_t *marks;               /* with masking, as ids: enum hone_mark */
+    int16_t *tags;                /* as ids: the label of the token, -1 for none; NULL: labels are the samples' */
 };
 void hone_samples_free(struct hone_samples *samples);
 
@@ -55,8 +56,8 @@ size_t hone_batch_bytes(int64_t T_capacity, int64_t B_capacity, int64_t n_target
 void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity, int64_t B_capacity,
                       int64_t n_targets);
 
-/* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens masked in `pass`
- * (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
+/* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens that have tags, or
+ * are masked in `pass` (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
  * 2^20 tokens, and as many targets as the batch, or none. Fails when samples that lie on the disk cannot be read. */
 enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
                                  int64_t n, uint32_t pass);
@@ -66,6 +67,9 @@ int64_t hone_batch_rows(const struct hone_samples *samples, const int64_t *sampl
 /* Rows of a batch of T tokens and B sequences, for plans. How many tokens get masked is left to chance: this is six
  * standard deviations above what is expected. */
 int64_t hone_batch_rows_worst(const struct hone_samples *samples, int64_t T, int64_t B);
+
+/* Whether the sample is a further window of the one before: both are of the same line. */
+bool hone_sample_goes_on(const struct hone_samples *samples, int64_t i);
 
 /* Sample number at place `i` of an epoch: keyed by seed and epoch alone. */
 int64_t hone_sample_at(const struct hone_samples *samples, int64_t i, uint64_t seed, uint32_t epoch);

@@ -25,6 +25,7 @@ enum hone_data_format hone_format_of(const char *path, enum hone_data_format oth
     if (ends_with(path, n, ".tsv")) return HONE_FORMAT_TSV;
     if (ends_with(path, n, ".csv")) return HONE_FORMAT_CSV;
     if (ends_with(path, n, ".jsonl") || ends_with(path, n, ".ndjson")) return HONE_FORMAT_JSONL;
+    if (ends_with(path, n, ".conll")) return HONE_FORMAT_CONLL;
     return otherwise;
 }
 
@@ -156,8 +157,13 @@ static enum hone_status cut(struct hone_records *records, bool *more) {
     case HONE_FORMAT_TEXT:
         HONE_TRY(cut_text(records));
         break;
+    case HONE_FORMAT_CONLL:
+        HONE_TRY(hone_records_cut_conll(records, more));
+        if (!*more) return HONE_OK;
+        break;
     }
-    if (records->length == 0 && records->options.format != HONE_FORMAT_TEXT) {
+    if (records->length == 0 && records->options.format != HONE_FORMAT_TEXT &&
+        records->options.format != HONE_FORMAT_CONLL) {
         bool after = records->begin + records->passed < records->end;
         if (!after && !records->at_end) HONE_TRY(hone_records_fill(records, &after));
         if (!after && !records->none) {
@@ -191,11 +197,26 @@ int64_t hone_records_ragged(const struct hone_records *records, int64_t *first_l
     return records->n_ragged;
 }
 
+/* A sentence's columns as lists. */
+static void list_columns(struct hone_records *records) {
+    for (size_t i = 0; i < records->options.n_columns; i++) {
+        struct hone_wanted_value *list = &records->values[i];
+        list->value.kind = HONE_VALUE_LIST;
+        list->value.n = 0;
+        for (size_t at = records->column_at[i]; at < records->n_fields; at += records->n_columns)
+            hone_value_add(list, records->fields[at], HONE_VALUE_STRING);
+    }
+}
+
 enum hone_status hone_records_next(struct hone_records *records, bool *more) {
     *more = true;
     if (!records->held) HONE_TRY(cut_whole(records, more));
     records->held = false;
     if (!*more || records->options.format == HONE_FORMAT_JSONL) return HONE_OK;
+    if (records->options.format == HONE_FORMAT_CONLL) {
+        list_columns(records);
+        return HONE_OK;
+    }
     for (size_t i = 0; i < records->options.n_columns; i++)
         records->values[i].items[0] = records->fields[records->column_at[i]];
     return HONE_OK;
@@ -228,6 +249,10 @@ static enum hone_status find_column(size_t *out, const struct hone_records *reco
         }
     if (found == 1) return HONE_OK;
     if (found > 1) return fail_column(records, column, "more than one");
+    if (records->options.format == HONE_FORMAT_CONLL && strcmp(column, HONE_LAST_COLUMN) == 0) {
+        *out = records->n_columns - 1;
+        return HONE_OK;
+    }
     if (n == 0 || n > 9 || strspn(column, "0123456789") != n) return fail_column(records, column, "no");
     for (size_t i = 0; i < n; i++) number = number * 10 + (size_t)(column[i] - '0');
     if (number >= records->n_columns) return fail_column(records, column, "no");
@@ -271,7 +296,7 @@ static enum hone_status find_columns(struct hone_records *records) {
             records->names[i] = (struct hone_field){name, field.n};
         }
     }
-    if (!is_table(records)) records->n_columns = 1;
+    if (records->options.format == HONE_FORMAT_TEXT) records->n_columns = 1;
     for (size_t i = 0; i < records->options.n_columns; i++)
         HONE_TRY(find_column(&records->column_at[i], records, records->columns[i]));
     for (size_t i = 0; records->options.all && records->names && i < records->n_columns; i++) {
@@ -336,27 +361,39 @@ const struct hone_value *hone_records_value(const struct hone_records *records, 
     return &records->values[records->options.format == HONE_FORMAT_JSONL ? records->column_at[i] : i].value;
 }
 
-enum hone_status hone_records_text(struct hone_field *out, const struct hone_records *records, size_t i) {
+static enum hone_status fail_value(const struct hone_records *records, size_t i, const char *expected) {
+    static const char *const found[] = {
+        [HONE_VALUE_MISSING] = "missing", [HONE_VALUE_NULL] = "null",          [HONE_VALUE_STRING] = "a string",
+        [HONE_VALUE_NUMBER] = "a number", [HONE_VALUE_BOOL] = "true or false", [HONE_VALUE_OTHER] = "an object"};
     const struct hone_value *value = hone_records_value(records, i);
-    if (value->kind != HONE_VALUE_LIST && value->n == 1) {
-        *out = value->items[0];
-        return HONE_OK;
-    }
+    const char *path = hone_records_path(records);
+    long long line = (long long)records->line;
     char *name = hone_escape(records->columns[i], strlen(records->columns[i]));
     struct hone_text keys = {0};
     if (value->kind == HONE_VALUE_MISSING) hone_records_keys(&keys, records);
     enum hone_status status =
-        value->kind == HONE_VALUE_MISSING
-            ? hone_fail(HONE_BAD_INPUT, "%s:%lld: no field \"%s\"; the object has %s", hone_records_path(records),
-                        (long long)records->line, name, keys.length ? keys.bytes : "none")
+        value->kind == HONE_VALUE_MISSING ? hone_fail(HONE_BAD_INPUT, "%s:%lld: no field \"%s\"; the object has %s",
+                                                      path, line, name, keys.length ? keys.bytes : "none")
         : value->kind == HONE_VALUE_LIST
-            ? hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is a list of %zu, expected one value",
-                        hone_records_path(records), (long long)records->line, name, value->n)
-            : hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is %s, expected a value", hone_records_path(records),
-                        (long long)records->line, name, value->kind == HONE_VALUE_NULL ? "null" : "an object");
+            ? hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is a list of %zu, expected one value", path, line,
+                        name, value->n)
+            : hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is %s, expected %s", path, line, name,
+                        found[value->kind], expected);
     hone_text_free(&keys);
     hone_free(name);
     return status;
+}
+
+enum hone_status hone_records_text(struct hone_field *out, const struct hone_records *records, size_t i) {
+    const struct hone_value *value = hone_records_value(records, i);
+    if (value->kind == HONE_VALUE_LIST || value->n != 1) return fail_value(records, i, "a value");
+    *out = value->items[0];
+    return HONE_OK;
+}
+
+enum hone_status hone_records_list(const struct hone_value **out, const struct hone_records *records, size_t i) {
+    *out = hone_records_value(records, i);
+    return (*out)->kind == HONE_VALUE_LIST ? HONE_OK : fail_value(records, i, "a list");
 }
 
 const char *hone_records_path(const struct hone_records *records) { return hone_source_path(records->source); }

@@ -4,7 +4,11 @@
  *   TSV    fields between TABs, no quoting; LF or CRLF
  *   CSV    RFC 4180: fields between commas, in double quotes where they hold commas, quotes (doubled) or line ends
  *   JSONL  an object a line (RFC 8259): string, number, true or false, or a list of those, at a dotted path
- *   text   a line is one field, column 0; the only format whose lines may be empty
+ *   text   a line is one field, column 0; its lines may be empty
+ *   CoNLL  a sentence: a line for each word, whose columns stand between TABs, or between spaces where it has no TAB, as
+ *          many on all lines; behind the sentence an empty line (which may hold spaces and TABs). A line -DOCSTART- ends
+ *          a sentence, too. Between sentences, lines that begin with "# " and have other columns are comments. A column
+ *          is a list with an item for each word
  *
  * A byte order mark at the beginning is skipped, the last line needs no LF, an empty line at the end is none. All is
  * UTF-8. What is wrong is HONE_BAD_INPUT: "file:line: byte N: found, expected", the byte in that line from 1. */
@@ -18,9 +22,18 @@
 #include "base/status.h"
 
 /* In the order of the words of data.format. HONE_FORMAT_AUTO: by the name's ending, hone_format_of. */
-enum hone_data_format { HONE_FORMAT_AUTO, HONE_FORMAT_TSV, HONE_FORMAT_CSV, HONE_FORMAT_JSONL, HONE_FORMAT_TEXT };
+enum hone_data_format {
+    HONE_FORMAT_AUTO,
+    HONE_FORMAT_TSV,
+    HONE_FORMAT_CSV,
+    HONE_FORMAT_JSONL,
+    HONE_FORMAT_TEXT,
+    HONE_FORMAT_CONLL
+};
 
-/* From .tsv, .csv, .jsonl or .ndjson, each also before .gz or .zst, in small or capital letters; else `otherwise`. */
+#define HONE_LAST_COLUMN "-1"
+
+/* From .tsv, .csv, .jsonl, .ndjson or .conll, each also before .gz or .zst, in small or capital letters; else `otherwise`. */
 enum hone_data_format hone_format_of(const char *path, enum hone_data_format otherwise);
 
 struct hone_field {
@@ -51,7 +64,8 @@ struct hone_records;
 struct hone_records_options {
     enum hone_data_format format; /* not HONE_FORMAT_AUTO */
     bool header;                  /* TSV, CSV: the first row names the columns */
-    /* Wanted columns: by the header's name, or by 0-based number in text; JSONL: a key, or a dotted path of them. */
+    /* Wanted columns: by the header's name, or by 0-based number in text; JSONL: a key, or a dotted path of them; CoNLL: by
+     * number, HONE_LAST_COLUMN for the last. */
     const char *const *columns;
     size_t n_columns;
     bool all;         /* all columns of a table's header are wanted besides, behind those */
@@ -69,6 +83,8 @@ enum hone_status hone_records_next(struct hone_records *records, bool *more);
 const struct hone_value *hone_records_value(const struct hone_records *records, size_t i);
 /* Its only item. None or several: HONE_BAD_INPUT with file, line, column and what was found. */
 enum hone_status hone_records_text(struct hone_field *out, const struct hone_records *records, size_t i);
+/* The column as a list. Anything else: HONE_BAD_INPUT likewise. */
+enum hone_status hone_records_list(const struct hone_value **out, const struct hone_records *records, size_t i);
 
 const char *hone_records_path(const struct hone_records *records); /* "standard input" for NULL */
 int64_t hone_records_line(const struct hone_records *records);     /* where the record begins, from 1 */

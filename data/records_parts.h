@@ -68,9 +68,11 @@ void hone_value_add(struct hone_wanted_value *value, struct hone_field item, enu
 /* Appends the keys of the object, quoted, at most ten, for a message. */
 void hone_records_keys(struct hone_text *out, const struct hone_records *records);
 
-/* Cuts the next record, which exists: fields for the first two, values for the last. */
+/* Cuts the next record, which exists: fields for the first two, values for the third. */
 enum hone_status hone_records_cut_tsv(struct hone_records *records);
 enum hone_status hone_records_cut_csv(struct hone_records *records);
 enum hone_status hone_records_cut_jsonl(struct hone_records *records);
+/* The next sentence, if there is one: fields are the columns of one word behind the other. */
+enum hone_status hone_records_cut_conll(struct hone_records *records, bool *more);
 
 #endif

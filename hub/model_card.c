@@ -233,6 +233,10 @@ static void render_use(struct hone_text *text, const struct hone_card *card) {
         put(text, "f\"A {tokenizer.mask_token} of yours.\"))\n```\n\n");
         return;
     }
+    if (strcmp(card->task, "token-classification") == 0) {
+        put(text, "\"A sentence of yours.\", aggregation_strategy=\"simple\"))\n```\n\n");
+        return;
+    }
     put(text, "\"A sentence of yours.\"");
     if (card->max_length > 0) hone_text_format(text, ", truncation=True, max_length=%" PRId64, card->max_length);
     put(text,

@@ -153,7 +153,7 @@ static void count_label(struct report *report, const struct hone_example *exampl
                         struct hone_field label) {
     const struct hone_columns *columns = &report->recipe->data.label;
     const struct hone_strings *names = &report->recipe->task.labels;
-    struct hone_labels known = {names->items, columns->n == 1 ? (int64_t)names->n : 0};
+    struct hone_labels known = {.names = names->items, .n = columns->n > 1 ? 0 : (int64_t)names->n};
     char *value = hone_escape(label.bytes, label.n < 200 ? label.n : 200), *name = value;
     if (columns->n > 1 && columns->items[column].name)
         name = hone_format("%s: %s", columns->items[column].name, value);
@@ -196,18 +196,37 @@ static enum hone_status take_column(struct report *report, const struct hone_exa
 }
 
 static enum hone_status take_label(struct report *report, const struct hone_example *example, uint64_t *hash) {
-    for (size_t i = 0; i < report->recipe->data.label.n; i++) HONE_TRY(take_column(report, example, i, hash));
+    size_t n = example->words ? 1 : report->recipe->data.label.n;
+    for (size_t i = 0; i < n; i++) HONE_TRY(take_column(report, example, i, hash));
     return HONE_OK;
 }
 
+/* The tokens of the example as training has them, uncut. */
+static enum hone_status encode(struct report *report, const struct hone_example *example) {
+    const struct hone_encode_options options = {.add_special = true};
+    if (!example->words)
+        return hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
+                                     example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options);
+    size_t n = example->words->n;
+    const char **words = hone_alloc(n, sizeof *words, "words of a sentence");
+    size_t *lengths = hone_alloc(n, sizeof *lengths, "words of a sentence");
+    for (size_t i = 0; i < n; i++) {
+        words[i] = example->words->items[i].bytes;
+        lengths[i] = example->words->items[i].n;
+    }
+    const struct hone_given_words given = {words, lengths, n};
+    enum hone_status status = hone_tokenizer_encode_words(&report->encoding, report->tokenizer, &given, NULL, &options);
+    hone_free(words);
+    hone_free(lengths);
+    return status;
+}
+
 static enum hone_status take_example(struct report *report, const struct hone_example *example) {
-    bool empty = is_blank(example->text) || (example->has_pair && is_blank(example->pair));
+    bool empty = (example->words ? example->words->n == 0 : is_blank(example->text)) ||
+                 (example->has_pair && is_blank(example->pair));
     bool language_model = report->recipe->task.type == HONE_TASK_MASKED_LM;
     if (empty && language_model) return HONE_OK; /* between paragraphs, and not read in training either */
-    const struct hone_encode_options options = {.add_special = true};
-    enum hone_status status =
-        hone_tokenizer_encode(&report->encoding, report->tokenizer, example->text.bytes, example->text.n,
-                              example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options);
+    enum hone_status status = encode(report, example);
     if (status != HONE_OK)
         return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(report->dataset), (long long)example->line);
     int64_t n = (int64_t)report->encoding.n;
@@ -218,13 +237,15 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
         report->empty++;
         find(report, "empty", example, NULL, NULL);
     }
-    bool in_windows = language_model && !report->recipe->data.line_by_line;
+    bool in_windows = example->words || (language_model && !report->recipe->data.line_by_line);
     if (n > report->recipe->data.max_length && !in_windows) {
         char what[48];
         snprintf(what, sizeof what, "%lld tokens", (long long)n);
         report->truncated++;
         find(report, "truncated", example, what, NULL);
     }
+    for (size_t i = 0; example->words && i < example->words->n; i++)
+        look_at_characters(report, example, example->words->items[i]);
     look_at_characters(report, example, example->text);
     if (example->has_pair) look_at_characters(report, example, example->pair);
     uint64_t label = 0;

@@ -13,8 +13,8 @@ struct hone_dataset {
     size_t *items;
     size_t n_paths, paths_capacity;
 
-    char **columns; /* text, labels, pair */
-    size_t n_columns;
+    char **columns;               /* text, labels, pair */
+    size_t n_columns, pair_at;    /* 0: no pair */
     struct hone_records *records; /* of paths[file], NULL between files */
     size_t file;
     int64_t rows_of_file, given;
@@ -58,6 +58,7 @@ static enum hone_status expand(struct hone_dataset *dataset, const char *pattern
 }
 
 enum hone_data_format hone_dataset_format(const struct hone_recipe *recipe) {
+    if (recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION) return HONE_FORMAT_CONLL;
     return recipe->task.type == HONE_TASK_MASKED_LM ? HONE_FORMAT_TEXT : HONE_FORMAT_TSV;
 }
 
@@ -71,13 +72,17 @@ enum hone_status hone_dataset_open(struct hone_dataset **out, const struct hone_
     enum hone_status status = HONE_OK;
     dataset->recipe = recipe;
     dataset->split = split;
-    bool lines = !recipe->data.text.name && recipe->data.text.number < 0;
-    dataset->columns = hone_alloc(recipe->data.label.n + 2, sizeof *dataset->columns, "columns");
-    dataset->columns[dataset->n_columns++] = lines ? hone_strdup("0", "column") : column_text(&recipe->data.text);
+    bool first = !recipe->data.text.name && recipe->data.text.number < 0; /* of lines, or sentences */
+    dataset->columns = hone_alloc(recipe->data.label.n + 3, sizeof *dataset->columns, "columns");
+    dataset->columns[dataset->n_columns++] = first ? hone_strdup("0", "column") : column_text(&recipe->data.text);
     for (size_t i = 0; i < recipe->data.label.n; i++)
         dataset->columns[dataset->n_columns++] = column_text(&recipe->data.label.items[i]);
-    if (recipe->data.text_pair.name || recipe->data.text_pair.number >= 0)
+    if (recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION && recipe->data.label.n == 0)
+        dataset->columns[dataset->n_columns++] = hone_strdup(HONE_LAST_COLUMN, "column");
+    if (recipe->data.text_pair.name || recipe->data.text_pair.number >= 0) {
+        dataset->pair_at = dataset->n_columns;
         dataset->columns[dataset->n_columns++] = column_text(&recipe->data.text_pair);
+    }
     for (size_t i = 0; i < files->n && status == HONE_OK; i++) status = expand(dataset, files->items[i], i);
     *out = NULL;
     if (status == HONE_OK)
@@ -96,13 +101,18 @@ static void count_ragged(struct hone_dataset *dataset, const char *path) {
     dataset->n_ragged += n;
 }
 
+static enum hone_data_format format_of_file(const struct hone_dataset *dataset) {
+    enum hone_data_format format = dataset->recipe->data.format;
+    if (format != HONE_FORMAT_AUTO) return format;
+    return hone_format_of(dataset->paths[dataset->file], hone_dataset_format(dataset->recipe));
+}
+
 /* The next record of all files; those without a row are faults. */
 static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
     while (dataset->file < dataset->n_paths) {
         const char *path = dataset->paths[dataset->file];
         if (!dataset->records) {
-            enum hone_data_format format = dataset->recipe->data.format;
-            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, hone_dataset_format(dataset->recipe));
+            enum hone_data_format format = format_of_file(dataset);
             struct hone_records_options options = {.format = format,
                                                    .header = dataset->recipe->data.header,
                                                    .columns = (const char *const *)dataset->columns,
@@ -142,6 +152,7 @@ static uint64_t hash_bytes(uint64_t hash, struct hone_field field) {
 uint64_t hone_example_hash(const struct hone_example *example) {
     uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), example->text);
     if (example->has_pair) hash = hash_bytes(hash, example->pair);
+    for (size_t i = 0; example->words && i < example->words->n; i++) hash = hash_bytes(hash, example->words->items[i]);
     /* The finalizer of MurmurHash3: FNV's high bits change too little with the last bytes. */
     hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
     hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
@@ -172,12 +183,14 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
     do {
         HONE_TRY(next_record(dataset, more));
         if (!*more) return dataset->given > 0 ? HONE_OK : no_examples(dataset);
-        size_t pair = 1 + dataset->recipe->data.label.n;
-        *example = (struct hone_example){.has_pair = dataset->n_columns > pair,
+        *example = (struct hone_example){.has_pair = dataset->pair_at > 0,
                                          .file = (int32_t)dataset->file,
                                          .line = hone_records_line(dataset->records)};
-        HONE_TRY(hone_records_text(&example->text, dataset->records, 0));
-        if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, pair));
+        if (dataset->recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION)
+            HONE_TRY(hone_records_list(&example->words, dataset->records, 0));
+        else
+            HONE_TRY(hone_records_text(&example->text, dataset->records, 0));
+        if (example->has_pair) HONE_TRY(hone_records_text(&example->pair, dataset->records, dataset->pair_at));
     } while (!belongs(dataset, example));
     dataset->given++;
     return HONE_OK;
@@ -185,6 +198,10 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
 
 enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset) {
     return hone_records_text(out, dataset->records, 1);
+}
+
+enum hone_status hone_dataset_tags(const struct hone_value **out, const struct hone_dataset *dataset) {
+    return hone_records_list(out, dataset->records, 1);
 }
 
 const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i) {
@@ -198,6 +215,10 @@ int64_t hone_dataset_ragged(const struct hone_dataset *dataset, const char **pat
 }
 
 const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset) { return dataset->recipe; }
+
+int64_t hone_dataset_word_line(const struct hone_dataset *dataset, const struct hone_example *example, size_t word) {
+    return example->line + (format_of_file(dataset) == HONE_FORMAT_CONLL ? (int64_t)word : 0);
+}
 
 const char *hone_dataset_path(const struct hone_dataset *dataset) { return dataset->paths[dataset->file]; }
 

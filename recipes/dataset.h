@@ -10,6 +10,7 @@ enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST, HONE
 
 struct hone_example {
     struct hone_field text, pair;
+    const struct hone_value *words; /* given one by one, instead of a text */
     bool has_pair;
     int32_t file; /* which of hone_dataset_paths */
     int64_t line;
@@ -17,7 +18,8 @@ struct hone_example {
 
 struct hone_dataset;
 
-/* The format of a file whose name doesn't tell: lines of text for a masked LM, else TSV. */
+/* The format of a file whose name doesn't tell: lines of text for a masked LM, sentences for a tagger of
+ * words, else TSV. */
 enum hone_data_format hone_dataset_format(const struct hone_recipe *recipe);
 
 /* Whether the recipe has the split: files, or for validation a share of the training data. */
@@ -33,12 +35,16 @@ uint64_t hone_example_hash(const struct hone_example *example);
 /* The example's only value of the first label column; HONE_BAD_INPUT with file, line and what was found when there are
  * none or several. */
 enum hone_status hone_dataset_label(struct hone_field *out, const struct hone_dataset *dataset);
+/* The list of tags, which may be as long as that of the words or not. */
+enum hone_status hone_dataset_tags(const struct hone_value **out, const struct hone_dataset *dataset);
 /* What the example has in label column i of the recipe, as the file has it: a list has several items, null and a missing
  * key none. */
 const struct hone_value *hone_dataset_value(const struct hone_dataset *dataset, size_t i);
 /* Rows that data.ragged_rows passed over in the files that are read to their end, and where the first one is. */
 int64_t hone_dataset_ragged(const struct hone_dataset *dataset, const char **path, int64_t *line);
 const struct hone_recipe *hone_dataset_recipe(const struct hone_dataset *dataset);
+/* Line of word `word` of the example: sentences lie in one line of JSONL, or have a line for each word. */
+int64_t hone_dataset_word_line(const struct hone_dataset *dataset, const struct hone_example *example, size_t word);
 /* Path of the file that the example is from. */
 const char *hone_dataset_path(const struct hone_dataset *dataset);
 /* All files, and the item of data.train, … that each comes from. */

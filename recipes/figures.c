@@ -59,7 +59,15 @@ void hone_figures_write(json_t *results, const struct hone_figures *figures, con
         snprintf(key, sizeof key, "%s_%s", prefix, hone_metric_name((enum hone_metric)m));
         json_object_set_new(results, key, isfinite(value) ? json_real(value) : json_null());
     }
-    if (!figures->confusion) return;
-    snprintf(key, sizeof key, "%s_confusion_matrix", prefix);
-    json_object_set_new(results, key, matrix_of(figures->confusion));
+    if (figures->confusion) {
+        snprintf(key, sizeof key, "%s_confusion_matrix", prefix);
+        json_object_set_new(results, key, matrix_of(figures->confusion));
+    }
+    if (figures->entities) {
+        const char *scheme = hone_recipe_word("task.scheme", (int)figures->entities->tags->scheme);
+        snprintf(key, sizeof key, "%s_scheme", prefix);
+        json_object_set_new(results, key, json_string(scheme));
+        snprintf(key, sizeof key, "%s_entities", prefix);
+        json_object_set_new(results, key, hone_entity_scores_by_type(figures->entities));
+    }
 }

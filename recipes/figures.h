@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "recipes/entity_scores.h"
 #include "recipes/metrics.h"
 #include "recipes/recipe.h"
 #include "recipes/scores.h"
@@ -12,7 +13,8 @@
 struct hone_figures {
     double values[HONE_METRICS];            /* NaN: not defined on these samples */
     bool known[HONE_METRICS];               /* the task has it */
-    const struct hone_confusion *confusion; /* borrowed; NULL: none */
+    const struct hone_confusion *confusion; /* borrowed, as the next; NULL: none */
+    const struct hone_entity_scores *entities;
 };
 
 /* "matthews_correlation". */
@@ -26,7 +28,8 @@ void hone_figures_set(struct hone_figures *figures, enum hone_metric metric, dou
 void hone_figures_set_scores(struct hone_figures *figures, enum hone_metric f1, struct hone_class_scores scores);
 /* The areas under curves, means over several classes. */
 void hone_figures_set_ranking(struct hone_figures *figures, const struct hone_scores *scores);
-/* Sets "<prefix>_<name>" for all that are known, null for NaN, and "<prefix>_confusion_matrix": a row for each label. */
+/* Sets "<prefix>_<name>" for all that are known, null for NaN, "<prefix>_confusion_matrix": a row for each label,
+ * "<prefix>_entities": figures of each type, and "<prefix>_scheme", by which the strict ones are. */
 void hone_figures_write(json_t *results, const struct hone_figures *figures, const char *prefix);
 
 #endif

@@ -44,10 +44,12 @@ static int64_t find_name(const struct hone_labels *labels, const char *text, siz
     return -1;
 }
 
-void hone_labels_collect(struct hone_labels *labels, const char *name, size_t n) {
-    if (find_name(labels, name, n) >= 0) return;
+int32_t hone_labels_collect(struct hone_labels *labels, const char *name, size_t n) {
+    int64_t found = find_name(labels, name, n);
+    if (found >= 0) return (int32_t)found;
     labels->names = hone_realloc(labels->names, (size_t)labels->n + 1, sizeof *labels->names, "labels");
     labels->names[labels->n++] = hone_strndup(name, n, "labels");
+    return (int32_t)labels->n - 1;
 }
 
 /* Decimal digits with an optional sign that fit in int64. */

@@ -10,6 +10,7 @@
 struct hone_labels {
     char **names;
     int64_t n;
+    enum hone_scheme scheme; /* of tags of words */
 };
 
 /* Copies; free with hone_labels_free. */
@@ -22,8 +23,8 @@ void hone_labels_number(struct hone_labels *labels, int64_t n);
 /* The columns' names; LABEL_0, … where one is given by number only. `labels` was empty. */
 void hone_labels_of_columns(struct hone_labels *labels, const struct hone_columns *columns);
 
-/* Adds a name unless it is there already. */
-void hone_labels_collect(struct hone_labels *labels, const char *name, size_t n);
+/* Adds a name unless it is there already; its index. */
+int32_t hone_labels_collect(struct hone_labels *labels, const char *name, size_t n);
 /* Sorts collected names: all integers by value, else integers by value first and the others in byte order after. */
 void hone_labels_sort(struct hone_labels *labels);
 

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "hub/cache.h"
 #include "hub/model_files.h"
+#include "recipes/tags.h"
 
 /* How many names a message lists before it only counts. */
 #define LISTED 10
@@ -203,21 +204,45 @@ static enum hone_status read_problem(struct hone_model_folder *out, const char *
     return status;
 }
 
+/* Of those whose logits are of labels. */
+static enum hone_head head_of(const json_t *config) {
+    const char *architecture = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    const struct hone_model_class *class;
+    for (int i = 0; architecture && (class = hone_model_class_at(i)); i++) {
+        const char *tokens = class->architectures[HONE_HEAD_TOKEN_CLASSIFICATION];
+        if (tokens && strcmp(tokens, architecture) == 0) return HONE_HEAD_TOKEN_CLASSIFICATION;
+    }
+    return HONE_HEAD_SEQUENCE_CLASSIFICATION;
+}
+
+/* Of folders that hone wrote; else the names of the labels tell. */
+static enum hone_status read_scheme(struct hone_model_folder *out, const char *path) {
+    const char *word;
+    HONE_TRY(hone_json_string(&word, out->config, "tag_scheme", "", path));
+    out->labels.scheme = HONE_SCHEME_AUTO;
+    for (int s = HONE_SCHEME_NONE; s <= HONE_SCHEME_IOBES; s++)
+        if (strcmp(hone_recipe_word("task.scheme", s), word) == 0) out->labels.scheme = (enum hone_scheme)s;
+    return HONE_OK;
+}
+
 static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
     struct match match = {0};
     HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
+    if (options.head_of_config) options.head = head_of(out->config);
     if (options.head == HONE_HEAD_MASKED_LM) {
         out->labels = (struct hone_labels){0};
     } else if (options.labels) {
         hone_labels_copy(&out->labels, options.labels->names, (size_t)options.labels->n);
+        out->labels.scheme = options.labels->scheme;
         out->problem = options.problem;
         out->threshold = options.threshold;
     } else {
         size_t n;
         HONE_TRY_GOTO(hone_config_labels(&out->labels.names, &n, out->config, config_path));
         out->labels.n = (int64_t)n;
+        if (options.head == HONE_HEAD_TOKEN_CLASSIFICATION) HONE_TRY_GOTO(read_scheme(out, config_path));
     }
     HONE_TRY_GOTO(
         hone_model_create(&out->model, out->config, config_path, options.head, out->labels.n, options.device));
@@ -389,6 +414,10 @@ enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, 
     json_t *config = hone_config_for_head(folder->config, &head);
     if (sequences && folder->problem == HONE_MULTI_LABEL)
         json_object_set_new(config, "threshold", json_real(folder->threshold));
+    if (model->head == HONE_HEAD_TOKEN_CLASSIFICATION) {
+        const char *scheme = hone_recipe_word("task.scheme", (int)hone_tags_scheme(&folder->labels));
+        json_object_set_new(config, "tag_scheme", json_string(scheme));
+    }
     enum hone_status status;
     HONE_TRY_GOTO(save_weights(folder, weights_path, weights));
     HONE_TRY_GOTO(hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class));

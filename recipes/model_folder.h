@@ -24,6 +24,7 @@ struct hone_model_folder {
 struct hone_model_folder_options {
     struct hone_device *device;
     enum hone_head head;
+    bool head_of_config; /* instead: labels of tokens if config.json says so, else of sequences */
     enum hone_precision precision;
     const struct hone_labels *labels; /* of the data, with problem and threshold; NULL: those of config.json */
     enum hone_problem problem;

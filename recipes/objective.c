@@ -28,7 +28,14 @@ static enum hone_status balanced_weights(float *weights, const struct hone_label
                                          const struct hone_samples *train) {
     int64_t *counts = hone_calloc((size_t)labels->n, sizeof *counts, "counts of labels");
     enum hone_status status = HONE_OK;
-    for (int64_t s = 0; s < train->n; s++) {
+    int64_t n_tokens = train->tags ? train->begins[train->n] : 0, all = train->n;
+    if (train->tags) all = 0;
+    for (int64_t t = 0; t < n_tokens; t++) {
+        if (train->tags[t] < 0) continue;
+        counts[train->tags[t]]++;
+        all++;
+    }
+    for (int64_t s = 0; !train->tags && s < train->n; s++) {
         if (!train->targets) {
             counts[train->labels[s]]++;
             continue;
@@ -36,7 +43,7 @@ static enum hone_status balanced_weights(float *weights, const struct hone_label
         for (int64_t i = 0; i < train->n_targets; i++) counts[i] += train->targets[s * train->n_targets + i] > 0;
     }
     for (int64_t i = 0; i < labels->n && status == HONE_OK; i++) {
-        double n = (double)train->n, count = (double)counts[i];
+        double n = (double)all, count = (double)counts[i];
         weights[i] = (float)(train->targets ? (n - count) / count : n / ((double)labels->n * count));
         if (counts[i] > 0 && weights[i] > 0) continue;
         char *shown = hone_escape(labels->names[i], strlen(labels->names[i]));
@@ -82,4 +89,14 @@ void hone_objective_free(struct hone_objective *objective) {
         objective->device->release(objective->device, (void *)(uintptr_t)objective->settings.weights);
     hone_free(objective->weights);
     *objective = (struct hone_objective){0};
+}
+
+void hone_objective_record(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
+                           const struct hone_objective *objective, float scale, float *loss) {
+    const struct hone_class_loss *settings = &objective->settings;
+    if (settings->weights || settings->smoothing > 0 || settings->focus > 0) {
+        hone_class_loss(tape, logits, batch->labels, *settings, scale, loss);
+    } else {
+        hone_cross_entropy(tape, logits, batch->labels, NULL, scale, loss);
+    }
 }

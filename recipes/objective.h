@@ -3,6 +3,7 @@
 #ifndef HONE_RECIPES_OBJECTIVE_H
 #define HONE_RECIPES_OBJECTIVE_H
 
+#include "autograd/ops.h"
 #include "data/batch.h"
 #include "kernels/device.h"
 #include "recipes/labels.h"
@@ -14,7 +15,7 @@ struct hone_objective {
     struct hone_device *device;
 };
 
-/* Weights by name, 1 for labels that are not named; a name that is no label is HONE_USAGE. `balanced`, of n samples: for
+/* Weights by name, 1 for labels that are not named; a name that is no label is HONE_USAGE. `balanced`, of n samples, or labelled tokens: for
  * one label each n / (labels * samples that have it), as scikit-learn's compute_class_weight; for several labels what a
  * label's presence counts against its absence, samples without it / samples with it; a label that no training sample
  * has is HONE_USAGE. Free with hone_objective_free. */
@@ -22,5 +23,9 @@ enum hone_status hone_objective_create(struct hone_objective *out, const struct 
                                        const struct hone_labels *labels, const struct hone_samples *train,
                                        struct hone_device *device);
 void hone_objective_free(struct hone_objective *objective);
+
+/* Records the cross entropy of a batch's rows, times scale, added to *loss (device). batch: its pointers, on the device. */
+void hone_objective_record(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
+                           const struct hone_objective *objective, float scale, float *loss);
 
 #endif

@@ -18,20 +18,23 @@ const struct hone_option hone_options[] = {
      .aliases = "from_scratch initialization",
      .help = "Where weights come from: the folder, or the seed: then the folder needs config.json and tokenizer alone"},
 
-    {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true, WORDS("sequence_classification", "masked_lm"),
-     .aliases = "task_name", .help = "What the model learns to do"},
+    {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true,
+     WORDS("sequence_classification", "masked_lm", "token_classification"), .aliases = "task_name",
+     .help = "What the model learns to do"},
     {"task.problem_type", HONE_OPTION_WORD, AT(task.problem_type), "single_label_classification",
      WORDS("single_label_classification", "multi_label_classification", "regression"), .aliases = "problem",
      .only = "sequence_classification", .chooser = "task.type",
      .help = "Whether a text has one label, any number of them, or numbers; as in config.json"},
     {"task.labels", HONE_OPTION_NAMES, AT(task.labels), .aliases = "label_list label_names class_names",
-     .only = "single_label_classification multi_label_classification", .chooser = "task.problem_type",
+     .only = "single_label_classification multi_label_classification token_classification",
+     .chooser = "task.problem_type",
      .help = "Names of the classes, in order; by default the model's if the data has those, else the data's"},
     {"task.class_weights", HONE_OPTION_WEIGHTS, AT(task.class_weights), .aliases = "class_weight pos_weight weights",
-     .only = "single_label_classification multi_label_classification", .chooser = "task.problem_type",
+     .only = "single_label_classification multi_label_classification token_classification",
+     .chooser = "task.problem_type",
      .help = "What a label counts in the loss, 1 by default; balanced: more the rarer it is in the training data"},
     {"task.label_smoothing", HONE_OPTION_NUMBER, AT(task.label_smoothing), "0", .low = 0, .high = 1, .high_open = true,
-     .aliases = "label_smoothing_factor smoothing", .only = "single_label_classification",
+     .aliases = "label_smoothing_factor smoothing", .only = "single_label_classification token_classification",
      .chooser = "task.problem_type", .help = "Share of each target that is spread evenly over all classes"},
     {"task.focal_gamma", HONE_OPTION_NUMBER, AT(task.focal_gamma), "0", .low = 0, .high = 100,
      .aliases = "focal focal_loss gamma", .only = "single_label_classification multi_label_classification",
@@ -46,6 +49,11 @@ const struct hone_option hone_options[] = {
     {"task.whole_words", HONE_OPTION_BOOL, AT(task.whole_words), "false",
      .aliases = "whole_word_mask whole_word_masking", .only = "masked_lm", .chooser = "task.type",
      .help = "Whether all tokens of a word are hidden, or none"},
+    {"task.scheme", HONE_OPTION_WORD, AT(task.scheme), "auto", WORDS("auto", "none", "io", "iob1", "iob2", "iobes"),
+     .aliases = "tag_scheme tagging_scheme", .only = "token_classification", .chooser = "task.type",
+     .help = "How tags mark entities; auto: as in the data, another one: tags are converted; none: tags mark none"},
+    {"task.label_all_tokens", HONE_OPTION_BOOL, AT(task.label_all_tokens), "false", .only = "token_classification",
+     .chooser = "task.type", .help = "Whether training labels all tokens of a word; else the first alone"},
 
     {"data.train", HONE_OPTION_PATHS, AT(data.train), .required = true, .aliases = "train_file train_files",
      .help = "Training data: files, or patterns such as data/*.csv.gz; packed with gzip or zstd or not"},
@@ -66,8 +74,8 @@ const struct hone_option hone_options[] = {
      .help = "Data evaluated once at the end, with the best model"},
     {"data.max_samples", HONE_OPTION_INTEGER, AT(data.max_samples), .low = 1, .high = 1e15,
      .aliases = "max_train_samples limit n_samples", .help = "Training samples to use at most: the first ones"},
-    {"data.format", HONE_OPTION_WORD, AT(data.format), "auto", WORDS("auto", "tsv", "csv", "jsonl", "text"),
-     .help = "Format of the data files; auto: from the ending of each name; text, for masked_lm, is lines of it"},
+    {"data.format", HONE_OPTION_WORD, AT(data.format), "auto", WORDS("auto", "tsv", "csv", "jsonl", "text", "conll"),
+     .help = "Format of the data files; auto: from the ending of each name; text: lines of it; conll: a word a line"},
     {"data.header", HONE_OPTION_BOOL, AT(data.header),
      .help = "Whether the first row of TSV and CSV names the columns; by default true when a column is given by name"},
     {"data.ragged_rows", HONE_OPTION_WORD, AT(data.ragged_rows), "error", WORDS("error", "skip"),
@@ -79,7 +87,7 @@ const struct hone_option hone_options[] = {
      .only = "sequence_classification", .chooser = "task.type",
      .help = "Column of the second text, for tasks on pairs"},
     {"data.label", HONE_OPTION_COLUMNS, AT(data.label), .required = true, .aliases = "label_column label_column_name",
-     .only = "sequence_classification", .chooser = "task.type",
+     .only = "sequence_classification token_classification", .chooser = "task.type",
      .help =
          "Column of the label; several columns: the numbers of a regression, or 0 and 1 for each of several labels"},
     {"data.label_separator", HONE_OPTION_TEXT, AT(data.label_separator), ",", .aliases = "separator delimiter",
@@ -89,7 +97,10 @@ const struct hone_option hone_options[] = {
      .help = "Whether a line is a sample; else all lines are put one behind the other and cut into windows"},
     {"data.max_length", HONE_OPTION_INTEGER, AT(data.max_length), "128", .low = 2, .high = 1 << 20,
      .aliases = "max_seq_length max_seq_len sequence_length cutoff_len",
-     .help = "Longest input in tokens, special ones included; longer texts are cut"},
+     .help = "Longest input in tokens, special ones included; longer texts are cut, sentences of words become windows"},
+    {"data.stride", HONE_OPTION_INTEGER, AT(data.stride), .low = 0, .high = 1 << 20, .aliases = "doc_stride",
+     .only = "token_classification", .chooser = "task.type",
+     .help = "Tokens that a window repeats of the one before; by default a quarter of max_length"},
 
     {"training.epochs", HONE_OPTION_NUMBER, AT(training.epochs), "3", .low = 0, .low_open = true, .high = 10000,
      .aliases = "num_train_epochs num_epochs",
@@ -209,12 +220,15 @@ const struct hone_option hone_options[] = {
      .aliases = "eval_strategy evaluation_strategy eval_steps",
      .help = "When the validation data is evaluated: at the end of each epoch, every so many steps, or not at all"},
     {"evaluation.metric", HONE_OPTION_WORD, AT(evaluation.metric), "auto",
-     WORDS("auto", "accuracy", "loss", "f1", "f1_micro", "f1_macro", "f1_weighted", "precision", "precision_micro",
-           "precision_macro", "precision_weighted", "recall", "recall_micro", "recall_macro", "recall_weighted",
+     WORDS("auto", "accuracy", "loss", "f1", "f1_micro", "f1_macro", "f1_weighted", "f1_strict", "f1_macro_strict",
+           "f1_weighted_strict", "precision", "precision_micro", "precision_macro", "precision_weighted",
+           "precision_strict", "precision_macro_strict", "precision_weighted_strict", "recall", "recall_micro",
+           "recall_macro", "recall_weighted", "recall_strict", "recall_macro_strict", "recall_weighted_strict",
            "matthews_correlation", "roc_auc", "roc_auc_weighted", "average_precision", "expected_calibration_error",
            "pearson", "spearmanr", "combined_score", "mse", "mae", "r2", "perplexity"),
      .aliases = "metric_for_best_model",
-     .help = "What decides which model is the best one; auto: accuracy, f1_micro of several labels, else the loss"},
+     .help = "What decides which model is the best one; auto: accuracy, f1_micro of several labels, f1 of entities, "
+             "else the loss"},
 
     {"checkpoint.every", HONE_OPTION_INTERVAL, AT(checkpoint.every), "epoch", .low = 1, .high = 1e9, .may_change = true,
      .aliases = "save_strategy save_steps save_every checkpoint_every",
@@ -275,7 +289,11 @@ bool hone_option_applies(const struct hone_recipe *recipe, const struct hone_opt
         return false;
     if (!option->only) return true;
     const struct hone_option *chooser = hone_option_chooser(option);
-    if (!hone_option_applies(recipe, chooser)) return false;
+    if (!hone_option_applies(recipe, chooser)) {
+        /* What chooses does so for some tasks; of the others the option may name the whole. */
+        chooser = hone_option_chooser(chooser);
+        if (!hone_option_applies(recipe, chooser)) return false;
+    }
     const char *word = chooser->words[*(const int *)((const char *)recipe + chooser->offset)];
     size_t length = strlen(word);
     for (const char *p = option->only; p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)

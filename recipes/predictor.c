@@ -7,8 +7,7 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
                                    enum hone_precision precision) {
     struct hone_device *device;
     HONE_TRY(hone_device_open(&device, "auto"));
-    struct hone_model_folder_options options = {
-        .device = device, .head = HONE_HEAD_SEQUENCE_CLASSIFICATION, .precision = precision};
+    struct hone_model_folder_options options = {.device = device, .head_of_config = true, .precision = precision};
     HONE_TRY(hone_model_folder_open(&predictor->folder, folder, options));
     predictor->task = hone_task_of_folder(&predictor->folder);
     if (!predictor->task || !predictor->task->predict) {

@@ -20,10 +20,19 @@
 
 /* In the order of the words in the option table. */
 enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
-enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM };
+enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM, HONE_TASK_TOKEN_CLASSIFICATION };
 /* Rows of a table with another number of columns than the first one. */
 enum hone_ragged_rows { HONE_RAGGED_ERROR, HONE_RAGGED_SKIP };
 enum hone_problem { HONE_SINGLE_LABEL, HONE_MULTI_LABEL, HONE_REGRESSION };
+/* How tags mark entities (recipes/tags.h); AUTO: as the data does. */
+enum hone_scheme {
+    HONE_SCHEME_AUTO,
+    HONE_SCHEME_NONE, /* tags are labels of words and mark none, as parts of speech */
+    HONE_SCHEME_IO,
+    HONE_SCHEME_IOB1,
+    HONE_SCHEME_IOB2,
+    HONE_SCHEME_IOBES,
+};
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
 enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
 enum hone_resume { HONE_RESUME_AUTO, HONE_RESUME_STRICT, HONE_RESUME_NEVER };
@@ -35,14 +44,23 @@ enum hone_metric {
     HONE_METRIC_F1_MICRO,
     HONE_METRIC_F1_MACRO,
     HONE_METRIC_F1_WEIGHTED,
+    HONE_METRIC_F1_STRICT,
+    HONE_METRIC_F1_MACRO_STRICT,
+    HONE_METRIC_F1_WEIGHTED_STRICT,
     HONE_METRIC_PRECISION,
     HONE_METRIC_PRECISION_MICRO,
     HONE_METRIC_PRECISION_MACRO,
     HONE_METRIC_PRECISION_WEIGHTED,
+    HONE_METRIC_PRECISION_STRICT,
+    HONE_METRIC_PRECISION_MACRO_STRICT,
+    HONE_METRIC_PRECISION_WEIGHTED_STRICT,
     HONE_METRIC_RECALL,
     HONE_METRIC_RECALL_MICRO,
     HONE_METRIC_RECALL_MACRO,
     HONE_METRIC_RECALL_WEIGHTED,
+    HONE_METRIC_RECALL_STRICT,
+    HONE_METRIC_RECALL_MACRO_STRICT,
+    HONE_METRIC_RECALL_WEIGHTED_STRICT,
     HONE_METRIC_MATTHEWS,
     HONE_METRIC_ROC_AUC,
     HONE_METRIC_ROC_AUC_WEIGHTED,
@@ -126,6 +144,8 @@ struct hone_recipe {
         double label_smoothing, focal_gamma, threshold; /* 0 <= smoothing < 1; gamma >= 0; 0 < threshold < 1 */
         double mask_probability;                        /* of a masked LM: 0 < p <= 1 */
         bool whole_words;
+        enum hone_scheme scheme; /* of the tags that a tagger of words learns */
+        bool label_all_tokens;   /* of a word in training; else the first alone */
     } task;
     struct {
         struct hone_strings train;            /* n >= 1; paths or patterns (glob), as in the other three */
@@ -137,11 +157,13 @@ struct hone_recipe {
         enum hone_data_format format;         /* HONE_FORMAT_AUTO: by each file's name */
         enum hone_ragged_rows ragged_rows;
         bool header;
-        struct hone_column text, text_pair; /* either may be absent, text in a masked LM's alone */
-        struct hone_columns label; /* several hold several numbers, or 0 or 1 for each label; a masked LM: none */
+        struct hone_column text, text_pair; /* the first may be absent in lines and sentences */
+        struct hone_columns label; /* several hold several numbers, or 0 or 1 for each label; a masked LM: none;
+                                      of tags the last column unless named */
         char *label_separator;     /* between labels of one column */
         bool line_by_line;         /* of a masked LM: a sample is a line, not a window */
         int64_t max_length;        /* tokens, special ones included */
+        int64_t stride;            /* tokens that a window of a longer sentence repeats of the one before */
     } data;
     struct {
         double epochs;              /* > 0, may have a fraction; 0 when max_steps is given */

@@ -5,9 +5,11 @@
 #include "recipes/reader.h"
 #include "recipes/task.h"
 
-/* Whether the task of the recipe has to know. Lines of text have no columns; data.text is for files that do. */
+/* Whether the task of the recipe has to know. Lines of text have no columns, those of words are known by their place:
+ * data.text and data.label are for files that have others. */
 static bool is_needed(const struct hone_recipe *recipe, const struct hone_option *option) {
-    if (strcmp(option->name, "data.text") == 0) return recipe->task.type != HONE_TASK_MASKED_LM;
+    bool columns = strcmp(option->name, "data.text") == 0 || strcmp(option->name, "data.label") == 0;
+    if (columns) return recipe->task.type == HONE_TASK_SEQUENCE_CLASSIFICATION;
     return option->required && hone_option_applies(recipe, option);
 }
 
@@ -122,13 +124,14 @@ static void format(struct hone_reader *reader) {
     static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
     const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test, &r->data.validation_mm};
     const char *jsonl = NULL;
-    bool lines = r->task.type == HONE_TASK_MASKED_LM;
+    enum hone_data_format otherwise =
+        r->task.type == HONE_TASK_SEQUENCE_CLASSIFICATION ? HONE_FORMAT_AUTO : hone_dataset_format(r);
     if (hone_reader_given(reader, "data.format")->excused || hone_reader_given(reader, "task.type")->excused) return;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         for (size_t j = 0; j < all[i]->n; j++) {
             const char *path = all[i]->items[j];
             enum hone_data_format format = r->data.format;
-            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, lines ? HONE_FORMAT_TEXT : HONE_FORMAT_AUTO);
+            if (format == HONE_FORMAT_AUTO) format = hone_format_of(path, otherwise);
             if (format == HONE_FORMAT_JSONL) jsonl = path;
             if (format != HONE_FORMAT_AUTO) continue;
             char *shown = hone_escape(path, strlen(path));
@@ -165,28 +168,75 @@ static void weights(struct hone_reader *reader) {
     hone_free(why);
 }
 
-/* Text has no columns, so no labels either; a table has several. */
+/* The format that a file has suits the task: text has no labels, tags are those of words. */
+static void check_format(struct hone_reader *reader, const char *option, const char *path,
+                         enum hone_data_format found) {
+    const struct hone_recipe *r = reader->recipe;
+    static const char *const expected[] = {
+        [HONE_TASK_SEQUENCE_CLASSIFICATION] = "tsv, csv or jsonl",
+        [HONE_TASK_MASKED_LM] = "text, tsv, csv or jsonl",
+        [HONE_TASK_TOKEN_CLASSIFICATION] = "conll or jsonl",
+    };
+    bool words = r->task.type == HONE_TASK_TOKEN_CLASSIFICATION;
+    bool suits = words ? found == HONE_FORMAT_CONLL || found == HONE_FORMAT_JSONL : found != HONE_FORMAT_CONLL;
+    if (r->task.type == HONE_TASK_SEQUENCE_CLASSIFICATION && found == HONE_FORMAT_TEXT) suits = false;
+    if (suits) return;
+    const char *word = hone_recipe_word("data.format", (int)found);
+    const struct hone_given *format = hone_reader_given(reader, "data.format");
+    char *shown = hone_escape(path, strlen(path));
+    char *why = format->given ? hone_format("%s, expected %s for this task", word, expected[r->task.type])
+                              : hone_format("\"%s\" is %s by its name, expected %s for this task, or data.format",
+                                            shown, word, expected[r->task.type]);
+    if (!format->given)
+        hone_mistake_add(reader, hone_reader_given(reader, option)->place, option, why);
+    else if (path == r->data.train.items[0])
+        hone_mistake_add(reader, format->place, "data.format", why);
+    hone_free(why);
+    hone_free(shown);
+}
+
+static void need_column(struct hone_reader *reader, const char *option, const char *files, const char *path,
+                        const char *what) {
+    const struct hone_given *column = hone_reader_given(reader, option);
+    if (column->given || column->excused) return;
+    char *shown = hone_escape(path, strlen(path));
+    char *why = hone_format("missing, expected the column of the %s in \"%s\"", what, shown);
+    hone_mistake_add(reader, hone_reader_given(reader, files)->place, option, why);
+    hone_free(why);
+    hone_free(shown);
+}
+
+/* Tags: one column, and windows that move on. */
+static void windows(struct hone_reader *reader) {
+    struct hone_recipe *r = reader->recipe;
+    const struct hone_given *label = hone_reader_given(reader, "data.label");
+    const struct hone_given *stride = hone_reader_given(reader, "data.stride");
+    if (r->task.type != HONE_TASK_TOKEN_CLASSIFICATION) return;
+    if (r->data.label.n > 1)
+        hone_mistake_add(reader, label->place, "data.label", "several columns, but a word has one tag");
+    if (!stride->given && !stride->excused) r->data.stride = r->data.max_length / 4;
+    if (stride->given && 2 * r->data.stride > r->data.max_length)
+        hone_mistake_add(reader, stride->place, "data.stride", "more than half of data.max_length");
+}
+
+/* Lines of text and words need no names of columns; other files do. */
 static void text(struct hone_reader *reader) {
     const struct hone_recipe *r = reader->recipe;
-    const struct hone_given *format = hone_reader_given(reader, "data.format");
-    const struct hone_given *column = hone_reader_given(reader, "data.text");
-    if (format->excused || hone_reader_given(reader, "task.type")->excused) return;
-    if (r->task.type != HONE_TASK_MASKED_LM) {
-        if (r->data.format == HONE_FORMAT_TEXT)
-            hone_mistake_add(reader, format->place, "data.format",
-                             "text, which has no labels; expected tsv, csv or jsonl for this task");
-        return;
-    }
-    for (size_t i = 0; !column->given && !column->excused && i < r->data.train.n; i++) {
-        enum hone_data_format found = r->data.format;
-        if (found == HONE_FORMAT_AUTO) found = hone_format_of(r->data.train.items[i], HONE_FORMAT_TEXT);
-        if (found == HONE_FORMAT_TEXT) continue;
-        char *shown = hone_escape(r->data.train.items[i], strlen(r->data.train.items[i]));
-        char *why = hone_format("missing, expected the column of the text in \"%s\"", shown);
-        hone_mistake_add(reader, hone_reader_given(reader, "data.train")->place, "data.text", why);
-        hone_free(why);
-        hone_free(shown);
-        return;
+    if (hone_reader_given(reader, "data.format")->excused || hone_reader_given(reader, "task.type")->excused) return;
+    static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
+    const struct hone_strings *all[] = {&r->data.train, &r->data.validation, &r->data.test, &r->data.validation_mm};
+    bool words = r->task.type == HONE_TASK_TOKEN_CLASSIFICATION, told = false;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        for (size_t j = 0; j < all[i]->n; j++) {
+            enum hone_data_format found = r->data.format;
+            if (found == HONE_FORMAT_AUTO) found = hone_format_of(all[i]->items[j], hone_dataset_format(r));
+            check_format(reader, names[i], all[i]->items[j], found);
+            bool named = found == HONE_FORMAT_TEXT || found == HONE_FORMAT_CONLL;
+            if (r->task.type == HONE_TASK_SEQUENCE_CLASSIFICATION || named || told) continue;
+            need_column(reader, "data.text", names[i], all[i]->items[j], words ? "words" : "text");
+            if (words) need_column(reader, "data.label", names[i], all[i]->items[j], "tags");
+            told = true;
+        }
     }
 }
 
@@ -213,6 +263,15 @@ static void folders(struct hone_reader *reader) {
                          "the same folder as model.path, which would be overwritten");
 }
 
+/* Appends those of `words`, separated by one space, that the chooser has. */
+static void add_words_of(struct hone_text *text, const struct hone_option *chooser, const char *words) {
+    for (size_t n; words && *words; words += n + (words[n] == ' ')) {
+        n = strcspn(words, " ");
+        for (const char *const *word = chooser->words; *word; word++)
+            if (strlen(*word) == n && strncmp(*word, words, n) == 0) hone_text_format(text, " %s", *word);
+    }
+}
+
 static void add_inapplicable(struct hone_reader *reader, const struct hone_option *option,
                              const struct hone_given *given) {
     const struct hone_recipe *r = reader->recipe;
@@ -226,8 +285,10 @@ static void add_inapplicable(struct hone_reader *reader, const struct hone_optio
             chosen = chooser;
             chooser = hone_option_chooser(chosen);
         }
-        hone_text_format(&why, "%s is %s, and this works with %s only", chooser->name,
+        hone_text_format(&why, "%s is %s, and this works with %s", chooser->name,
                          chooser->words[*(const int *)((const char *)r + chooser->offset)], chosen->only);
+        add_words_of(&why, chooser, chosen == option ? NULL : option->only);
+        hone_text_format(&why, " only");
     }
     hone_text_format(&why, ": remove it, or set it to null");
     hone_mistake_add(reader, given->place, given->place.override ? NULL : option->name, why.bytes);
@@ -301,6 +362,7 @@ static void labels(struct hone_reader *reader) {
     const struct hone_given *label = hone_reader_given(reader, "data.label");
     const struct hone_given *names = hone_reader_given(reader, "task.labels");
     if (r->data.label.n < 2 || hone_reader_given(reader, "task.problem_type")->excused) return;
+    if (r->task.type != HONE_TASK_SEQUENCE_CLASSIFICATION) return;
     if (r->task.problem_type == HONE_SINGLE_LABEL) {
         hone_mistake_add(reader, label->place, "data.label",
                          "several columns, but task.problem_type is single_label_classification, which has one: name "
@@ -349,6 +411,7 @@ void hone_recipe_rules(struct hone_reader *reader) {
     metric(reader);
     format(reader);
     text(reader);
+    windows(reader);
     held_out(reader);
     weights(reader);
     folders(reader);

@@ -51,6 +51,7 @@ static enum hone_status take_names_of_model(struct hone_labels *labels, const st
     HONE_TRY_GOTO(hone_config_labels(&names.names, &n, config, path));
     names.n = (int64_t)n;
     if (are_names_of(&names, labels)) {
+        names.scheme = labels->scheme;
         struct hone_labels collected = *labels;
         *labels = names;
         names = collected;
@@ -70,6 +71,7 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
     const struct hone_recipe *recipe = run->recipe;
     if (recipe->task.labels.n) {
         hone_labels_copy(labels, recipe->task.labels.items, recipe->task.labels.n);
+        labels->scheme = recipe->task.scheme;
         return HONE_OK;
     }
     if (!run->task->collect_labels) return HONE_OK;
@@ -250,7 +252,7 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
     struct hone_labels labels = {0};
     HONE_TRY(hone_device_open(&run->device, hone_recipe_word("device", (int)recipe->device)));
     enum hone_status status = read_labels(&labels, run);
-    if (status == HONE_OK) status = hone_metric_check(run->task, recipe->evaluation.metric, labels.n);
+    if (status == HONE_OK) status = hone_metric_check(run->task, recipe->evaluation.metric, &labels);
     if (status == HONE_OK) {
         struct hone_model_folder_options options = {.device = run->device,
                                                     .head = run->task->head,
@@ -322,7 +324,7 @@ enum hone_status hone_evaluate(json_t *results, double *value, struct hone_engin
                                const struct hone_task_class *task, const struct hone_model_folder *folder,
                                const struct hone_samples *samples, enum hone_metric metric, const char *prefix) {
     double begin = hone_seconds();
-    struct sink sink = {task, task->measure_create(folder)};
+    struct sink sink = {task, task->measure_create(folder, samples)};
     enum hone_status status = hone_engine_infer(
         engine, samples, 0, samples->n, hone_max_i64(HONE_INFERENCE_TOKENS, samples->longest), measure_batch, &sink);
     double seconds = hone_seconds() - begin;

@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+#include "recipes/tags.h"
+
 /* Sorted by type and problem. */
 static const struct hone_task_class *const tasks[] = {&hone_task_single_label, &hone_task_multi_label,
-                                                      &hone_task_regression, &hone_task_masked_lm};
+                                                      &hone_task_regression, &hone_task_masked_lm,
+                                                      &hone_task_token_classification};
 enum { n_tasks = sizeof tasks / sizeof *tasks };
 
 /* Problems are those of classifiers of sequences. */
@@ -32,9 +35,18 @@ bool hone_metric_suits(const struct hone_task_class *task, enum hone_metric metr
     return task->metrics >> metric & 1;
 }
 
-enum hone_status hone_metric_check(const struct hone_task_class *task, enum hone_metric metric, int64_t n_labels) {
+enum hone_status hone_metric_check(const struct hone_task_class *task, enum hone_metric metric,
+                                   const struct hone_labels *labels) {
     const uint64_t of_two = HONE_BIT(F1) | HONE_BIT(PRECISION) | HONE_BIT(RECALL) | HONE_BIT(COMBINED);
     const uint64_t ranked = HONE_BIT(ROC_AUC) | HONE_BIT(ROC_AUC_WEIGHTED) | HONE_BIT(AVERAGE_PRECISION);
+    int64_t n_labels = labels->n;
+    if (task->type == HONE_TASK_TOKEN_CLASSIFICATION) {
+        bool plain = metric == HONE_METRIC_ACCURACY || metric == HONE_METRIC_LOSS;
+        if (plain || hone_tags_scheme(labels) != HONE_SCHEME_NONE) return HONE_OK;
+        return hone_fail(HONE_USAGE,
+                         "evaluation.metric: %s is of entities, and these tags mark none: take accuracy or loss",
+                         hone_metric_name(metric));
+    }
     if (task->problem == HONE_REGRESSION) return HONE_OK;
     if (task->problem == HONE_SINGLE_LABEL && n_labels != 2 && of_two >> metric & 1)
         return hone_fail(HONE_USAGE,

@@ -50,8 +50,9 @@ struct hone_task_class {
     void (*record_loss)(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
                         const struct hone_objective *objective, float scale, float *loss);
 
-    /* Evaluation's loss is the plain one: no class weights, smoothing or focusing, so runs can be compared. */
-    struct hone_measure *(*measure_create)(const struct hone_model_folder *folder);
+    /* Evaluation's loss is the plain one: no class weights, smoothing or focusing, so runs can be compared. All
+     * samples come, in their order. */
+    struct hone_measure *(*measure_create)(const struct hone_model_folder *folder, const struct hone_samples *samples);
     void (*measure_add)(struct hone_measure *measure, const struct hone_batch *batch, const float *logits);
     /* Sets what it has; borrowed parts live as long as the measure. */
     void (*measure_report)(const struct hone_measure *measure, struct hone_figures *figures);
@@ -62,7 +63,7 @@ struct hone_task_class {
 };
 
 extern const struct hone_task_class hone_task_single_label, hone_task_multi_label, hone_task_regression,
-    hone_task_masked_lm;
+    hone_task_masked_lm, hone_task_token_classification;
 
 const struct hone_task_class *hone_task_find(enum hone_task_type type, enum hone_problem problem);
 /* The task that a model folder's head is for, from config.json's architectures and problem_type; NULL when it names
@@ -70,8 +71,10 @@ const struct hone_task_class *hone_task_find(enum hone_task_type type, enum hone
 const struct hone_task_class *hone_task_of_folder(const struct hone_model_folder *folder);
 
 bool hone_metric_suits(const struct hone_task_class *task, enum hone_metric metric);
-/* Whether it can be had of so many labels: F1 and its like without a way of averaging are of the second of two. Else
+/* Whether it can be had of these labels: F1 and its like without a way of averaging are of the second of two, and of
+ * tags that mark entities. Else
  * HONE_USAGE. */
-enum hone_status hone_metric_check(const struct hone_task_class *task, enum hone_metric metric, int64_t n_labels);
+enum hone_status hone_metric_check(const struct hone_task_class *task, enum hone_metric metric,
+                                   const struct hone_labels *labels);
 
 #endif

@@ -182,7 +182,8 @@ struct hone_measure {
     double loss;
 };
 
-static struct hone_measure *measure_create(const struct hone_model_folder *folder) {
+static struct hone_measure *measure_create(const struct hone_model_folder *folder, const struct hone_samples *samples) {
+    (void)samples;
     struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
     measure->V = folder->model->n_labels;
     return measure;

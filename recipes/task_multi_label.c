@@ -111,7 +111,8 @@ struct hone_measure {
     struct hone_scores scores; /* none of too many */
 };
 
-static struct hone_measure *measure_create(const struct hone_model_folder *folder) {
+static struct hone_measure *measure_create(const struct hone_model_folder *folder, const struct hone_samples *samples) {
+    (void)samples;
     struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
     measure->n = folder->labels.n;
     measure->threshold = folder->threshold;

@@ -53,16 +53,6 @@ static double denominator(const struct hone_samples *samples, const int64_t *cho
     return sum;
 }
 
-static void record_loss(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
-                        const struct hone_objective *objective, float scale, float *loss) {
-    const struct hone_class_loss *settings = &objective->settings;
-    if (settings->weights || settings->smoothing > 0 || settings->focus > 0) {
-        hone_class_loss(tape, logits, batch->labels, *settings, scale, loss);
-    } else {
-        hone_cross_entropy(tape, logits, batch->labels, NULL, scale, loss);
-    }
-}
-
 struct hone_measure {
     struct hone_confusion confusion;
     struct hone_loss_mean loss;
@@ -70,7 +60,8 @@ struct hone_measure {
     struct hone_scores scores; /* of two labels the second's alone; none of too many */
 };
 
-static struct hone_measure *measure_create(const struct hone_model_folder *folder) {
+static struct hone_measure *measure_create(const struct hone_model_folder *folder, const struct hone_samples *samples) {
+    (void)samples;
     struct hone_measure *measure = hone_calloc(1, sizeof *measure, "metrics");
     int64_t n = folder->labels.n;
     hone_confusion_create(&measure->confusion, (int32_t)n);
@@ -166,7 +157,7 @@ const struct hone_task_class hone_task_single_label = {
     .collect_labels = collect_labels,
     .encode = encode,
     .denominator = denominator,
-    .record_loss = record_loss,
+    .record_loss = hone_objective_record,
     .measure_create = measure_create,
     .measure_add = measure_add,
     .measure_report = measure_report,

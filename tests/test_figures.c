@@ -73,7 +73,7 @@ static void check_case(const struct hone_task_class *task, const char *file, siz
     hone_labels_number(&folder.labels, n);
     static const int64_t sizes[] = {1, 7, 1 << 20};
     for (int s = 0; s < 3; s++) {
-        struct hone_measure *measure = task->measure_create(&folder);
+        struct hone_measure *measure = task->measure_create(&folder, NULL);
         struct hone_figures figures = {.confusion = NULL};
         json_t *results = json_object();
         feed(task, measure, logits, labels, targets, rows, n, sizes[s]);
@@ -126,22 +126,24 @@ static void test_words(void **state) {
             struct hone_model_folder folder = {.problem = tasks[t]->problem, .threshold = 0.5};
             struct hone_figures figures = {.confusion = NULL};
             hone_labels_number(&folder.labels, n);
-            struct hone_measure *measure = tasks[t]->measure_create(&folder);
+            struct hone_measure *measure = tasks[t]->measure_create(&folder, NULL);
             tasks[t]->measure_report(measure, &figures);
             for (int m = HONE_METRIC_AUTO + 1; m < HONE_METRICS; m++) {
                 if (figures.known[m]) assert_true(hone_metric_suits(tasks[t], (enum hone_metric)m));
                 if (n == 1 || !hone_metric_suits(tasks[t], (enum hone_metric)m)) continue;
-                bool can = hone_metric_check(tasks[t], (enum hone_metric)m, n) == HONE_OK;
+                bool can = hone_metric_check(tasks[t], (enum hone_metric)m, &folder.labels) == HONE_OK;
                 if (can != figures.known[m]) fail_msg("%s of %d labels", hone_metric_name((enum hone_metric)m), (int)n);
             }
             tasks[t]->measure_free(measure);
             hone_labels_free(&folder.labels);
         }
     }
-    all |= hone_task_masked_lm.metrics;
+    all |= hone_task_masked_lm.metrics | hone_task_token_classification.metrics;
     for (int m = HONE_METRIC_AUTO + 1; m < HONE_METRICS; m++) assert_true(all >> m & 1);
-    test_expect_status(hone_metric_check(tasks[0], HONE_METRIC_F1, 3), HONE_USAGE, "take f1_macro");
-    test_expect_status(hone_metric_check(tasks[1], HONE_METRIC_ROC_AUC, 65), HONE_USAGE, "at most 64 labels");
+    test_expect_status(hone_metric_check(tasks[0], HONE_METRIC_F1, &(struct hone_labels){.n = 3}), HONE_USAGE,
+                       "take f1_macro");
+    test_expect_status(hone_metric_check(tasks[1], HONE_METRIC_ROC_AUC, &(struct hone_labels){.n = 65}), HONE_USAGE,
+                       "at most 64 labels");
 }
 
 int main(void) {

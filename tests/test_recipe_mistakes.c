@@ -49,7 +49,7 @@ static const struct {
      NONE},
     {"",
      "r.yaml: model.path: missing, expected a path\n"
-     "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
+     "r.yaml: task.type: missing, expected sequence_classification, masked_lm or token_classification\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"
@@ -57,7 +57,7 @@ static const struct {
      NONE},
     {"# only a comment\n",
      "r.yaml: model.path: missing, expected a path\n"
-     "r.yaml: task.type: missing, expected sequence_classification or masked_lm\n"
+     "r.yaml: task.type: missing, expected sequence_classification, masked_lm or token_classification\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"
@@ -71,7 +71,7 @@ static const struct {
     {MODEL TASK "data: {trian: a.tsv, text: t, label: l}\n" OUTPUT,
      "r.yaml:3:8: unknown key \"trian\" in data (did you mean \"train\"?)\n", NONE},
     {MODEL "task: {labels: [a, b]}\n" DATA OUTPUT,
-     "r.yaml:2:1: task.type: missing, expected sequence_classification or masked_lm\n", NONE},
+     "r.yaml:2:1: task.type: missing, expected sequence_classification, masked_lm or token_classification\n", NONE},
     {MODEL TASK DATA "output: ~\n", "r.yaml:4:9: output: missing, expected a path\n", NONE},
     {"model:\n" TASK DATA OUTPUT, "r.yaml:1:1: model.path: missing, expected a path\n", NONE},
     {"[model, task]\n",
@@ -180,7 +180,9 @@ static const struct {
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, max_length: 1}\n" OUTPUT,
      "r.yaml:3:53: data.max_length: found \"1\", expected a whole number from 2 to 1048576\n", NONE},
     {MODEL "task: {type: classification}\n" DATA OUTPUT,
-     "r.yaml:2:14: task.type: found \"classification\", expected sequence_classification or masked_lm\n", NONE},
+     "r.yaml:2:14: task.type: found \"classification\", expected sequence_classification, masked_lm or "
+     "token_classification\n",
+     NONE},
     {ALL "device: cuda\n", "r.yaml:5:9: device: found \"cuda\", expected auto or cpu\n", NONE},
     {ALL "precision: fp16\n", "r.yaml:5:12: precision: found \"fp16\", expected f32, bf16 or auto\n", NONE},
     {ALL "precision: 32\n", "r.yaml:5:12: precision: found \"32\", expected f32, bf16 or auto\n", NONE},
@@ -196,8 +198,10 @@ static const struct {
      NONE},
     {ALL "evaluation: {metric: f2}\n",
      "r.yaml:5:22: evaluation.metric: found \"f2\", expected auto, accuracy, loss, f1, f1_micro, f1_macro, "
-     "f1_weighted, precision, precision_micro, precision_macro, precision_weighted, recall, recall_micro, "
-     "recall_macro, recall_weighted, matthews_correlation, roc_auc, roc_auc_weighted, average_precision, "
+     "f1_weighted, f1_strict, f1_macro_strict, f1_weighted_strict, precision, precision_micro, precision_macro, "
+     "precision_weighted, precision_strict, precision_macro_strict, precision_weighted_strict, recall, "
+     "recall_micro, recall_macro, recall_weighted, recall_strict, recall_macro_strict, recall_weighted_strict, "
+     "matthews_correlation, roc_auc, roc_auc_weighted, average_precision, "
      "expected_calibration_error, pearson, spearmanr, combined_score, mse, mae, r2 or perplexity\n",
      NONE},
     {"model: {path: m}\ntask: {type: sequence_classification, problem_type: regression}\ndata: {train: a.tsv, text: t, "
@@ -227,7 +231,7 @@ static const struct {
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, header: 1}\n" OUTPUT,
      "r.yaml:3:49: data.header: found \"1\", expected true or false\n", NONE},
     {MODEL TASK "data: {train: a.tsv, text: t, label: l, format: xml}\n" OUTPUT,
-     "r.yaml:3:49: data.format: found \"xml\", expected auto, tsv, csv, jsonl or text\n", NONE},
+     "r.yaml:3:49: data.format: found \"xml\", expected auto, tsv, csv, jsonl, text or conll\n", NONE},
     {"model: {path: 2024}\n" TASK DATA OUTPUT,
      "r.yaml:1:15: model.path: found \"2024\", expected a path (put it in quotes)\n", NONE},
     {"model: {path: \"\"}\n" TASK DATA OUTPUT, "r.yaml:1:15: model.path: found \"\", expected a path\n", NONE},
@@ -306,7 +310,7 @@ static const struct {
      "r.yaml:3:11: training.epochs: found \"-1\", expected a number above 0 and at most 10000\n"
      "r.yaml:4:3: unknown key \"batchsize\" in training (did you mean \"batch_size\"?)\n"
      "r.yaml:5:15: model.path: found a list of 1, expected a path\n"
-     "r.yaml:6:1: task.type: missing, expected sequence_classification or masked_lm\n"
+     "r.yaml:6:1: task.type: missing, expected sequence_classification, masked_lm or token_classification\n"
      "r.yaml: data.train: missing, expected a path or a list of paths\n"
      "r.yaml: data.text: missing, expected a column's name, or its number from 0\n"
      "r.yaml: data.label: missing, expected a column's name, or its number from 0, or a list of columns\n"

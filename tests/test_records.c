@@ -1,4 +1,4 @@
-/* Records of TSV, CSV, JSONL and text: what is read, through every window of bytes, packed or not. What faults say
+/* Records of TSV, CSV, JSONL, text and CoNLL: what is read, through every window of bytes, packed or not. What faults say
  * stands in test_malformed.c. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,13 @@ static struct hone_records_options options_of(enum hone_data_format format, bool
     return options;
 }
 
-enum { TSV = HONE_FORMAT_TSV, CSV = HONE_FORMAT_CSV, JSONL = HONE_FORMAT_JSONL, TEXT = HONE_FORMAT_TEXT };
+enum {
+    TSV = HONE_FORMAT_TSV,
+    CSV = HONE_FORMAT_CSV,
+    JSONL = HONE_FORMAT_JSONL,
+    TEXT = HONE_FORMAT_TEXT,
+    CONLL = HONE_FORMAT_CONLL
+};
 
 struct good {
     int format;
@@ -117,6 +123,17 @@ static const struct good goods[] = {
     {JSONL, false, "t", "{\"t\":[\"a\\nb\",\"c\",\"\\u0064\"]}", "1:[a\nb,c,d]\n"},
     {JSONL, false, "\xC3\xA9.\xE4\xB8\xAD", "{\"\xC3\xA9\":{\"\xE4\xB8\xAD\":\"\xD1\x84\"}}", "1:\xD1\x84\n"},
     {JSONL, false, "t", "{}\n{ }\n{\t\"a\" :\r1 , \"t\":0}", "1:<missing>\n2:<missing>\n3:0\n"},
+    {CONLL, false, "0 -1", "The\tO\nend\tB-X\n\nA b\tO", "1:[The,end]|[O,B-X]\n4:[A b]|[O]\n"},
+    {CONLL, false, "0 1 -1",
+     "\n-DOCSTART- -X- O\n\nEU  NNP B-X\r\n# SYM O\n \t \r\n\n-DOCSTART-\nx y z\n-DOCSTART- a b\nq r s\n\n\n",
+     "4:[EU,#]|[NNP,SYM]|[B-X,O]\n9:[x]|[y]|[z]\n11:[q]|[r]|[s]\n"},
+    {CONLL, false, "0",
+     "\xEF\xBB\xBF"
+     "# id = 1\n# text = a b\na\tO\n#b\tO\n\n#\n#\tO\n\t\n# a comment\nc\tO\n",
+     "3:[a,#b]\n7:[#]\n10:[c]\n"},
+    {CONLL, false, "0 -1", "a\n\nb\n", "1:[a]|[a]\n3:[b]|[b]\n"},
+    {CONLL, false, "0", "", ""},
+    {CONLL, false, "0", "\n \n-DOCSTART- O\n\n", ""},
 };
 
 static void good_files(void **state) {
@@ -297,7 +314,7 @@ static void hostile_bytes(void **state) {
         size_t n = next_random(&seed) % sizeof bytes;
         for (size_t k = 0; k < n; k++) bytes[k] = alphabet[next_random(&seed) % (sizeof alphabet - 1)];
         if (n > 8 && i % 2) memcpy(bytes, "{\"a\":[\"", 7);
-        enum hone_data_format format = (enum hone_data_format)(TSV + next_random(&seed) % 4);
+        enum hone_data_format format = (enum hone_data_format)(TSV + next_random(&seed) % 5);
         enum hone_status status =
             dump(&out, bytes, n, (struct hone_records_options){format, i % 3 == 0, columns, 1 + i % 2, false, false});
         assert_true(status == HONE_OK || status == HONE_BAD_INPUT);
@@ -311,6 +328,7 @@ static void formats_of_names(void **state) {
     assert_int_equal(hone_format_of("a.b/c.CSV.gz", HONE_FORMAT_AUTO), CSV);
     assert_int_equal(hone_format_of("a.jsonl.zst", HONE_FORMAT_AUTO), JSONL);
     assert_int_equal(hone_format_of("a.ndjson", HONE_FORMAT_AUTO), JSONL);
+    assert_int_equal(hone_format_of("a.conll.gz", HONE_FORMAT_AUTO), CONLL);
     assert_int_equal(hone_format_of(".csv", HONE_FORMAT_TEXT), TEXT);
     assert_int_equal(hone_format_of("a.csv.gz.gz", HONE_FORMAT_TEXT), TEXT);
     assert_int_equal(hone_format_of("", HONE_FORMAT_AUTO), HONE_FORMAT_AUTO);

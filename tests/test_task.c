@@ -242,7 +242,7 @@ static void measures(void **state) {
     const struct hone_task_class *task = hone_task_find(HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_SINGLE_LABEL);
     struct hone_model_folder folder = {.problem = HONE_SINGLE_LABEL};
     hone_labels_number(&folder.labels, 3);
-    struct hone_measure *measure = task->measure_create(&folder);
+    struct hone_measure *measure = task->measure_create(&folder, NULL);
     static const float logits[] = {2, 1, 0, 0, 0, 0, -100, 100, 0};
     int32_t truth[] = {0, 2, 1};
     struct hone_batch batch = {.R = 2, .B = 2, .labels = truth};

@@ -253,11 +253,10 @@ static void mistakes_are_told(void **state) {
         const char *task, *data, *mistakes;
     } cases[] = {
         {"type: masked_lm, labels: [a, b]", "train: a.txt, label: 1",
-         "r.yaml:2:33: task.labels: task.type is masked_lm, and this works with sequence_classification only: remove "
-         "it, or set it to null\n"
-         "r.yaml:3:29: data.label: task.type is masked_lm, and this works with sequence_classification only: remove "
-         "it, "
-         "or set it to null\n"},
+         "r.yaml:2:33: task.labels: task.type is masked_lm, and this works with sequence_classification "
+         "token_classification only: remove it, or set it to null\n"
+         "r.yaml:3:29: data.label: task.type is masked_lm, and this works with sequence_classification "
+         "token_classification only: remove it, or set it to null\n"},
         {"type: masked_lm, mask_probability: 0", "train: [a.txt, b.csv]",
          "r.yaml:2:43: task.mask_probability: found \"0\", expected a number above 0 and at most 1\n"
          "r.yaml:3:15: data.text: missing, expected the column of the text in \"b.csv\"\n"},
@@ -265,7 +264,7 @@ static void mistakes_are_told(void **state) {
          "r.yaml:3:55: data.line_by_line: task.type is sequence_classification, and this works with masked_lm only: "
          "remove it, or set it to null\n"},
         {"type: sequence_classification", "train: a.txt, format: text, text: 0, label: 1",
-         "r.yaml:3:30: data.format: text, which has no labels; expected tsv, csv or jsonl for this task\n"},
+         "r.yaml:3:30: data.format: text, expected tsv, csv or jsonl for this task\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text =

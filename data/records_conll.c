@@ -1,0 +1,113 @@
+/* Sentences of CoNLL column files: a word a line with its columns, an empty line behind each sentence. */
+#include <string.h>
+
+#include "data/records_parts.h"
+
+struct line {
+    size_t begin, length, passed; /* of the record's bytes: without line end, and behind it */
+};
+
+/* The line from byte `at` of the record on; false in *there at the end of the file. */
+static enum hone_status find_line(struct line *out, struct hone_records *records, size_t at, bool *there) {
+    const char *found = NULL;
+    for (size_t seen = at;;) {
+        size_t held = records->end - records->begin;
+        found = memchr(records->bytes + records->begin + seen, '\n', held - seen);
+        seen = held;
+        bool more;
+        if (found) break;
+        HONE_TRY(hone_records_fill(records, &more));
+        if (!more) break;
+    }
+    const char *begin = records->bytes + records->begin;
+    size_t end = found ? (size_t)(found - begin) : records->end - records->begin;
+    *there = found || end > at;
+    *out = (struct line){.begin = at, .length = end - at, .passed = end + (found ? 1 : 0)};
+    if (end > at && begin[end - 1] == '\r') out->length--;
+    return HONE_OK;
+}
+
+static bool is_blank(const char *text, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != ' ' && text[i] != '\t') return false;
+    return true;
+}
+
+static bool begins_document(const char *text, size_t n) {
+    static const char word[] = "-DOCSTART-";
+    size_t length = sizeof word - 1;
+    return n >= length && memcmp(text, word, length) == 0 &&
+           (n == length || text[length] == ' ' || text[length] == '\t');
+}
+
+/* Columns stand between TABs where the line has any, else between spaces. Adds them to the fields. */
+static size_t add_columns(struct hone_records *records, const struct line *line) {
+    const char *text = records->bytes + records->begin;
+    size_t end = line->begin + line->length, n = 0;
+    bool tabs = memchr(text + line->begin, '\t', line->length);
+    for (size_t at = line->begin; at <= end;) {
+        const char *stop = memchr(text + at, tabs ? '\t' : ' ', end - at);
+        size_t next = stop ? (size_t)(stop - text) : end;
+        if (tabs || next > at) {
+            hone_records_add_field(records, at, next - at);
+            n++;
+        }
+        at = next + 1;
+    }
+    return n;
+}
+
+/* Of lines that begin with #, a comment is one without the columns of the others: words begin with it as well. */
+static bool is_comment(struct hone_records *records, const struct line *line) {
+    const char *text = records->bytes + records->begin + line->begin;
+    if (line->length == 0 || text[0] != '#') return false;
+    if (line->length == 1) return true;
+    if (text[1] != ' ' || memchr(text, '\t', line->length)) return false;
+    size_t before = records->n_fields, n = add_columns(records, line);
+    records->n_fields = before;
+    return records->none || n != records->n_columns;
+}
+
+static enum hone_status add_word(struct hone_records *records, const struct line *line) {
+    size_t first = records->n_fields, n = add_columns(records, line);
+    if (records->none && first == 0) records->n_columns = n;
+    if (n != records->n_columns)
+        return hone_records_fail_at(records, line->begin, "found %zu column%s, expected %zu as in the lines before", n,
+                                    n == 1 ? "" : "s", records->n_columns);
+    for (size_t i = first; i < first + n; i++)
+        if (records->fields[i].n == 0)
+            return hone_records_fail_at(records, (size_t)records->fields[i].bytes,
+                                        "column %zu is empty, expected something between two TABs", i - first);
+    return HONE_OK;
+}
+
+/* Passes the line, which belongs to no sentence. */
+static enum hone_status pass(struct hone_records *records, const struct line *line) {
+    HONE_TRY(hone_records_check_utf8(records, line->length));
+    records->begin += line->passed;
+    records->line = ++records->next_line;
+    return HONE_OK;
+}
+
+enum hone_status hone_records_cut_conll(struct hone_records *records, bool *more) {
+    struct line line;
+    const char *text;
+    for (;;) {
+        HONE_TRY(find_line(&line, records, 0, more));
+        if (!*more) return HONE_OK;
+        text = records->bytes + records->begin;
+        bool word = !is_blank(text, line.length) && !begins_document(text, line.length) && !is_comment(records, &line);
+        if (word) break;
+        HONE_TRY(pass(records, &line));
+    }
+    for (bool goes_on = true; goes_on;) {
+        records->length = line.begin + line.length;
+        records->passed = line.passed;
+        HONE_TRY(add_word(records, &line));
+        records->next_line++;
+        HONE_TRY(find_line(&line, records, line.passed, &goes_on));
+        text = records->bytes + records->begin + line.begin;
+        goes_on = goes_on && !is_blank(text, line.length) && !begins_document(text, line.length);
+    }
+    return hone_records_check_utf8(records, records->length);
+}
