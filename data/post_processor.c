@@ -215,9 +215,8 @@ static int32_t type_of(const struct hone_encoding_work *work, const struct hone_
 
 static void put_sequence(struct hone_encoding *out, const struct hone_tokenizer *tokenizer,
                          const struct hone_template_piece *piece, const struct hone_window *window) {
-    size_t base = out->n, n = window->end[piece->sequence] - window->begin[piece->sequence];
-    if (n == 0) return; /* there may be no array */
     const struct hone_token *tokens = out->work->tokens[piece->sequence].at + window->begin[piece->sequence];
+    size_t base = out->n, n = window->end[piece->sequence] - window->begin[piece->sequence];
     int32_t type = type_of(out->work, &tokenizer->post_processor, piece, window);
     for (size_t i = 0; i < n; i++) {
         out->ids[base + i] = tokens[i].id;

@@ -344,6 +344,7 @@ static struct pass begin_sequence(struct hone_encoding *out, const struct hone_t
     work->model.matched = &work->matched;
     if (sequence == 0) work->matched.length = 0;
     work->tokens[sequence].n = 0;
+    hone_tokens_reserve(&work->tokens[sequence], 1); /* so that there is an array to point into */
     work->known[sequence] = SIZE_MAX;
     return (struct pass){.tokenizer = tokenizer,
                          .work = work,
