@@ -441,6 +441,17 @@ void hone_encoding_free(struct hone_encoding *encoding) {
 
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer) { return tokenizer->size; }
 
+bool hone_tokenizer_drops_spaces(const struct hone_tokenizer *tokenizer) {
+    const struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
+    bool drops = false;
+    for (size_t i = 0; i < pre->n; i++) {
+        if (pre->at[i].kind != HONE_PRE_TOKENIZER_BYTE_LEVEL) continue;
+        if (pre->at[i].add_prefix_space) return false;
+        drops = true;
+    }
+    return drops;
+}
+
 bool hone_tokenizer_special(const struct hone_tokenizer *tokenizer, int32_t id) {
     for (size_t i = 0; i < tokenizer->added.n; i++) {
         if (tokenizer->added.at[i].id == id && tokenizer->added.at[i].special) return true;

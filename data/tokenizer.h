@@ -103,6 +103,9 @@ const char *hone_tokenizer_token(const struct hone_tokenizer *tokenizer, int32_t
 int32_t hone_tokenizer_id(const struct hone_tokenizer *tokenizer, const char *token);
 /* Whether it is an added token that is special: no text of its own, as [MASK]. */
 bool hone_tokenizer_special(const struct hone_tokenizer *tokenizer, int32_t id);
+/* Whether words given beforehand would be read as if no space stood before them, which in running text is part of their
+ * tokens: byte-level BPE without add_prefix_space. */
+bool hone_tokenizer_drops_spaces(const struct hone_tokenizer *tokenizer);
 /* model_max_length of tokenizer_config.json, 0 when absent or absurd (1e30). */
 int64_t hone_tokenizer_max_length(const struct hone_tokenizer *tokenizer);
 

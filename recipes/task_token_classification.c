@@ -198,6 +198,12 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
     if (folder->labels.n > INT16_MAX)
         return hone_fail(HONE_BAD_INPUT, "%s: %lld labels, expected at most %d", folder->path,
                          (long long)folder->labels.n, INT16_MAX);
+    if (hone_tokenizer_drops_spaces(folder->tokenizer))
+        return hone_fail(
+            HONE_BAD_INPUT,
+            "%s: the tokenizer reads given words as if no space stood before them; set add_prefix_space to "
+            "true in tokenizer.json (pre_tokenizer), or without one in tokenizer_config.json",
+            folder->path);
     struct encoder e = {.out = out,
                         .folder = folder,
                         .words = {.folder = folder,

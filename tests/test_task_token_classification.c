@@ -256,6 +256,30 @@ static void faults_say_where(void **state) {
     }
 }
 
+/* A byte-level tokenizer sees words without the spaces that belong to them, unless it adds them. */
+static void spaces_before_words(void **state) {
+    (void)state;
+    const char *folder = new_folder();
+    char train[200];
+    snprintf(train, sizeof train, "data.train=%s/train.conll", folder);
+    static const char *const word[] = {"false", "true"};
+    for (int i = 0; i < 2; i++) {
+        char *text =
+            hone_format("{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,\"trim_offsets\":true,"
+                        "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{\"\xC4\xA0\":0,\"a\":1},"
+                        "\"merges\":[]}}",
+                        word[i]);
+        tiny_file(folder, "model/tokenizer.json", text);
+        hone_free(text);
+        tiny_file(folder, "train.conll", "a\tO\na\tB-x\n");
+        const char *const *overrides = TINY_OVERRIDES(TAGGED, train, "data.validation=null");
+        if (i == 0)
+            test_expect_status(tiny_train(NULL, folder, overrides), HONE_BAD_INPUT, "set add_prefix_space to true");
+        else
+            TEST_OK(tiny_train(NULL, folder, overrides));
+    }
+}
+
 /* Parts of speech: labels without entities, whose metric has to be named. */
 static void plain_tags(void **state) {
     (void)state;
@@ -323,6 +347,7 @@ int main(void) {
         cmocka_unit_test(schemes_are_converted),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(faults_say_where),
+        cmocka_unit_test(spaces_before_words),
         cmocka_unit_test(plain_tags),
         cmocka_unit_test(mistakes_are_told),
     };
