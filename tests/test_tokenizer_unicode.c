@@ -1,7 +1,8 @@
 /* Every code point is to the tokenizer what it is to the reference: tests/fixtures/tokenizer/unicode.txt has a hash for
- * each 256 of them (tests/reference/make_tokenizer_fixtures.py). */
+ * each 256 of them, forms.txt a checksum for each 1024 (tests/reference/make_tokenizer_fixtures.py). */
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/io.h"
 #include "base/memory.h"
@@ -78,6 +79,52 @@ static void every_code_point(void **state) {
     hone_tokenizer_free(tokenizer);
 }
 
+static uint32_t checksum(uint32_t before, const void *bytes, size_t n) {
+    return (uint32_t)crc32(before, bytes, (uInt)n);
+}
+
+static void append_code(struct hone_text *out, int32_t code) {
+    char bytes[4];
+    hone_text_append(out, bytes, (size_t)hone_utf8_encode(bytes, code));
+}
+
+static void every_form(void **state) {
+    (void)state;
+    static struct hone_normalizer_step steps[] = {
+        {.kind = HONE_NORMALIZER_NFC},  {.kind = HONE_NORMALIZER_NFD},       {.kind = HONE_NORMALIZER_NFKC},
+        {.kind = HONE_NORMALIZER_NFKD}, {.kind = HONE_NORMALIZER_LOWERCASE}, {.kind = HONE_NORMALIZER_STRIP_ACCENTS},
+        {.kind = HONE_NORMALIZER_NFD},  {.kind = HONE_NORMALIZER_NFC}};
+    enum { EACH = 1024, KINDS = 7 }; /* the last kind takes apart and puts together again */
+    char *want;
+    size_t n;
+    TEST_OK(hone_read_file(&want, &n, "tests/fixtures/tokenizer/forms.txt", 1 << 20));
+    assert_int_equal(n, HONE_CODES / EACH * 9);
+    struct hone_normalizing work = {0};
+    struct hone_text text = {0};
+    int wrong = 0;
+    for (int32_t block = 0; block < HONE_CODES; block += EACH) {
+        text.length = 0;
+        for (int32_t code = block; code < block + EACH; code++) {
+            if (code >= 0xD800 && code <= 0xDFFF) continue;
+            hone_text_append(&text, "a", 1);
+            append_code(&text, code);
+            hone_text_append(&text, "b", 1);
+        }
+        uint32_t sum = 0;
+        for (int k = 0; k < KINDS; k++) {
+            struct hone_normalizer normalizer = {.at = &steps[k], .n = k + 1 < KINDS ? 1 : 2};
+            TEST_OK(hone_normalize(&work, &normalizer, text.length ? text.bytes : "", text.length, 0));
+            sum = checksum(sum, work.text.bytes, work.text.n);
+        }
+        if (sum != (uint32_t)strtoul(want + block / EACH * 9, NULL, 16) && wrong++ < 5)
+            print_error("U+%04X to U+%04X differ\n", block, block + EACH - 1);
+    }
+    assert_int_equal(wrong, 0);
+    hone_normalizing_free(&work);
+    hone_text_free(&text);
+    hone_free(want);
+}
+
 /* Long runs are sorted another way than short ones; both are stable and by combining class. */
 static void long_runs_of_marks(void **state) {
     (void)state;
@@ -106,6 +153,7 @@ static void long_runs_of_marks(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_code_point), cmocka_unit_test(long_runs_of_marks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_code_point), cmocka_unit_test(every_form),
+                                       cmocka_unit_test(long_runs_of_marks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@ import json
 import random
 import sys
 import zipfile
+from zlib import crc32
 from pathlib import Path
 
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
@@ -419,6 +420,20 @@ def unicode_hashes():
     return out
 
 
+def form_checksums():
+    """One CRC-32 for each 1024 code points, of what the normalizers make of all of them, each between "a" and "b"."""
+    nfc, nfd = normalizers.NFC(), normalizers.NFD()
+    each = [nfc, nfd, normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(), normalizers.StripAccents(),
+            normalizers.Sequence([nfd, nfc])]
+    out = []
+    for block in range(0, 0x110000, 1024):
+        text, sum = "".join("a" + chr(c) + "b" for c in range(block, block + 1024) if not 0xD800 <= c <= 0xDFFF), 0
+        for normalizer in each:
+            sum = crc32(normalizer.normalize_str(text).encode(), sum)
+        out.append("%08x" % sum)
+    return out
+
+
 def language_lines():
     archive = zipfile.ZipFile(DATA / "lm/nltk/udhr2.zip")
     lines = []
@@ -440,10 +455,9 @@ def main():
     (OUT / "cases.json").write_text('{"cases":[\n' + rows + "\n]}\n", encoding="utf-8")
     found = dict(languages={name: hashes(t, lines) for name, t in small.items()}, real=real_hashes())
     (OUT / "hashes.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    marks = unicode_hashes()
-    (OUT / "unicode.txt").write_text(
-        "\n".join(" ".join(marks[i : i + 16]) for i in range(0, len(marks), 16)) + "\n", encoding="utf-8"
-    )
+    for file, marks in ("unicode.txt", unicode_hashes()), ("forms.txt", form_checksums()):
+        rows = [" ".join(marks[i : i + 16]) for i in range(0, len(marks), 16)]
+        (OUT / file).write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 main()
