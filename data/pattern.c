@@ -55,7 +55,7 @@ static const char *unbounded(const char *p) {
         if (*p == '\\') {
             if (p[1] >= '1' && p[1] <= '9') return "back references aren't supported";
             if ((p[1] == 'k' || p[1] == 'g') && p[2] == '<') return "references to groups aren't supported";
-            if (p[1] == 'X' || p[1] == 'R') return "\\X and \\R aren't supported";
+            if (p[1] && strchr("XRyY", p[1])) return "\\X, \\R, \\y and \\Y aren't supported";
             p += p[1] ? 2 : 1;
             if ((p[-1] == 'p' || p[-1] == 'P' || p[-1] == 'x') && *p == '{')
                 p += strcspn(p, "}") + (strchr(p, '}') != 0);
@@ -110,25 +110,6 @@ static const char *unbounded(const char *p) {
     return NULL;
 }
 
-/* [:punct:] takes symbols in, too, in the reference's Oniguruma, which Debian's doesn't. Only inside a class is it one. */
-static char *with_symbols(const char *pattern) {
-    static const char name[] = "[:punct:]";
-    struct hone_text out = {0};
-    int nested = 0;
-    hone_text_append(&out, "", 0);
-    for (const char *p = pattern; *p; p++) {
-        if (nested && strncmp(p, name, sizeof name - 1) == 0) {
-            hone_text_format(&out, "\\p{P}\\p{S}");
-            p += sizeof name - 2;
-            continue;
-        }
-        nested += *p == '[' ? 1 : *p == ']' && nested ? -1 : 0;
-        hone_text_append(&out, p, *p == '\\' && p[1] ? 2 : 1);
-        p += *p == '\\' && p[1];
-    }
-    return out.bytes;
-}
-
 static enum hone_status compile(struct hone_pattern *out, const char *where) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, start_oniguruma);
@@ -136,7 +117,7 @@ static enum hone_status compile(struct hone_pattern *out, const char *where) {
     if (reason) return fail(where, out->text, reason);
     regex_t *regex;
     OnigErrorInfo info;
-    char *meant = with_symbols(out->text);
+    char *meant = hone_pattern_mend_classes(out->text);
     const UChar *text = (const UChar *)meant, *end = text + strlen(meant);
     int code = onig_new(&regex, text, end, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
     hone_free(meant);

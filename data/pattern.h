@@ -21,6 +21,8 @@ struct hone_pattern {
  * repetition, repetition inside look-around or atomic groups, back references), is HONE_BAD_INPUT naming `where`. */
 enum hone_status hone_pattern_read(struct hone_pattern *out, const json_t *part, const char *where);
 void hone_pattern_free(struct hone_pattern *pattern);
+/* An expression with classes of characters as the reference has them, owned. */
+char *hone_pattern_mend_classes(const char *pattern);
 
 /* Walks over the matches in a text: leftmost, none overlaps another. The steps that an expression may take are linear
  * in the text. */

@@ -1,5 +1,6 @@
 /* Every code point is to the tokenizer what it is to the reference: tests/fixtures/tokenizer/unicode.txt has a hash for
- * each 256 of them, forms.txt a checksum for each 1024 (tests/reference/make_tokenizer_fixtures.py). */
+ * each 256 of them, forms.txt a checksum for each 1024 (tests/reference/make_tokenizer_fixtures.py), classes.txt one for
+ * each of some regular expressions (tests/reference/make_pattern_tables.py). */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "data/normalizer.h"
+#include "data/pattern.h"
 #include "data/tokenizer.h"
 #include "data/unicode.h"
 #include "tests/support.h"
@@ -125,6 +127,52 @@ static void every_form(void **state) {
     hone_free(want);
 }
 
+/* The code points that the script looks at: all but those that no version of Unicode knows. */
+static bool is_looked_at(int32_t code) {
+    if (code >= 0xD800 && code <= 0xDFFF) return false;
+    return code < 0x40000 || (code >= 0xE0000 && code < 0xE1000) || code >= 0x10FFF0;
+}
+
+/* Checksum of where an expression, repeated, matches. */
+static uint32_t checksum_matches(const char *expression, const struct hone_text *text) {
+    struct hone_pattern pattern;
+    char *repeated = hone_format("(?:%s)+", expression);
+    json_t *part = json_pack("{s:s}", "Regex", repeated);
+    TEST_OK(hone_pattern_read(&pattern, part, "test"));
+    struct hone_matches matches = hone_matches_in(&pattern, text->bytes, text->length);
+    uint32_t sum = 0;
+    for (bool found = true;;) {
+        TEST_OK(hone_matches_next(&matches, &found));
+        if (!found) break;
+        const int32_t span[2] = {(int32_t)matches.begin, (int32_t)matches.end};
+        sum = checksum(sum, span, sizeof span);
+    }
+    hone_pattern_free(&pattern);
+    json_decref(part);
+    hone_free(repeated);
+    return sum;
+}
+
+static void every_class(void **state) {
+    (void)state;
+    struct hone_text text = {0};
+    for (int32_t code = 0; code < HONE_CODES; code++)
+        if (is_looked_at(code)) append_code(&text, code);
+    char *want, *rest, *line;
+    size_t n;
+    int classes = 0, wrong = 0;
+    TEST_OK(hone_read_file(&want, &n, "tests/fixtures/tokenizer/classes.txt", 1 << 20));
+    for (line = strtok_r(want, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), classes++) {
+        if (checksum_matches(line + 9, &text) == (uint32_t)strtoul(line, NULL, 16)) continue;
+        print_error("%s differs\n", line + 9);
+        wrong++;
+    }
+    assert_int_equal(classes, 18);
+    assert_int_equal(wrong, 0);
+    hone_text_free(&text);
+    hone_free(want);
+}
+
 /* Long runs are sorted another way than short ones; both are stable and by combining class. */
 static void long_runs_of_marks(void **state) {
     (void)state;
@@ -154,6 +202,6 @@ static void long_runs_of_marks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_code_point), cmocka_unit_test(every_form),
-                                       cmocka_unit_test(long_runs_of_marks)};
+                                       cmocka_unit_test(every_class), cmocka_unit_test(long_runs_of_marks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
