@@ -3,6 +3,7 @@
 #include "base/fault.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static const char *const site_names[HONE_FAULT_COUNT] = {"alloc", "open",   "rea
 static struct {
     atomic_long calls;
     long first; /* the call that fails, from 1; 0: none */
-    bool onwards;
+    bool onwards, kills;
 } sites[HONE_FAULT_COUNT];
 
 static atomic_bool fired;
@@ -25,7 +26,7 @@ static void plan_set(const char *plan) {
     for (int s = 0; s < HONE_FAULT_COUNT; s++) {
         atomic_store(&sites[s].calls, 0);
         sites[s].first = 0;
-        sites[s].onwards = false;
+        sites[s].onwards = sites[s].kills = false;
     }
     atomic_store(&fired, false);
     const char *p = plan ? plan : "";
@@ -42,10 +43,9 @@ static void plan_set(const char *plan) {
         HONE_CHECK(first > 0, "HONE_FAULT: no call number at \"%s\"", p);
         sites[site].first = first;
         p = end;
-        if (*p == '+') {
-            sites[site].onwards = true;
-            p++;
-        }
+        sites[site].onwards = *p == '+';
+        sites[site].kills = *p == '!';
+        if (*p == '+' || *p == '!') p++;
         HONE_CHECK(*p == 0 || (*p == ',' && p[1]), "HONE_FAULT: expected a comma at \"%s\"", p);
         if (*p == ',') p++;
     }
@@ -58,6 +58,7 @@ bool hone_fault(enum hone_fault_site site) {
     long call = 1 + atomic_fetch_add_explicit(&sites[site].calls, 1, memory_order_relaxed);
     long first = sites[site].first;
     if (first == 0 || call < first || (call > first && !sites[site].onwards)) return false;
+    if (sites[site].kills) raise(SIGKILL);
     atomic_store(&fired, true);
     return true;
 }

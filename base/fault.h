@@ -1,5 +1,6 @@
 /* Fault injection by site. HONE_FAULT="write:3" makes the third call that passes the site "write" fail, "write:3+" that
- * one and all later ones. Sites: alloc, open, read, write, fsync, close, rename, mkdir, map. Several are joined by commas.
+ * one and all later ones, "write:3!" kills the program there, as kill -9 would. Sites: alloc, open, read, write, fsync,
+ * close, rename, mkdir, map. Several are joined by commas.
  * Tests walk N = 1, 2, … until a run passes without the fault having fired. */
 #ifndef HONE_BASE_FAULT_H
 #define HONE_BASE_FAULT_H
