@@ -143,6 +143,10 @@ static inline float *hone_call_gradient(const struct hone_call *call, int64_t of
  * tokens in one recording, and so twice by one mask, aborts. */
 bool hone_tape_dropout(struct hone_dropout *out, struct hone_tape *tape, struct hone_dropout_site site);
 
+/* Runs one node of a tape that is laid out. */
+void hone_node_forward(const struct hone_tape *tape, const struct hone_node *node, struct hone_stream *stream);
+void hone_node_backward(const struct hone_tape *tape, const struct hone_node *node, struct hone_stream *stream);
+
 /* Finds lives and slots of the recording and places them; sets tape->needed. */
 void hone_tape_plan(struct hone_tape *tape);
 

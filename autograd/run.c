@@ -26,16 +26,17 @@ static struct hone_call prepare(const struct hone_tape *tape, const struct hone_
     return call;
 }
 
+void hone_node_forward(const struct hone_tape *tape, const struct hone_node *node, struct hone_stream *stream) {
+    struct hone_call call = prepare(tape, node, stream);
+    call.workspace = slot_address(tape, node->forward_slot);
+    double start = hone_profile_start();
+    node->op->forward(&call);
+    hone_profile_add(node->op->name, start);
+}
+
 void hone_tape_forward(struct hone_tape *tape, struct hone_stream *stream) {
     HONE_CHECK(tape->laid_out, "a tape of %d nodes runs before its layout", tape->n_nodes);
-    for (int32_t i = 0; i < tape->n_nodes; i++) {
-        const struct hone_node *node = &tape->nodes[i];
-        struct hone_call call = prepare(tape, node, stream);
-        call.workspace = slot_address(tape, node->forward_slot);
-        double start = hone_profile_start();
-        node->op->forward(&call);
-        hone_profile_add(node->op->name, start);
-    }
+    for (int32_t i = 0; i < tape->n_nodes; i++) hone_node_forward(tape, &tape->nodes[i], stream);
 }
 
 /* Elements of the gradient of an input, without the rows that only GEMMs see. */
@@ -59,7 +60,7 @@ static void prepare_gradient(const struct hone_tape *tape, struct hone_call *cal
     }
 }
 
-static void run_backward(const struct hone_tape *tape, const struct hone_node *node, struct hone_stream *stream) {
+void hone_node_backward(const struct hone_tape *tape, const struct hone_node *node, struct hone_stream *stream) {
     HONE_CHECK(node->op->backward, "%s cannot be differentiated", node->op->name);
     struct hone_call call = prepare(tape, node, stream);
     call.workspace = slot_address(tape, node->backward_slot);
@@ -85,7 +86,7 @@ void hone_tape_backward(struct hone_tape *tape, void (*on_gradient)(int32_t para
     for (int32_t i = tape->n_nodes - 1; i >= 0; i--) {
         const struct hone_node *node = &tape->nodes[i];
         if (!node->active) continue;
-        run_backward(tape, node, stream);
+        hone_node_backward(tape, node, stream);
         if (!on_gradient) continue;
         for (int k = 0; k < node->n_parameters; k++) {
             if (tape->last_use[node->parameters[k]] == i) on_gradient(node->parameters[k], user);

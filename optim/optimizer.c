@@ -165,6 +165,12 @@ static void zero_frozen(struct hone_optimizer *o, struct hone_stream *stream) {
     }
 }
 
+/* The average goes towards the weights by this share of the difference. */
+static void follow(struct hone_optimizer *o, float share, struct hone_stream *stream) {
+    o->device->ops->ema(o->buffers[HONE_OPTIMIZER_AVERAGE].data, hone_parameters_weights(o->parameters),
+                        hone_parameters_trained(o->parameters), share, o->step, stream);
+}
+
 void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
     const struct hone_ops *ops = o->device->ops;
     float *gradients = hone_parameters_gradients(o->parameters);
@@ -180,10 +186,18 @@ void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) 
     hone_profile_add(o->class->title, start);
     if (o->settings.ema_decay == 0) return;
     start = hone_profile_start();
-    float weight = o->upload->step == 0 ? 1 : (float)(1 - o->settings.ema_decay);
-    ops->ema(o->buffers[HONE_OPTIMIZER_AVERAGE].data, hone_parameters_weights(o->parameters), elements, weight, o->step,
-             stream);
+    follow(o, o->upload->step == 0 ? 1 : (float)(1 - o->settings.ema_decay), stream);
     hone_profile_add("ema", start);
+}
+
+void hone_optimizer_skip(struct hone_optimizer *o, struct hone_stream *stream) {
+    size_t bytes = (size_t)hone_parameters_trained(o->parameters) * sizeof(float);
+    o->device->zero(hone_parameters_gradients(o->parameters), bytes, stream);
+    if (o->settings.ema_decay == 0 || o->upload->step > 0) return;
+    /* The flag of the step that is skipped would keep the average from following. */
+    o->upload->finite = 1;
+    o->device->copy_to_device(o->step, o->upload, sizeof *o->step, stream);
+    follow(o, 1, stream);
 }
 
 enum hone_status hone_optimizer_result(struct hone_optimizer *o, struct hone_step *out, struct hone_stream *stream) {

@@ -59,6 +59,9 @@ enum hone_status hone_optimizer_begin(struct hone_optimizer *optimizer, uint32_t
                                       double learning_rate, struct hone_stream *stream);
 /* Gradient norm, clip scale and finite flag, then the update, which also zeroes the gradients. */
 void hone_optimizer_apply(struct hone_optimizer *optimizer, struct hone_stream *stream);
+/* In the place of apply: the gradients are zeroed and nothing else changes (an average of the weights, if it is to begin
+ * with this step, begins). */
+void hone_optimizer_skip(struct hone_optimizer *optimizer, struct hone_stream *stream);
 /* Waits for the stream and copies the step's state to the host. */
 enum hone_status hone_optimizer_result(struct hone_optimizer *optimizer, struct hone_step *out,
                                        struct hone_stream *stream);

@@ -120,6 +120,9 @@ struct hone_interval {
 #define HONE_EVERY_EPOCH (-1) /* evaluation.every, checkpoint.every: at the end of each epoch */
 #define HONE_NEVER       0    /* evaluation.every, checkpoint.every: not at all */
 
+/* What a step does whose loss or gradient is not finite; it is never applied. */
+enum hone_non_finite { HONE_NON_FINITE_STOP, HONE_NON_FINITE_SKIP };
+
 /* Learning rate and weight decay of the parameters whose name matches. */
 struct hone_group_option {
     char *pattern;           /* glob over Hub names */
@@ -171,8 +174,10 @@ struct hone_recipe {
         int64_t batch_size;         /* sequences per optimizer step */
         int64_t micro_batch_tokens; /* HONE_AUTO or >= 1 */
         int64_t seed;               /* 0 … 2^32 - 1 */
-        double ema_decay;           /* of the average of the weights; 0: none */
-        int64_t early_stopping;     /* evaluations without improvement before stopping; 0: off */
+        enum hone_non_finite non_finite;
+        int64_t skip_limit;     /* steps that may be skipped in a run */
+        double ema_decay;       /* of the average of the weights; 0: none */
+        int64_t early_stopping; /* evaluations without improvement before stopping; 0: off */
     } training;
     struct {
         enum hone_optimizer_name name;

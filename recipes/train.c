@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/arith.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/stop.h"
@@ -30,58 +31,10 @@ enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct 
     return hone_optimizer_create(out, run->folder.model->parameters, run->optimizer);
 }
 
-static double learning_rate_at(const struct hone_run *run, int64_t step) {
+double hone_train_rate(const struct hone_run *run, int64_t step) {
     const struct hone_recipe *recipe = run->recipe;
     if (recipe->optimizer.relative_step) return hone_schedule_relative_step(step, recipe->optimizer.warmup_init);
     return recipe->optimizer.lr * hone_schedule_factor(&run->schedule, step);
-}
-
-enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimizer *optimizer,
-                                 const struct hone_run *run, int64_t step, const int64_t *chosen, int64_t n,
-                                 int64_t *tokens) {
-    const struct hone_model *model = engine->model;
-    struct hone_step *state = hone_optimizer_step_state(optimizer);
-    uint32_t pass = hone_run_epoch(run, step);
-    float scale = (float)(1.0 / run->task->denominator(&run->train, chosen, n, pass, &run->objective));
-    HONE_TRY(hone_optimizer_begin(optimizer, (uint32_t)run->recipe->training.seed, (uint32_t)step,
-                                  learning_rate_at(run, step), engine->stream));
-    for (int64_t begin = 0; begin < n;) {
-        int64_t count = hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens);
-        /* The batch that the last micro-batch reads must not change under it. */
-        HONE_TRY(engine->device->stream_synchronize(engine->stream));
-        HONE_TRY(hone_batch_fill(&engine->batch, &run->train, chosen + begin, count, pass));
-        struct hone_model_inputs in = hone_engine_upload(engine, state);
-        hone_tape_begin(engine->tape, HONE_TRAINING);
-        hone_value logits = model->class->forward(model, engine->tape, &in);
-        run->task->record_loss(engine->tape, logits, &engine->on_device, &run->objective, scale, &state->loss);
-        HONE_TRY(hone_tape_layout(engine->tape));
-        hone_tape_forward(engine->tape, engine->stream);
-        hone_tape_backward(engine->tape, NULL, NULL, engine->stream);
-        *tokens += engine->batch.T;
-        begin += count;
-    }
-    hone_optimizer_apply(optimizer, engine->stream);
-    return HONE_OK;
-}
-
-/* Nothing was applied: the message names the samples to look at. */
-static enum hone_status not_finite(const struct trainer *trainer, const struct hone_step *result, const int64_t *chosen,
-                                   int64_t n) {
-    enum { LISTED = 8 };
-    const struct hone_samples *samples = &trainer->run->train;
-    struct hone_text lines = {0};
-    for (int64_t i = 0; i < n && i < LISTED; i++) {
-        hone_text_format(&lines, "%s%s:%lld", i ? ", " : "", hone_samples_path(samples, chosen[i]),
-                         (long long)samples->lines[chosen[i]]);
-    }
-    if (n > LISTED) hone_text_format(&lines, ", … (%lld lines)", (long long)n);
-    enum hone_status status = hone_fail(
-        HONE_NUMERIC,
-        "step %lld: the loss is %g and the gradient's norm %g, so nothing was applied; the batch was %s; lower "
-        "optimizer.lr, or look for weights that are not finite with hone inspect --stats",
-        (long long)trainer->state.step + 1, (double)result->loss, (double)result->gradient_norm, lines.bytes);
-    hone_text_free(&lines);
-    return status;
 }
 
 static double epoch_of(const struct trainer *trainer) {
@@ -114,15 +67,53 @@ static void show_progress(const struct trainer *trainer, double loss) {
                   hone_bytes(memory, (double)hone_resident_bytes()), hone_duration(left, remaining));
 }
 
+/* Nothing was applied. Tells where it came from, and ends the run or goes on without this step, as the recipe says. */
+static enum hone_status not_finite(struct trainer *trainer, const struct hone_step *result,
+                                   const struct hone_step_of *step) {
+    const struct hone_recipe *recipe = trainer->run->recipe;
+    struct hone_text why = {0};
+    hone_text_format(&why, "step %lld: the loss is %g and the gradient's norm %g, so nothing was applied",
+                     (long long)step->step + 1, (double)result->loss, (double)result->gradient_norm);
+    enum hone_status status = hone_train_explain(&why, step);
+    bool skips = recipe->training.non_finite == HONE_NON_FINITE_SKIP;
+    if (status == HONE_OK && !skips) {
+        status = hone_fail(HONE_NUMERIC,
+                           "%s; lower optimizer.lr, look for weights that are not finite with hone inspect --stats, or "
+                           "go on without such steps by training.non_finite=skip",
+                           why.bytes);
+    } else if (status == HONE_OK && trainer->state.skipped == recipe->training.skip_limit) {
+        status = hone_fail(HONE_NUMERIC, "%s; training.skip_limit is %lld, and as many steps were left out before",
+                           why.bytes, (long long)recipe->training.skip_limit);
+    }
+    if (status == HONE_OK) {
+        trainer->state.step++;
+        trainer->state.skipped++;
+        hone_warn("%s; skipped (%lld of at most %lld)", why.bytes, (long long)trainer->state.skipped,
+                  (long long)recipe->training.skip_limit);
+        json_t *line = json_pack("{s:I, s:f, s:s, s:s}", "step", (json_int_t)trainer->state.step, "epoch",
+                                 epoch_of(trainer), "split", "skipped", "reason", why.bytes);
+        status = hone_run_folder_log(&trainer->folder, line);
+        json_decref(line);
+    }
+    hone_text_free(&why);
+    return status;
+}
+
 static enum hone_status run_step(struct trainer *trainer, int64_t *chosen) {
     struct hone_run *run = trainer->run;
     double begin = hone_seconds();
     int64_t tokens = 0, n = hone_run_step_samples(run, trainer->state.step, chosen);
     struct hone_step result;
-    trainer->learning_rate = learning_rate_at(run, trainer->state.step);
-    HONE_TRY(hone_train_step(&trainer->engine, trainer->optimizer, run, trainer->state.step, chosen, n, &tokens));
+    trainer->learning_rate = hone_train_rate(run, trainer->state.step);
+    struct hone_step_of step = {.engine = &trainer->engine,
+                                .optimizer = trainer->optimizer,
+                                .run = run,
+                                .step = trainer->state.step,
+                                .chosen = chosen,
+                                .n = n};
+    HONE_TRY(hone_train_step(&step, &tokens));
     HONE_TRY(hone_optimizer_result(trainer->optimizer, &result, trainer->engine.stream));
-    if (!result.finite) return not_finite(trainer, &result, chosen, n);
+    if (!result.finite) return not_finite(trainer, &result, &step);
     double seconds = hone_seconds() - begin;
     trainer->state.step++;
     trainer->state.tokens += tokens;
@@ -313,10 +304,12 @@ static json_t *training_results(const struct trainer *trainer, double runtime) {
     json_t *results = json_pack(
         "{s:f, s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f, s:I}", "epoch", epoch_of(trainer), "steps",
         (json_int_t)trainer->state.step, "tokens", (json_int_t)trainer->state.tokens, "train_loss",
-        trainer->state.loss_sum / (double)trainer->state.step, "train_runtime", runtime, "train_samples",
-        (json_int_t)trainer->run->train.n, "train_samples_per_second", (double)trainer->state.samples / runtime,
-        "train_steps_per_second", (double)trainer->state.step / runtime, "train_tokens_per_second",
-        (double)trainer->state.tokens / fed_seconds, "peak_memory_bytes", (json_int_t)hone_peak_resident_bytes());
+        trainer->state.loss_sum / (double)hone_max_i64(trainer->state.step - trainer->state.skipped, 1),
+        "train_runtime", runtime, "train_samples", (json_int_t)trainer->run->train.n, "train_samples_per_second",
+        (double)trainer->state.samples / runtime, "train_steps_per_second", (double)trainer->state.step / runtime,
+        "train_tokens_per_second", (double)trainer->state.tokens / fed_seconds, "peak_memory_bytes",
+        (json_int_t)hone_peak_resident_bytes());
+    if (trainer->state.skipped) json_object_set_new(results, "skipped_steps", json_integer(trainer->state.skipped));
     if (trainer->state.has_best) json_object_set_new(results, "best_step", json_integer(trainer->state.best_step));
     if (trainer->state.best_results) json_object_update(results, trainer->state.best_results);
     return results;

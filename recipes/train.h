@@ -5,16 +5,29 @@
 #include "recipes/run.h"
 
 /* Runs the recipe to its end and returns what all_results.json holds (the caller's to json_decref). A folder whose run
- * is complete is left as it is and its results are returned. A loss or gradient that is not finite is never applied
- * and ends the run with HONE_NUMERIC naming step and samples. */
+ * is complete is left as it is and its results are returned. A loss or gradient that is not finite is never applied:
+ * the step, op, parameter and samples are named, and the run ends with HONE_NUMERIC or, with training.non_finite skip,
+ * goes on without the step. */
 enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe);
 
-/* One optimizer step's forward, backward and AdamW over the given samples, cut into micro-batches. The optimizer's step
- * state holds loss, gradient norm and the finite flag afterwards. Adds the tokens fed to *tokens. */
-struct hone_optimizer;
-enum hone_status hone_train_step(struct hone_engine *engine, struct hone_optimizer *optimizer,
-                                 const struct hone_run *run, int64_t step, const int64_t *chosen, int64_t n,
-                                 int64_t *tokens);
+/* An optimizer step and all it takes. */
+struct hone_step_of {
+    struct hone_engine *engine;
+    struct hone_optimizer *optimizer;
+    const struct hone_run *run;
+    int64_t step;          /* from 0 */
+    const int64_t *chosen; /* [n]: its samples */
+    int64_t n;
+};
+
+double hone_train_rate(const struct hone_run *run, int64_t step);
+/* Forward, backward and the optimizer over the samples, cut into micro-batches. The optimizer's step state holds loss,
+ * gradient norm and the finite flag afterwards. Adds the tokens fed to *tokens. */
+enum hone_status hone_train_step(const struct hone_step_of *step, int64_t *tokens);
+/* After a step whose flag says that something was not finite: the same step once more, bit for bit, looking at what
+ * every op gives. Appends "; the first to give such a number is linear (…): nan at …; its micro-batch is FILE:LINE, …".
+ * Weights and what the optimizer remembers stay as they are. */
+enum hone_status hone_train_explain(struct hone_text *text, const struct hone_step_of *step);
 /* The optimizer that the recipe asks for; parameters must be loaded for training. */
 enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct hone_run *run);
 

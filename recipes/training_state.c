@@ -6,7 +6,7 @@
 #include "base/hdf5.h"
 #include "base/memory.h"
 
-#define LAYOUT 1
+#define LAYOUT 2
 
 static size_t weights_bytes(const struct hone_run *run) {
     return (size_t)hone_parameters_elements(run->folder.model->parameters) * sizeof(float);
@@ -46,11 +46,12 @@ struct number {
     double *real;
 };
 
-enum { NUMBERS = 13 };
+enum { NUMBERS = 14 };
 
 static void list_numbers(struct number numbers[NUMBERS], struct hone_training_state *state, int64_t *has_best) {
     struct number all[NUMBERS] = {
         {"step", &state->step, NULL},
+        {"skipped", &state->skipped, NULL},
         {"evaluated_step", &state->evaluated_step, NULL},
         {"samples", &state->samples, NULL},
         {"tokens", &state->tokens, NULL},

@@ -1,7 +1,8 @@
 /* All that training must know to go on as if it had never stopped, and the file state.h5 that keeps it (the weights
  * themselves are in the checkpoint's model.safetensors).
  *
- * state.h5, layout 1. Attributes of the root: "layout" (integer 1); "step" optimizer steps taken; "evaluated_step" the
+ * state.h5, layout 2. Attributes of the root: "layout" (integer 2); "step" optimizer steps taken; "skipped" of them
+ * those without an update; "evaluated_step" the
  * step last evaluated at; "samples", "tokens" fed so far; "seed", the key of dropout, shuffling and new weights (numbers
  * are counted from it, so there is no other state of a generator); "micro_batch_tokens"; "loss_sum" over all steps;
  * "log_loss", "log_steps", "log_tokens" since the last line of metrics.jsonl; "has_best", "best_value", "best_step",
@@ -17,6 +18,7 @@
 
 struct hone_training_state {
     int64_t step;           /* optimizer steps taken */
+    int64_t skipped;        /* of them, not applied: something was not finite */
     int64_t evaluated_step; /* the step at which the last evaluation took place */
     int64_t samples, tokens;
     int64_t micro_batch_tokens;

@@ -80,11 +80,11 @@ static const struct {
      NONE},
     {ALL "training: 3\n",
      "r.yaml:5:11: training: found \"3\", expected keys and values of: epochs, max_steps, batch_size, "
-     "micro_batch_tokens, seed, ema_decay, early_stopping\n",
+     "micro_batch_tokens, seed, ema_decay, non_finite, skip_limit, early_stopping\n",
      NONE},
     {ALL "training: [epochs, 3]\n",
      "r.yaml:5:11: training: found a list of 2, expected keys and values of: epochs, max_steps, batch_size, "
-     "micro_batch_tokens, seed, ema_decay, early_stopping\n",
+     "micro_batch_tokens, seed, ema_decay, non_finite, skip_limit, early_stopping\n",
      NONE},
     {ALL "training: {epochs: [3]}\n",
      "r.yaml:5:20: training.epochs: found a list of 1, expected a number above 0 and at most 10000\n", NONE},
@@ -329,7 +329,7 @@ static const struct {
     {ALL,
      "command line: training=3: a section, set one of its keys: training.epochs, training.max_steps, "
      "training.batch_size, training.micro_batch_tokens, training.seed, "
-     "training.ema_decay, training.early_stopping\n",
+     "training.ema_decay, training.non_finite, training.skip_limit, training.early_stopping\n",
      {"training=3"}},
     {ALL,
      "command line: training.epochs=fast: found \"fast\", expected a number above 0 and at most 10000\n",

@@ -36,7 +36,8 @@ struct loop {
 static void run_step(struct loop *loop, int64_t step, int64_t *chosen) {
     struct hone_step result;
     int64_t tokens = 0, n = hone_run_step_samples(&loop->run, step, chosen);
-    TEST_OK(hone_train_step(&loop->engine, loop->optimizer, &loop->run, step, chosen, n, &tokens));
+    struct hone_step_of one = {&loop->engine, loop->optimizer, &loop->run, step, chosen, n};
+    TEST_OK(hone_train_step(&one, &tokens));
     TEST_OK(hone_optimizer_result(loop->optimizer, &result, loop->engine.stream));
     assert_true(result.finite);
     json_t *line =

@@ -22,7 +22,8 @@ static enum hone_status run_steps(struct hone_engine *engine, struct hone_optimi
         /* Past the end of the recipe's steps the learning rate is 0; start again instead. */
         int64_t at = *step % run->steps, n = hone_run_step_samples(run, at, chosen);
         struct hone_step result;
-        HONE_TRY(hone_train_step(engine, optimizer, run, at, chosen, n, tokens));
+        struct hone_step_of one = {engine, optimizer, run, at, chosen, n};
+        HONE_TRY(hone_train_step(&one, tokens));
         HONE_TRY(hone_optimizer_result(optimizer, &result, engine->stream));
         if (!result.finite) return hone_fail(HONE_NUMERIC, "step %lld: not finite", (long long)at);
         *samples += n;
