@@ -16,6 +16,7 @@ struct hone_device {
     const char *name;      /* "cpu" */
     char description[160]; /* for people: processor, instruction set used, threads */
     const struct hone_ops *ops;
+    char gemm[96];            /* what multiplies matrices: its version and what it chooses by; bits depend on it */
     const char *bf16_why_not; /* NULL: kernels compute in bf16 as fast as they should; else the reason */
 
     /* Aligned to 64 bytes at least, contents undefined. HONE_OUT_OF_MEMORY names bytes and `what`. */

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "recipes/certificate.h"
 #include "recipes/checkpoint.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
@@ -20,6 +21,8 @@ struct trainer {
     struct hone_optimizer *optimizer;
     struct hone_run_folder folder;
     struct hone_saver *saver;
+    struct hone_replay *replay; /* of a run that is made again; else NULL */
+    int64_t last_step;          /* to be taken: the run's, or the replay's */
 
     struct hone_training_state state;
     double begin, save_begin;            /* of this process's training; of the last save */
@@ -236,7 +239,7 @@ static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
     for (;;) {
         HONE_TRY(hone_stop_asked());
         if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(averaged(trainer, evaluate_weights));
-        bool over = trainer->state.step == run->steps || patience_is_over(trainer);
+        bool over = trainer->state.step == trainer->last_step || patience_is_over(trainer);
         if (over || save_is_due(trainer)) {
             bool wanted =
                 run->recipe->checkpoint.every.seconds > 0 || run->recipe->checkpoint.every.steps != HONE_NEVER;
@@ -246,12 +249,17 @@ static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
         HONE_TRY(run_step(trainer, chosen));
     }
     hone_progress_end();
-    if (trainer->state.step < run->steps) {
+    if (trainer->state.step < trainer->last_step) {
         hone_info("stopping early: %lld evaluations without a better %s",
                   (long long)trainer->state.evaluations_without_gain,
                   hone_recipe_word("evaluation.metric", (int)run->recipe->evaluation.metric));
     }
     return HONE_OK;
+}
+
+/* A replay that ends where the run went on. */
+static bool is_cut_short(const struct trainer *trainer) {
+    return trainer->state.step == trainer->last_step && trainer->last_step < trainer->run->steps;
 }
 
 static enum hone_status train_to_end(struct trainer *trainer) {
@@ -261,6 +269,7 @@ static enum hone_status train_to_end(struct trainer *trainer) {
     hone_free(chosen);
     if (status == HONE_PREEMPTED || status == HONE_INTERRUPTED) return stop(trainer, status);
     HONE_TRY(status);
+    if (is_cut_short(trainer)) return hone_saver_wait(trainer->saver);
     if (trainer->state.log_steps) HONE_TRY(log_step(trainer));
     if (!trainer->state.has_best) HONE_TRY(averaged(trainer, save_weights));
     return hone_saver_wait(trainer->saver);
@@ -335,9 +344,24 @@ static enum hone_status resume(struct trainer *trainer) {
     return status;
 }
 
+/* The run is the one to be made again, cut into the same micro-batches. */
+static enum hone_status begin_replay(const struct trainer *trainer, struct hone_replay *replay) {
+    struct hone_run *run = trainer->run;
+    HONE_TRY(hone_certificate_check(replay->certificate, run));
+    HONE_TRY(hone_certificate_differences(&replay->differences, replay->certificate, run->device));
+    int64_t tokens = json_integer_value(json_object_get(replay->certificate, "micro_batch_tokens"));
+    if (tokens != run->micro_batch_tokens) HONE_TRY(hone_run_replan(run, tokens));
+    replay->of = run->steps;
+    replay->replayed = trainer->last_step;
+    return HONE_OK;
+}
+
 static enum hone_status train(struct trainer *trainer, json_t **results) {
     struct hone_run *run = trainer->run;
     int64_t T, B;
+    bool part = trainer->replay && trainer->replay->steps > 0;
+    trainer->last_step = part ? hone_min_i64(trainer->replay->steps, run->steps) : run->steps;
+    if (trainer->replay) HONE_TRY(begin_replay(trainer, trainer->replay));
     HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
     HONE_TRY(resume(trainer));
     hone_run_capacity(&T, &B, run);
@@ -355,15 +379,19 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
         (long long)run->recipe->training.batch_size, (long long)run->micro_batch_tokens);
     trainer->begin = trainer->save_begin = hone_seconds();
     HONE_TRY(train_to_end(trainer));
+    if (is_cut_short(trainer)) return HONE_OK;
     *results = training_results(trainer, trainer->state.run_seconds + hone_seconds() - trainer->begin);
     HONE_TRY(evaluate_best(trainer, *results));
+    json_t *certificate;
+    HONE_TRY(hone_certificate_make(&certificate, run, trainer->folder.path));
+    json_object_set_new(*results, "certificate", certificate);
     return hone_run_folder_finish(&trainer->folder, run, *results);
 }
 
-static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe) {
+static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay) {
     struct hone_run run;
     HONE_TRY(hone_run_open(&run, recipe, false));
-    struct trainer trainer = {.run = &run};
+    struct trainer trainer = {.run = &run, .replay = replay};
     enum hone_status status = train(&trainer, results);
     if (status != HONE_OK) {
         json_decref(*results);
@@ -390,7 +418,7 @@ enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) 
         /* Another process may have ended it meanwhile. */
         enum hone_status status = hone_run_folder_state(&state, recipe);
         if (status == HONE_OK && state == HONE_RUN_NEW) {
-            status = run_recipe(results, recipe);
+            status = run_recipe(results, recipe, NULL);
             hone_lock_release(lock);
             if (status != HONE_OK && new) hone_remove_empty_folder(recipe->output);
             return status;
@@ -400,4 +428,9 @@ enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) 
     }
     hone_info("%s: this run is complete; its results:", recipe->output);
     return hone_run_folder_results(results, recipe->output);
+}
+
+enum hone_status hone_train_again(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay) {
+    *results = NULL;
+    return run_recipe(results, recipe, replay);
 }

@@ -10,6 +10,17 @@
  * goes on without the step. */
 enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe);
 
+/* The first `steps` steps of a complete run once more (0: all of it), in the recipe's output, a new folder. Held to the
+ * certificate of the run before the first step. With fewer steps than the run has there are no results. */
+struct hone_replay {
+    const json_t *certificate;
+    int64_t steps;
+    /* Filled in: */
+    int64_t replayed, of;
+    struct hone_text differences; /* hone_certificate_differences(); the caller's to free */
+};
+enum hone_status hone_train_again(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay);
+
 /* An optimizer step and all it takes. */
 struct hone_step_of {
     struct hone_engine *engine;

@@ -107,11 +107,15 @@ static void everything_is_there(void **state) {
         if (!json_is_number(value) || number < keys[i].low || number > keys[i].high)
             fail_msg("%s is %g, expected %g to %g", keys[i].key, number, keys[i].low, keys[i].high);
     }
+    char model[HONE_SHA256_TEXT];
+    TEST_OK(hone_sha256_file(model, tiny_path(folder, "out/model.safetensors")));
+    const json_t *certificate = json_object_get(results, "certificate");
+    assert_string_equal(json_string_value(json_object_get(certificate, "model")), model);
     /* And all else is a figure of these three, or what a matrix holds. */
     const char *key;
     json_t *value;
     json_object_foreach(results, key, value) {
-        bool known = strncmp(key, "eval_", 5) == 0 || strncmp(key, "test_", 5) == 0;
+        bool known = value == certificate || strncmp(key, "eval_", 5) == 0 || strncmp(key, "test_", 5) == 0;
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) known = known || strcmp(keys[i].key, key) == 0;
         if (!known) fail_msg("%s was not expected", key);
         if (strstr(key, "confusion_matrix")) assert_int_equal(json_array_size(value), 2);

@@ -33,6 +33,7 @@ static const struct verb verbs[] = {
     {"tokenize", hone_tool_tokenize, "--tokenizer DIR [--input F]", "ids, tokens, offsets and word ids as JSON lines"},
     {"tokenizer", hone_tool_tokenizer, "train --model KIND --output DIR FILE…", "make a tokenizer from text"},
     {"train", hone_tool_train, "RECIPE [key=value]… [--seeds N]", "train or fine-tune"},
+    {"verify", hone_tool_verify, "RUN [--steps N]", "train a run again and compare bits"},
 };
 enum { n_verbs = sizeof verbs / sizeof *verbs };
 

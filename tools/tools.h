@@ -19,6 +19,7 @@ int hone_tool_sweep(int argc, char **argv);
 int hone_tool_tokenize(int argc, char **argv);
 int hone_tool_tokenizer(int argc, char **argv);
 int hone_tool_train(int argc, char **argv);
+int hone_tool_verify(int argc, char **argv);
 
 /* Prints "hone: <message>" for a failed status to stderr, nothing for HONE_OK, and returns it as an exit code. */
 int hone_tool_end(enum hone_status status);

@@ -106,6 +106,7 @@ struct hone_device *hone_cpu_device(void) {
     int threads = omp_get_max_threads();
     snprintf(cpu.description, sizeof(cpu.description), "%s, %s, %d thread%s", name[0] ? name : "CPU", instructions(),
              threads, threads == 1 ? "" : "s");
+    hone_cpu_gemm_name(cpu.gemm, sizeof cpu.gemm);
     if (!hone_cpu_bf16_is_native()) cpu.bf16_why_not = "this CPU has no bf16 instructions (AVX512-BF16 or AMX)";
     return &cpu;
 }

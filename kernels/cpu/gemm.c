@@ -7,6 +7,7 @@
  * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
 
 #include "base/arith.h"
 #include "base/memory.h"
@@ -340,3 +341,9 @@ bool hone_cpu_bf16_is_native(void) { return has_isa(dnnl_cpu_isa_avx512_core_bf1
 bool hone_cpu_bits_hold(void) { return false; }
 bool hone_cpu_bf16_is_native(void) { return false; }
 #endif
+
+void hone_cpu_gemm_name(char *out, size_t n) {
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(out, n, "oneDNN %d.%d.%d (%.12s), instruction sets %#x", version->major, version->minor, version->patch,
+             version->hash, (unsigned)dnnl_get_effective_cpu_isa());
+}
