@@ -74,6 +74,9 @@ sed -i '4s/"grad_norm": \([0-9.]*\)\([0-9]\),/"grad_norm": \11\2,/' t/metrics.js
 expect 6 't/metrics.jsonl:4: "grad_norm": recorded ' "$hone" verify t
 expect 0 '"lines": 3' "$hone" verify t --steps 7
 again
+sed -i '1s/, "grad_norm": [0-9.]*//' t/metrics.jsonl
+expect 6 't/metrics.jsonl:1: "grad_norm": recorded nothing, replayed ' "$hone" verify t
+again
 sed -i '$d' t/metrics.jsonl
 expect 6 "t/metrics.jsonl, after line" "$hone" verify t
 again
