@@ -46,7 +46,8 @@ static void print_help(FILE *file) {
     fprintf(file, "\n`hone VERB --help` tells a verb's options. stdout carries results only.\n\n"
                   "exit codes:\n"
                   "  0 ok   2 usage or recipe   3 bad input file   4 disk   5 out of memory   6 numeric\n"
-                  "  10 the output folder holds another run   70 internal error   130 interrupted\n");
+                  "  9 the output folder is in use   10 it holds another run   70 internal error\n"
+                  "  75 stopped by a signal, the state is saved   130 the same after Ctrl-C\n");
 }
 
 int hone_tool_end(enum hone_status status) {
