@@ -35,6 +35,9 @@ static void schema_bounds(struct hone_text *text, const struct hone_option *opti
     }
 }
 
+/* A schema doesn't know which task is chosen: what only some need, it asks of none. */
+static bool always_required(const struct hone_option *option) { return option->required && !option->only; }
+
 /* The alternatives of anyOf. What the table holds is printable ASCII without quotes and backslashes. */
 static void schema_type(struct hone_text *text, const struct hone_option *option) {
     static const char string[] = "{\"type\": \"string\", \"minLength\": 1}";
@@ -118,7 +121,7 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
         schema_bounds(text, option);
         hone_text_format(text, "}");
     }
-    if (!option->required) hone_text_format(text, ", {\"type\": \"null\"}");
+    if (!always_required(option)) hone_text_format(text, ", {\"type\": \"null\"}");
 }
 
 /* Defaults stand in the table as in a recipe: numbers are JSON too, anything else there is a plain string. */
@@ -143,7 +146,7 @@ static void schema_property(struct hone_text *text, const struct hone_option *op
 /* Whether the section that begins at `first` has an option that must be given. */
 static bool section_is_required(const struct hone_option *first) {
     for (const struct hone_option *o = first; o < hone_options + hone_option_count; o++)
-        if (hone_options_share_section(o, first) && o->required) return true;
+        if (hone_options_share_section(o, first) && always_required(o)) return true;
     return false;
 }
 
@@ -156,7 +159,7 @@ void hone_recipe_schema(struct hone_text *text) {
         const struct hone_option *first = &hone_options[i];
         size_t n = hone_option_section_length(first);
         hone_text_format(text, i > 0 ? ",\n" : "\n");
-        if (section_is_required(first) && (n > 0 || first->required))
+        if (section_is_required(first) && (n > 0 || always_required(first)))
             hone_text_format(&required, "%s\"%.*s\"", required.length > 0 ? ", " : "",
                              (int)(n > 0 ? n : strlen(first->name)), first->name);
         if (n == 0) {
@@ -173,7 +176,7 @@ void hone_recipe_schema(struct hone_text *text) {
             hone_text_format(text, more ? ",\n" : "\n");
             more = true;
             schema_property(text, &hone_options[i], 8);
-            if (hone_options[i].required)
+            if (always_required(&hone_options[i]))
                 hone_text_format(&keys, "%s\"%s\"", keys.length > 0 ? ", " : "", hone_option_key(&hone_options[i]));
         }
         hone_text_format(text, "\n      }");
