@@ -183,7 +183,7 @@ static void all_windows(void **state) {
     json_array_foreach(json_object_get(root, "rows"), number, row) {
         struct hone_tokenizer *tokenizer;
         open_from_json(&tokenizer, json_object_get(row, "tokenizer"));
-        json_array_foreach(json_object_get(row, "cases"), i, case_) check_windows(case_, tokenizer, &e);
+        json_array_foreach(json_object_get(row, "cases"), i, case_) { check_windows(case_, tokenizer, &e); }
         hone_tokenizer_free(tokenizer);
     }
     assert_int_equal(number, 18);
