@@ -1,33 +1,22 @@
 # hone verify: a run made again gives the same bits; whatever of it was touched is named, and the run stays as it is.
 # $1 is the binary.
-set -euo pipefail
-hone=$(realpath "$1")
-fixture=$(realpath tests/fixtures/bert/gelu)
-base=${TMPDIR:-/tmp}
-[ ! -w /dev/shm ] || base=/dev/shm # what is synced a thousand times
-folder=$(mktemp -d "$base/hone-verify-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+. tests/cli.sh
 export OMP_NUM_THREADS=1
 
-fail() {
-    echo "FAILED: $*"
-    [ ! -s err ] || tail -n 5 err
-    exit 1
-}
-# expect CODE PART COMMAND…: PART of stderr, or of stdout when the code is 0.
-expect() {
-    local code=0 want=$1 part=$2
+# verdict CODE PART COMMAND…: PART of stderr, or of stdout when the code is 0; and nothing is left behind.
+verdict() {
+    local want=$1 part=$2
     shift 2
-    "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "exit code $code, expected $want: $*"
-    grep -qF -- "$part" "$([ "$want" = 0 ] && echo out || echo err)" || fail "no \"$part\": $*"
+    if [ "$want" = 0 ]; then
+        expect 0 "" "$@"
+        grep -qF -- "$part" out || fail "no \"$part\" on stdout: $*"
+    else
+        expect "$want" "$part" "$@"
+    fi
     [ -z "$(find . -name '*.tmp-*' -o -name '.lock*')" ] || fail "left: $(find . -name '*.tmp-*' -o -name '.lock*')"
 }
 
-mkdir model
-cp "$fixture/config.json" "$fixture/model.safetensors" model/
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' good bad film the a was '##ly' >model/vocab.txt
+make_model good bad film the a was '##ly'
 awk 'BEGIN {
     print "sentence\tlabel"
     for (i = 0; i < 40; i++) print (i % 3 ? "the film was good" : "a bad film") (i % 5 ? "" : " the a was") "\t" (i % 3 ? "yes" : "no")
@@ -43,17 +32,17 @@ logging: {every: 3}
 optimizer: {lr: 1e-3}
 output: run
 END_OF_RECIPE
-expect 0 '"certificate"' "$hone" train r.yaml
+verdict 0 '"certificate"' "$hone" train r.yaml
 find run -type f -exec sha256sum {} + | sort >before
 
-expect 0 '"steps": 40' "$hone" verify run
+verdict 0 '"steps": 40' "$hone" verify run
 grep -q '"of": 40' out && grep -q '"checkpoints": 3' out && grep -q '"same_program": true' out || fail "report: $(cat out)"
 [ "$(sed -n 's/.*"lines": \([0-9]*\).*/\1/p' out)" = "$(wc -l <run/metrics.jsonl)" ] || fail "lines: $(cat out)"
-expect 0 '"lines": 5' "$hone" verify run/ --steps 13 # 3, 6, 7, 9, 12 and no more than the run's
+verdict 0 '"lines": 5' "$hone" verify run/ --steps 13 # 3, 6, 7, 9, 12 and no more than the run's
 find run -type f -exec sha256sum {} + | sort | cmp - before || fail "the run has changed"
-expect 2 "verify: --steps" "$hone" verify run --steps 0
-expect 2 "one run folder is needed" "$hone" verify
-expect 3 "nowhere/all_results.json" "$hone" verify nowhere
+verdict 2 "verify: --steps" "$hone" verify run --steps 0
+verdict 2 "one run folder is needed" "$hone" verify
+verdict 3 "nowhere/all_results.json" "$hone" verify nowhere
 
 # A run that was interrupted is none the less the same.
 "$hone" train r.yaml output=killed >out 2>err &
@@ -64,43 +53,43 @@ for i in $(seq 1 500); do
 done
 kill -9 $process 2>/dev/null || true
 wait $process 2>/dev/null || true
-expect 0 '"certificate"' "$hone" train r.yaml output=killed
-expect 0 '"steps": 40' "$hone" verify killed
+verdict 0 '"certificate"' "$hone" train r.yaml output=killed
+verdict 0 '"steps": 40' "$hone" verify killed
 
 # One thing after the other is touched.
 again() { rm -rf t; cp -r run t; }
 again
 sed -i '4s/"grad_norm": \([0-9.]*\)\([0-9]\),/"grad_norm": \11\2,/' t/metrics.jsonl
-expect 6 't/metrics.jsonl:4: "grad_norm": recorded ' "$hone" verify t
-expect 0 '"lines": 3' "$hone" verify t --steps 7
+verdict 6 't/metrics.jsonl:4: "grad_norm": recorded ' "$hone" verify t
+verdict 0 '"lines": 3' "$hone" verify t --steps 7
 again
 sed -i '1s/, "grad_norm": [0-9.]*//' t/metrics.jsonl
-expect 6 't/metrics.jsonl:1: "grad_norm": recorded nothing, replayed ' "$hone" verify t
+verdict 6 't/metrics.jsonl:1: "grad_norm": recorded nothing, replayed ' "$hone" verify t
 again
 sed -i '$d' t/metrics.jsonl
-expect 6 "t/metrics.jsonl, after line" "$hone" verify t
+verdict 6 "t/metrics.jsonl, after line" "$hone" verify t
 again
 sed -i 's/"test_loss": [0-9.]*/"test_loss": 0.25/' t/all_results.json
-expect 6 't/all_results.json: "test_loss": recorded 0.25' "$hone" verify t
+verdict 6 't/all_results.json: "test_loss": recorded 0.25' "$hone" verify t
 again
 printf x | dd of=t/model.safetensors bs=1 seek=3000 conv=notrunc status=none
-expect 10 "t/model.safetensors is not what the run left" "$hone" verify t
+verdict 10 "t/model.safetensors is not what the run left" "$hone" verify t
 again
 printf x | dd of=t/checkpoints/step-000040/state.h5 bs=1 seek=3000 conv=notrunc status=none
-expect 10 "t/checkpoints/step-000040 is damaged: the contents of state.h5" "$hone" verify t
+verdict 10 "t/checkpoints/step-000040 is damaged: the contents of state.h5" "$hone" verify t
 # One whose manifest was made to fit.
 hash=$(sha256sum t/checkpoints/step-000040/state.h5 | cut -d' ' -f1)
 old=$(sha256sum run/checkpoints/step-000040/state.h5 | cut -d' ' -f1)
 sed -i "s/$old/$hash/" t/checkpoints/step-000040/manifest.json
-expect 6 "t/checkpoints/step-000040/state.h5: SHA-256: recorded $hash, replayed $old" "$hone" verify t
+verdict 6 "t/checkpoints/step-000040/state.h5: SHA-256: recorded $hash, replayed $old" "$hone" verify t
 again
 sed -i 's/seed: 42/seed: 43/' t/recipe.yaml
-expect 10 "not what its certificate in all_results.json says are the recipe" "$hone" verify t
+verdict 10 "not what its certificate in all_results.json says are the recipe" "$hone" verify t
 sed -i '3s/a /the /; 5s/^/film /' train.tsv
-expect 10 "are the data" "$hone" verify run
+verdict 10 "are the data" "$hone" verify run
 printf x | dd of=model/model.safetensors bs=1 seek=$(($(stat -c %s model/model.safetensors) - 99)) conv=notrunc status=none
-expect 10 "the data, the model's model.safetensors" "$hone" verify run
+verdict 10 "the data, the model's model.safetensors" "$hone" verify run
 again
 sed -i 's/"certificate"/"other"/' t/all_results.json
-expect 3 'there is no "certificate" in it' "$hone" verify t
+verdict 3 'there is no "certificate" in it' "$hone" verify t
 echo "verify: all as expected"
