@@ -78,19 +78,23 @@ enum hone_status hone_records_check_utf8(struct hone_records *records, size_t n)
                                 utf16 ? ", which begins UTF-16" : "");
 }
 
-enum hone_status hone_records_find_line(struct hone_records *records) {
-    const char *found = NULL;
-    for (size_t seen = 0;;) {
+enum hone_status hone_records_find_lf(size_t *end, bool *found, struct hone_records *records, size_t at) {
+    for (bool more = true; more;) {
         size_t held = records->end - records->begin;
-        found = memchr(records->bytes + records->begin + seen, '\n', held - seen);
-        seen = held;
-        bool more;
-        if (found) break;
+        const char *begin = records->bytes + records->begin, *lf = memchr(begin + at, '\n', held - at);
+        *found = lf != NULL;
+        *end = lf ? (size_t)(lf - begin) : held;
+        if (lf) break;
+        at = held;
         HONE_TRY(hone_records_fill(records, &more));
-        if (!more) break;
     }
+    return HONE_OK;
+}
+
+enum hone_status hone_records_find_line(struct hone_records *records) {
+    bool found;
+    HONE_TRY(hone_records_find_lf(&records->length, &found, records, 0));
     const char *begin = records->bytes + records->begin;
-    records->length = found ? (size_t)(found - begin) : records->end - records->begin;
     records->passed = records->length + (found ? 1 : 0);
     records->next_line = records->line + 1;
     if (records->length > 0 && begin[records->length - 1] == '\r' &&

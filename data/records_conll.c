@@ -9,18 +9,10 @@ struct line {
 
 /* The line from byte `at` of the record on; false in *there at the end of the file. */
 static enum hone_status find_line(struct line *out, struct hone_records *records, size_t at, bool *there) {
-    const char *found = NULL;
-    for (size_t seen = at;;) {
-        size_t held = records->end - records->begin;
-        found = memchr(records->bytes + records->begin + seen, '\n', held - seen);
-        seen = held;
-        bool more;
-        if (found) break;
-        HONE_TRY(hone_records_fill(records, &more));
-        if (!more) break;
-    }
+    size_t end;
+    bool found;
+    HONE_TRY(hone_records_find_lf(&end, &found, records, at));
     const char *begin = records->bytes + records->begin;
-    size_t end = found ? (size_t)(found - begin) : records->end - records->begin;
     *there = found || end > at;
     *out = (struct line){.begin = at, .length = end - at, .passed = end + (found ? 1 : 0)};
     if (end > at && begin[end - 1] == '\r') out->length--;

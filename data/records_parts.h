@@ -55,6 +55,8 @@ struct hone_records {
 
 /* Reads more behind the window; false in *more when there is none. Pointers into the window are void afterwards. */
 enum hone_status hone_records_fill(struct hone_records *records, bool *more);
+/* Offset in the record of the next LF from byte `at` on, reading on as needed; without one, of the end of the file. */
+enum hone_status hone_records_find_lf(size_t *end, bool *found, struct hone_records *records, size_t at);
 /* Sets length and passed by the next LF, reading on as needed. Not to be called at the end of everything. */
 enum hone_status hone_records_find_line(struct hone_records *records);
 /* HONE_BAD_INPUT at byte `at` of the record: "file:line: byte N: <text>". */
