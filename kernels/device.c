@@ -44,6 +44,6 @@ enum hone_status hone_device_open(struct hone_device **out, const char *name) {
 bool hone_device_report(struct hone_device_report *out, int i) {
     if (i != 0) return false;
     struct hone_device *cpu = hone_cpu_device();
-    *out = (struct hone_device_report){cpu->name, cpu->description, NULL, cpu->bf16_why_not, hone_cpu_bits_hold()};
+    *out = (struct hone_device_report){cpu->name, cpu->description, NULL, cpu->bf16_why_not};
     return true;
 }

@@ -48,7 +48,6 @@ struct hone_device_report {
     const char *description;
     const char *why_not;
     const char *bf16_why_not; /* as in struct hone_device */
-    bool bits_hold;           /* the promise on bits in ops.h holds here (oneDNN on AVX2 breaks it) */
 };
 bool hone_device_report(struct hone_device_report *out, int i);
 

@@ -147,9 +147,6 @@ static void take_logits(const struct hone_batch *batch, const float *logits, voi
 /* Logits of 64 texts, alone and in batches of every size, with 1 to 8 threads. */
 static void logits_do_not_depend_on_the_batch(void **state) {
     (void)state;
-    struct hone_device_report report;
-    assert_true(hone_device_report(&report, 0));
-    if (!report.bits_hold) skip();
     const char *folder = test_scratch();
     tiny_folder(tiny_path(folder, "model"), 2, 3);
     struct hone_predictor predictor;

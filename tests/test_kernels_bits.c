@@ -41,12 +41,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void skip_unless_bits_hold(void) {
-    struct hone_device_report report;
-    assert_true(hone_device_report(&report, 0));
-    if (!report.bits_hold) skip();
-}
-
 static void skip_without_dtype(void) {
     if (dtype == HONE_BF16 && device->bf16_why_not) skip();
 }
@@ -121,7 +115,6 @@ static void linear_rows(int64_t N, int64_t K) {
 
 static void test_linear_rows(void **state) {
     (void)state;
-    skip_unless_bits_hold();
     skip_without_dtype();
     static const int64_t sizes[] = {1, 2, 7, 32, 63, 65, 384};
     enum { N = sizeof(sizes) / sizeof(sizes[0]) };
@@ -167,7 +160,6 @@ static void linear_all(void *out, const void *user) {
 
 static void test_linear_threads(void **state) {
     (void)state;
-    skip_unless_bits_hold();
     skip_without_dtype();
     static const int64_t sizes[][3] = {{736, 384, 384}, {736, 1152, 384}, {300, 1536, 384}, {300, 384, 1536},
                                        {2048, 32, 32},  {2048, 2, 384},   {32, 2, 384},     {100, 63, 65},

@@ -53,9 +53,6 @@ static size_t values_of(double *values, const char *folder, const char *key) {
 /* Dropout, micro-batches, evaluation and saving included. */
 static void bits_hold_for_runs_and_threads(void **state) {
     (void)state;
-    struct hone_device_report report;
-    assert_true(hone_device_report(&report, 0));
-    if (!report.bits_hold) skip();
     static const int threads[] = {1, 1, 2, 3, 8};
     int before = omp_get_max_threads();
     const char *first = NULL;

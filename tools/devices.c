@@ -16,9 +16,6 @@ static enum hone_status list(void) {
         hone_text_format(&text, "%-6s %s", report.name, report.why_not ? "no: " : "yes: ");
         hone_text_format(&text, "%s\n", report.why_not ? report.why_not : report.description);
         if (!report.why_not) {
-            hone_text_format(&text, "       %s\n",
-                             report.bits_hold ? "a row's bits depend neither on its batch nor on threads"
-                                              : "bits may depend on the batch and on threads here (no AVX-512)");
             hone_text_format(&text, "       bf16: %s\n", report.bf16_why_not ? report.bf16_why_not : "yes");
         }
     }

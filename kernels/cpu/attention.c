@@ -8,14 +8,16 @@
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/tile.h"
 #include "kernels/cpu/values.h"
 
-enum { PANEL = 48, TILE = 6 };
+enum { PANEL = 48 };
 
 struct call {
     const struct hone_attention *a;
     const struct hone_dropout *drop;
     enum hone_dtype dtype;
+    bool wide; /* registers of sixteen floats */
     const void *q, *k, *v;
     int64_t q_stride, k_stride, v_stride;
     void *out; /* forward */
@@ -106,31 +108,20 @@ HONE_INLINE void pack_transposed(float *to, int64_t S, const void *from, int64_t
         for (int64_t d = 0; d < n; d++) to[d * S + i] = value_read(from, i * stride + d, dtype);
 }
 
-/* c[M, N] (+)= a b for a[i, k] = a[i * a_row + k * a_col], b[K, N], N a multiple of 16. Six rows by one vector at a
- * time: that fills the registers of AVX2 and hides the latency of multiply-add on AVX-512. */
+/* c[M, N] (+)= a b for a[i, k] = a[i * a_row + k * a_col], b[K, N], N a multiple of 16. */
 HONE_INLINE void multiply(float *c, const float *a, int64_t a_row, int64_t a_col, const float *b, int64_t M, int64_t N,
-                          int64_t K, int64_t b_row, bool accumulate) {
-    for (int64_t i = 0; i < M; i += TILE) {
-        int64_t rows = hone_min_i64(TILE, M - i);
-        /* Missing rows repeat the last one and are not stored. */
-        const float *a0 = a + i * a_row, *a1 = a0 + (rows > 1 ? a_row : 0), *a2 = a1 + (rows > 2 ? a_row : 0);
-        const float *a3 = a2 + (rows > 3 ? a_row : 0), *a4 = a3 + (rows > 4 ? a_row : 0);
-        const float *a5 = a4 + (rows > 5 ? a_row : 0);
-        for (int64_t n = 0; n < N; n += HONE_LANES) {
-            hone_vec sum[TILE] = {0};
-            const float *column = b + n;
-            for (int64_t k = 0; k < K; k++) {
-                hone_vec x = vec_load(column + k * b_row);
-                int64_t at = k * a_col;
-                sum[0] += x * a0[at], sum[1] += x * a1[at], sum[2] += x * a2[at];
-                sum[3] += x * a3[at], sum[4] += x * a4[at], sum[5] += x * a5[at];
-            }
-            float *to = c + i * N + n;
-            if (rows == TILE && !accumulate)
-                for (int r = 0; r < TILE; r++) vec_store(to + r * N, sum[r]);
+                          int64_t K, int64_t b_row, bool accumulate, bool wide) {
+    struct hone_tile t = {.c_row = N, .a_row = a_row, .a_col = a_col, .b_row = b_row, .add_row = N, .K = K};
+    for (int64_t i = 0; i < M; i += HONE_TILE_ROWS) {
+        t.rows = hone_min_i64(HONE_TILE_ROWS, M - i);
+        t.a = a + i * a_row;
+        for (int64_t n = 0; n < N; n += HONE_TILE_COLS) {
+            t.b = b + n, t.c = c + i * N + n;
+            t.add = accumulate ? t.c : NULL;
+            if (wide)
+                hone_tile_of_16(&t);
             else
-                for (int r = 0; r < TILE; r++)
-                    if (r < rows) vec_store(to + r * N, accumulate ? vec_load(to + r * N) + sum[r] : sum[r]);
+                hone_tile_of_8(&t);
         }
     }
 }
@@ -195,7 +186,7 @@ HONE_INLINE void forward_of(const struct call *c, const struct unit *u, enum hon
         pack(u->q, u->D, value_at(c->q, first * c->q_stride + column, dtype), c->q_stride, p.rows, D, c->a->scale,
              dtype);
         if (c->drop) panel_factors(u->factors, c, u, &p);
-        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
+        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false, c->wide);
         float inverse[PANEL];
         for (int64_t i = 0; i < p.rows; i++) {
             float largest, *row = u->p + i * p.width;
@@ -203,7 +194,7 @@ HONE_INLINE void forward_of(const struct call *c, const struct unit *u, enum hon
             inverse[i] = sum > 0.0f ? 1.0f / sum : 0.0f; /* no keys: the row is 0 */
             c->lse[(first + i) * H + u->head] = largest + vec_log(vec_set(sum))[0];
         }
-        multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false);
+        multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false, c->wide);
         for (int64_t i = 0; i < p.rows; i++)
             unpack(value_to(c->out, (first + i) * H * D + column, dtype), H * D, u->o + i * u->D, u->D, 1, D,
                    inverse[i], dtype);
@@ -253,17 +244,17 @@ HONE_INLINE void backward_of(const struct call *c, const struct unit *u, enum ho
              dtype);
         pack(u->dout, u->D, dout, H * D, p.rows, D, 1.0f, dtype);
         if (c->drop) panel_factors(u->factors, c, u, &p);
-        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false);
-        multiply(u->ds, u->dout, u->D, 1, u->vt, p.rows, p.width, D, u->S, false);
+        multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false, c->wide);
+        multiply(u->ds, u->dout, u->D, 1, u->vt, p.rows, p.width, D, u->S, false, c->wide);
         for (int64_t i = 0; i < p.rows; i++) {
             softmax_row_backward(u->p + i * p.width, u->ds + i * p.width, c->drop ? u->factors + i * p.width : NULL,
                                  c->lse_of_forward[(first + i) * H + u->head], p.visible[i], p.width);
         }
-        multiply(u->o, u->ds, p.width, 1, u->k, p.rows, u->D, p.keys, u->D, false);
+        multiply(u->o, u->ds, p.width, 1, u->k, p.rows, u->D, p.keys, u->D, false, c->wide);
         unpack(value_to(c->dq, first * c->q_stride + column, dtype), c->q_stride, u->o, u->D, p.rows, D, c->a->scale,
                dtype);
-        multiply(u->dk, u->ds, 1, p.width, u->q, p.keys, u->D, p.rows, u->D, true);
-        multiply(u->dv, u->p, 1, p.width, u->dout, p.keys, u->D, p.rows, u->D, true);
+        multiply(u->dk, u->ds, 1, p.width, u->q, p.keys, u->D, p.rows, u->D, true, c->wide);
+        multiply(u->dv, u->p, 1, p.width, u->dout, p.keys, u->D, p.rows, u->D, true, c->wide);
     }
     unpack(value_to(c->dk, u->first_key * c->k_stride + column, dtype), c->k_stride, u->dk, u->D, u->keys, D, 1.0f,
            dtype);
@@ -293,6 +284,7 @@ void hone_cpu_attention_forward(void *out, float *lse, const void *q, int64_t q_
     struct call c = {.a = a,
                      .drop = drop,
                      .dtype = dtype,
+                     .wide = hone_tile_is_wide(),
                      .q = q,
                      .k = k,
                      .v = v,
@@ -315,6 +307,7 @@ void hone_cpu_attention_backward(void *dq, void *dk, void *dv, const void *dout,
     struct call c = {.a = a,
                      .drop = drop,
                      .dtype = dtype,
+                     .wide = hone_tile_is_wide(),
                      .q = q,
                      .k = k,
                      .v = v,

@@ -7,9 +7,6 @@
 #include "kernels/device.h"
 
 struct hone_device *hone_cpu_device(void);
-/* oneDNN's AVX-512 matmul gives a row the same bits in any batch; its AVX2 one does not (nor with AVX-512 refused by
- * ONEDNN_MAX_CPU_ISA). */
-bool hone_cpu_bits_hold(void);
 /* Whether oneDNN multiplies bf16 with the CPU's own instructions (AVX512-BF16, AMX) and not by way of f32. */
 bool hone_cpu_bf16_is_native(void);
 /* The GEMM library with its version and the instruction sets that it chooses its code by. */

@@ -4,6 +4,8 @@
  * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512, a row's bits
  * depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
  *
+ * Where that doesn't hold, the f32 product is our own (gemm_packed.h).
+ *
  * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -13,6 +15,7 @@
 #include "base/memory.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/gemm_packed.h"
 #include "kernels/cpu/values.h"
 #include "kernels/profile.h"
 
@@ -40,6 +43,15 @@ static struct {
     struct gemm **cache; /* one a shape, kind and block size */
     size_t n, capacity;
 } gemms;
+
+static bool has_isa(dnnl_cpu_isa_t isa) {
+#if defined(__x86_64__)
+    return (dnnl_get_effective_cpu_isa() & isa) == isa;
+#else
+    (void)isa;
+    return false;
+#endif
+}
 
 static dnnl_status_t gemms_open(void) {
     if (gemms.engine) return dnnl_success;
@@ -210,6 +222,19 @@ static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, 
     return dnnl_success;
 }
 
+/* Where oneDNN's f32 product lets a row's bits depend on the rows beside it. */
+static bool is_ours(enum hone_dtype dtype) { return dtype == HONE_F32 && !has_isa(dnnl_cpu_isa_avx512_core); }
+
+#define ROW_MAJOR(p, cols)  ((struct hone_matrix){p, cols, 1})
+#define TRANSPOSED(p, rows) ((struct hone_matrix){p, 1, rows})
+
+static void multiply(float *c, struct hone_matrix a, struct hone_matrix b, const float *bias, bool accumulate,
+                     int64_t M, int64_t N, int64_t K, void *workspace) {
+    double start = hone_profile_start();
+    hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
+    hone_profile_add("gemm", start);
+}
+
 /* The block that comes next when `rows` (a multiple of 32) are left. */
 static int64_t next_block(int64_t rows) { return rows >= 256 ? 256 : rows >= 128 ? 128 : rows >= 64 ? 64 : 32; }
 
@@ -223,6 +248,10 @@ static void report(struct hone_stream *s, const char *op, dnnl_status_t status, 
 void hone_cpu_linear_forward(void *y, const void *x, const void *w, const float *bias, int64_t T, int64_t N, int64_t K,
                              enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
     hone_cpu_check_dtype("linear_forward", dtype);
+    if (is_ours(dtype)) {
+        multiply(y, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, false, T, N, K, workspace);
+        return;
+    }
     dnnl_status_t status = dnnl_success;
     struct gemm want = {
         .kind = GEMM_FORWARD, .dtype = dtype, .result_dtype = dtype, .bias = bias != NULL, .N = N, .K = K};
@@ -239,6 +268,10 @@ void hone_cpu_linear_backward_input(void *dx, enum hone_dtype dx_dtype, const vo
                                     struct hone_stream *s) {
     hone_cpu_check_dtype("linear_backward_input", dtype);
     hone_cpu_check_dtype("linear_backward_input", dx_dtype);
+    if (is_ours(dtype)) {
+        multiply(dx, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, accumulate, T, K, N, workspace);
+        return;
+    }
     dnnl_status_t status = dnnl_success;
     struct gemm want = {.kind = GEMM_BACKWARD_INPUT,
                         .dtype = dtype,
@@ -293,8 +326,10 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     dnnl_status_t status = dnnl_success;
     struct gemm want = {
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
-    int64_t rows = dw ? hone_rows(T) : 0;
-    if (dw) {
+    int64_t rows = dw && !is_ours(dtype) ? hone_rows(T) : 0;
+    if (dw && is_ours(dtype)) {
+        multiply(dw, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, true, N, K, T, workspace);
+    } else if (dw) {
         memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
         memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
     }
@@ -310,6 +345,11 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
 
 size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype) {
     hone_cpu_check_dtype("linear_workspace", dtype);
+    if (is_ours(dtype)) {
+        size_t forward = hone_gemm_packed_workspace(0, N, K), input = hone_gemm_packed_workspace(0, K, N);
+        size_t weight = hone_gemm_packed_workspace(N, K, T), backward = input > weight ? input : weight;
+        return forward > backward ? forward : backward;
+    }
     /* In f32 the variants with a result of f32 come twice, which changes nothing. */
     const struct gemm variants[] = {{.kind = GEMM_FORWARD, .result_dtype = dtype},
                                     {.kind = GEMM_FORWARD, .result_dtype = dtype, .bias = true},
@@ -332,15 +372,7 @@ size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtyp
     return bytes;
 }
 
-#if defined(__x86_64__)
-static bool has_isa(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
-
-bool hone_cpu_bits_hold(void) { return has_isa(dnnl_cpu_isa_avx512_core); }
 bool hone_cpu_bf16_is_native(void) { return has_isa(dnnl_cpu_isa_avx512_core_bf16); }
-#else
-bool hone_cpu_bits_hold(void) { return false; }
-bool hone_cpu_bf16_is_native(void) { return false; }
-#endif
 
 void hone_cpu_gemm_name(char *out, size_t n) {
     const dnnl_version_t *version = dnnl_version();
