@@ -6,11 +6,10 @@
 #include "data/tokenizer_parts.h"
 #include "data/unicode.h"
 
-static enum hone_status normalize_text(struct hone_added_token *token, const struct hone_normalizer *normalizer,
-                                       struct hone_normalizing *scratch) {
-    HONE_TRY(hone_normalize(scratch, normalizer, token->text, token->n, 0));
+static void normalize_text(struct hone_added_token *token, const struct hone_normalizer *normalizer,
+                           struct hone_normalizing *scratch) {
+    hone_normalize(scratch, normalizer, token->text, token->n, 0);
     token->normalized_text = hone_strndup(scratch->text.n ? scratch->text.bytes : "", scratch->text.n, "added token");
-    return HONE_OK;
 }
 
 /* The trie of what is looked for, in raw or in normalised text. */
@@ -42,11 +41,9 @@ static bool build_texts(struct hone_trie *out, const struct hone_added_tokens *a
 enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const struct hone_normalizer *normalizer,
                                           const char *where) {
     struct hone_normalizing scratch = {0};
-    enum hone_status status = HONE_OK;
-    for (size_t i = 0; status == HONE_OK && i < added->n; i++)
-        if (added->at[i].normalized) status = normalize_text(&added->at[i], normalizer, &scratch);
+    for (size_t i = 0; i < added->n; i++)
+        if (added->at[i].normalized) normalize_text(&added->at[i], normalizer, &scratch);
     hone_normalizing_free(&scratch);
-    HONE_TRY(status);
     for (size_t i = 0; i < added->n; i++)
         if (added->at[i].normalized && !*added->at[i].normalized_text)
             return hone_fail(HONE_BAD_INPUT, "%s[%zu]: nothing is left of its content after normalisation", where, i);

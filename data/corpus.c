@@ -28,31 +28,29 @@ static void count_characters(struct hone_strings *words, const struct hone_norma
     }
 }
 
-static enum hone_status count_line(struct counting *counting, const char *text, size_t n) {
-    HONE_TRY(hone_normalize(&counting->normalizing, counting->corpus->normalizer, text, n, 0));
+static void count_line(struct counting *counting, const char *text, size_t n) {
+    hone_normalize(&counting->normalizing, counting->corpus->normalizer, text, n, 0);
     struct hone_normalized *normalized = &counting->normalizing.text, *cut = &counting->cutting.text;
     if (counting->corpus->characters) {
         count_characters(&counting->words, normalized);
-        return HONE_OK;
+        return;
     }
     struct hone_normalized other = *cut;
     *cut = *normalized;
     *normalized = other;
-    HONE_TRY(hone_pre_tokenize(&counting->cutting, counting->corpus->pre_tokenizer));
+    hone_pre_tokenize(&counting->cutting, counting->corpus->pre_tokenizer);
     for (size_t i = 0; i < counting->cutting.words.n; i++) {
         struct hone_word word = counting->cutting.words.at[i];
         hone_strings_add(&counting->words, counting->cutting.text.bytes + word.begin, word.end - word.begin, 1);
     }
-    return HONE_OK;
 }
 
-static enum hone_status count_lines(struct counting *counting, const char *text, size_t n) {
+static void count_lines(struct counting *counting, const char *text, size_t n) {
     for (const char *at = text, *end = text + n; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline + 1 : end;
-        HONE_TRY(count_line(counting, at, (size_t)(stop - at)));
+        count_line(counting, at, (size_t)(stop - at));
         at = stop;
     }
-    return HONE_OK;
 }
 
 /* End of the line that byte `at` of the text is in, or `at` at a line's beginning. */
@@ -63,29 +61,17 @@ static size_t line_end(const char *text, size_t n, size_t at) {
 }
 
 /* Counts the words of whole lines. */
-static enum hone_status count_block(struct hone_corpus *corpus, struct counting *threads, int n_threads,
-                                    const char *text, size_t n) {
-    enum hone_status failed = HONE_OK;
-    char *message = NULL;
+static void count_block(struct hone_corpus *corpus, struct counting *threads, int n_threads, const char *text,
+                        size_t n) {
 #pragma omp parallel for num_threads(n_threads) schedule(static, 1)
     for (int i = 0; i < n_threads; i++) {
         size_t begin = line_end(text, n, n * (size_t)i / (size_t)n_threads);
         size_t end = line_end(text, n, n * (size_t)(i + 1) / (size_t)n_threads);
-        enum hone_status status = begin < end ? count_lines(&threads[i], text + begin, end - begin) : HONE_OK;
-        if (status == HONE_OK) continue;
-#pragma omp critical
-        {
-            failed = status;
-            hone_free(message);
-            message = hone_strdup(hone_error_message(), "message");
-        }
+        if (begin < end) count_lines(&threads[i], text + begin, end - begin);
     }
     for (const char *at = text; (at = memchr(at, '\n', (size_t)(text + n - at))); at++) corpus->lines++;
     corpus->lines += n && text[n - 1] != '\n';
     corpus->bytes += (int64_t)n;
-    if (failed != HONE_OK) hone_fail(failed, "%s", message);
-    hone_free(message);
-    return failed;
 }
 
 static enum hone_status check_utf8(const struct hone_corpus *corpus, const char *path, int64_t lines_before,
@@ -119,7 +105,7 @@ static enum hone_status add_blocks(struct hone_corpus *corpus, struct hone_sourc
         size_t whole = got == 0 ? block->n : last ? (size_t)(last - block->bytes) + 1 : 0;
         if (whole == 0 || (got > 0 && block->n < BLOCK)) continue;
         HONE_TRY(check_utf8(corpus, path, lines_before, block->bytes, whole));
-        HONE_TRY(count_block(corpus, threads, n_threads, block->bytes, whole));
+        count_block(corpus, threads, n_threads, block->bytes, whole);
         block->n -= whole;
         memmove(block->bytes, block->bytes + whole, block->n);
         hone_progress(PLAIN_PROGRESS_SECONDS, "%s: %.0f MB of the file read", path,

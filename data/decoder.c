@@ -168,19 +168,16 @@ static void strip(struct texts *out, const struct hone_decoder_step *step, const
     end_text(out);
 }
 
-static enum hone_status replace(struct texts *out, const struct hone_decoder_step *step, const char *text, size_t n) {
+static void replace(struct texts *out, const struct hone_decoder_step *step, const char *text, size_t n) {
     struct hone_matches matches = hone_matches_in(&step->pattern, text, n);
     size_t done = 0;
-    for (bool found = true;;) {
-        if (n) HONE_TRY(hone_matches_next(&matches, &found));
-        if (!found || !n) break;
+    while (n && hone_matches_next(&matches)) {
         hone_text_append(&out->bytes, text + done, matches.begin - done);
         hone_text_append(&out->bytes, step->text, strlen(step->text));
         done = matches.end;
     }
     hone_text_append(&out->bytes, text + done, n - done);
     end_text(out);
-    return HONE_OK;
 }
 
 static void ctc(struct texts *out, const struct hone_decoder_step *step, const char *text, size_t n,
@@ -197,8 +194,8 @@ static void ctc(struct texts *out, const struct hone_decoder_step *step, const c
     if (out->bytes.length > before) end_text(out);
 }
 
-static enum hone_status run(struct texts *out, const struct texts *in, const struct hone_decoder_step *step,
-                            struct hone_text *scratch) {
+static void run(struct texts *out, const struct texts *in, const struct hone_decoder_step *step,
+                struct hone_text *scratch) {
     size_t begin = 0, previous = 0;
     scratch->length = 0;
     for (size_t i = 0; i < in->n; previous = begin, begin = in->ends[i++]) {
@@ -235,7 +232,7 @@ static enum hone_status run(struct texts *out, const struct texts *in, const str
             metaspace(out, step, text, n, i);
             break;
         case HONE_DECODER_REPLACE:
-            HONE_TRY(replace(out, step, text, n));
+            replace(out, step, text, n);
             break;
         case HONE_DECODER_STRIP:
             strip(out, step, text, n);
@@ -248,14 +245,11 @@ static enum hone_status run(struct texts *out, const struct texts *in, const str
     if (step->kind == HONE_DECODER_BYTE_FALLBACK) end_bytes(out, scratch);
     if (step->kind == HONE_DECODER_BYTE_LEVEL) append_lossy(&out->bytes, scratch->bytes, scratch->length);
     if (step->kind == HONE_DECODER_BYTE_LEVEL || step->kind == HONE_DECODER_FUSE) end_text(out);
-    return HONE_OK;
 }
 
-enum hone_status hone_decode(struct hone_text *out, const struct hone_decoder *decoder, const char *const *texts,
-                             size_t n) {
+void hone_decode(struct hone_text *out, const struct hone_decoder *decoder, const char *const *texts, size_t n) {
     struct texts at = {0}, next = {0};
     struct hone_text scratch = {0};
-    enum hone_status status = HONE_OK;
     hone_text_append(&scratch, "", 0);
     hone_text_append(&at.bytes, "", 0);
     for (size_t i = 0; i < n; i++) {
@@ -263,22 +257,17 @@ enum hone_status hone_decode(struct hone_text *out, const struct hone_decoder *d
         hone_text_append(&at.bytes, texts[i], strlen(texts[i]));
         end_text(&at);
     }
-    for (size_t i = 0; status == HONE_OK && i < decoder->n; i++) {
+    for (size_t i = 0; i < decoder->n; i++) {
         next.n = next.bytes.length = 0;
         hone_text_append(&next.bytes, "", 0);
-        status = run(&next, &at, &decoder->at[i], &scratch);
+        run(&next, &at, &decoder->at[i], &scratch);
         struct texts swapped = at;
         at = next;
         next = swapped;
     }
-    *out = (struct hone_text){0};
-    if (status == HONE_OK)
-        *out = at.bytes;
-    else
-        hone_text_free(&at.bytes);
+    *out = at.bytes;
     hone_free(at.ends);
     hone_free(next.ends);
     hone_text_free(&next.bytes);
     hone_text_free(&scratch);
-    return status;
 }

@@ -41,9 +41,8 @@ struct hone_decoder {
 enum hone_status hone_decoder_read(struct hone_decoder *to, const json_t *part, const char *where);
 void hone_decoder_free(struct hone_decoder *decoder);
 
-/* *out becomes the text, owned, joined from n texts of tokens. HONE_BAD_INPUT when a pattern takes too many steps. */
-enum hone_status hone_decode(struct hone_text *out, const struct hone_decoder *decoder, const char *const *texts,
-                             size_t n);
+/* *out becomes the text, owned, joined from n texts of tokens. */
+void hone_decode(struct hone_text *out, const struct hone_decoder *decoder, const char *const *texts, size_t n);
 /* Transformers' clean_up_tokenization_spaces, or with `token` the WordPiece decoder's clean-up of one token. */
 void hone_clean_up(struct hone_text *text, bool token);
 

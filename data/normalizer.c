@@ -106,16 +106,13 @@ static void strip(struct hone_normalizing *work, bool left, bool right) {
 }
 
 /* What replaces a match takes the source of the character that the match ends with. */
-static enum hone_status replace(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
+static void replace(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
     struct hone_normalized *text = &work->text, *next = &work->next;
     struct hone_matches matches = hone_matches_in(&step->pattern, text->bytes, text->n);
     size_t done = 0;
-    bool found;
     next->n = 0;
     next->first = text->first;
-    for (;;) {
-        HONE_TRY(hone_matches_next(&matches, &found));
-        if (!found) break;
+    while (hone_matches_next(&matches)) {
         hone_normalized_copy(next, text, done, matches.begin);
         struct hone_source from =
             matches.end ? text->from[matches.end - 1] : (struct hone_source){text->first, text->first};
@@ -126,10 +123,9 @@ static enum hone_status replace(struct hone_normalizing *work, const struct hone
         }
         done = matches.end;
     }
-    if (done == 0 && next->n == 0) return HONE_OK;
+    if (done == 0 && next->n == 0) return;
     hone_normalized_copy(next, text, done, text->n);
     hone_normalizing_swap(work);
-    return HONE_OK;
 }
 
 static void prepend(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
@@ -158,7 +154,7 @@ static void byte_level(struct hone_normalizing *work) {
     hone_normalizing_swap(work);
 }
 
-static enum hone_status run(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
+static void run(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
     switch (step->kind) {
     case HONE_NORMALIZER_BERT:
         hone_bert_normalize(work, &step->bert);
@@ -191,7 +187,8 @@ static enum hone_status run(struct hone_normalizing *work, const struct hone_nor
         prepend(work, step);
         break;
     case HONE_NORMALIZER_REPLACE:
-        return replace(work, step);
+        replace(work, step);
+        break;
     case HONE_NORMALIZER_STRIP:
         strip(work, step->left, step->right);
         break;
@@ -199,13 +196,11 @@ static enum hone_status run(struct hone_normalizing *work, const struct hone_nor
         if (has_flag(&work->text, HONE_CODE_ACCENT)) filter(work, is_no_accent, NULL);
         break;
     }
-    return HONE_OK;
 }
 
-enum hone_status hone_normalize(struct hone_normalizing *work, const struct hone_normalizer *normalizer,
-                                const char *text, size_t n, int32_t first) {
+void hone_normalize(struct hone_normalizing *work, const struct hone_normalizer *normalizer, const char *text, size_t n,
+                    int32_t first) {
     work->drifted = false;
     hone_normalized_set(&work->text, text, n, first);
-    for (size_t i = 0; i < normalizer->n; i++) HONE_TRY(run(work, &normalizer->at[i]));
-    return HONE_OK;
+    for (size_t i = 0; i < normalizer->n; i++) run(work, &normalizer->at[i]);
 }

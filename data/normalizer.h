@@ -71,10 +71,9 @@ static inline void hone_normalizing_swap(struct hone_normalizing *work) {
     work->next = text;
 }
 
-/* Makes work->text the normalised form of n bytes of valid UTF-8, the first of which is character `first` of the text.
- * HONE_BAD_INPUT when a pattern takes too many steps. */
-enum hone_status hone_normalize(struct hone_normalizing *work, const struct hone_normalizer *normalizer,
-                                const char *text, size_t n, int32_t first);
+/* Makes work->text the normalised form of n bytes of valid UTF-8, the first of which is character `first` of the text. */
+void hone_normalize(struct hone_normalizing *work, const struct hone_normalizer *normalizer, const char *text, size_t n,
+                    int32_t first);
 
 /* The steps that have a file of their own; each leaves its result in work->text. */
 void hone_bert_normalize(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer);

@@ -1,11 +1,10 @@
 /* Classes of characters in an expression, as the reference's Oniguruma has them: it knows a newer Unicode than Debian's.
- * A class that differs is written as what Debian's has, with and without the code points in data/pattern_tables.h. What
- * (?i) makes equal stays Debian's: letters newer than Unicode 14 have no other case there. */
+ * A class that differs is written as what Debian's has, with and without the code points in data/pattern_tables.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/pattern.h"
+#include "data/pattern_parts.h"
 #include "data/pattern_tables.h"
 
 #define NAME 48 /* bytes of the longest name of a property, and more */
@@ -17,6 +16,16 @@ static int compare_names(const void *name, const void *row) {
 static const struct hone_class_difference *find_difference(const char *name) {
     return bsearch(name, class_differences, sizeof class_differences / sizeof *class_differences,
                    sizeof *class_differences, compare_names);
+}
+
+static int compare_codes(const void *code, const void *row) {
+    return *(const int32_t *)code - ((const struct hone_newer_case *)row)->code;
+}
+
+int32_t hone_pattern_newer_case(int32_t code) {
+    const struct hone_newer_case *row =
+        bsearch(&code, newer_cases, sizeof newer_cases / sizeof *newer_cases, sizeof *newer_cases, compare_codes);
+    return row ? row->other : -1;
 }
 
 static void append_ranges(struct hone_text *out, const struct hone_class_range *ranges, size_t n) {

@@ -82,15 +82,12 @@ static void split_by_character(struct hone_pre_tokenizing *work, struct hone_wor
     apply_behavior(work, behavior);
 }
 
-static enum hone_status split_by_pattern(struct hone_pre_tokenizing *work, struct hone_word word,
-                                         const struct hone_pre_tokenizer_step *step) {
+static void split_by_pattern(struct hone_pre_tokenizing *work, struct hone_word word,
+                             const struct hone_pre_tokenizer_step *step) {
     struct hone_matches matches = hone_matches_in(&step->pattern, work->text.bytes + word.begin, word.end - word.begin);
     size_t done = word.begin;
     work->matches_n = 0;
-    for (;;) {
-        bool found;
-        HONE_TRY(hone_matches_next(&matches, &found));
-        if (!found) break;
+    while (hone_matches_next(&matches)) {
         size_t begin = word.begin + matches.begin, end = word.begin + matches.end;
         if (done != begin) add_match(work, done, begin, step->invert);
         add_match(work, begin, end, !step->invert);
@@ -98,7 +95,6 @@ static enum hone_status split_by_pattern(struct hone_pre_tokenizing *work, struc
     }
     if (done != word.end) add_match(work, done, word.end, step->invert);
     apply_behavior(work, step->behavior);
-    return HONE_OK;
 }
 
 /* Whitespace: runs of \w, and runs of what is neither \w nor white space. */
@@ -211,12 +207,11 @@ static void byte_level(struct hone_pre_tokenizing *work, struct hone_word word,
     }
 }
 
-static enum hone_status run(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer_step *step) {
+static void run(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer_step *step) {
     struct hone_normalized spaced = {0};
-    enum hone_status status = HONE_OK;
     work->next.n = work->other.n = 0;
     work->other.first = work->text.first;
-    for (size_t i = 0; status == HONE_OK && i < work->words.n; i++) {
+    for (size_t i = 0; i < work->words.n; i++) {
         struct hone_word word = work->words.at[i];
         switch (step->kind) {
         case HONE_PRE_TOKENIZER_BYTE_LEVEL:
@@ -229,7 +224,7 @@ static enum hone_status run(struct hone_pre_tokenizing *work, const struct hone_
             split_scripts(work, word);
             break;
         case HONE_PRE_TOKENIZER_SPLIT:
-            status = split_by_pattern(work, word, step);
+            split_by_pattern(work, word, step);
             break;
         case HONE_PRE_TOKENIZER_WHITESPACE:
             split_words(work, word);
@@ -250,7 +245,6 @@ static enum hone_status run(struct hone_pre_tokenizing *work, const struct hone_
         }
     }
     hone_normalized_free(&spaced);
-    HONE_TRY(status);
     struct hone_words words = work->words;
     work->words = work->next;
     work->next = words;
@@ -259,18 +253,16 @@ static enum hone_status run(struct hone_pre_tokenizing *work, const struct hone_
         work->text = work->other;
         work->other = text;
     }
-    return HONE_OK;
 }
 
-enum hone_status hone_pre_tokenize(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer *pre_tokenizer) {
+void hone_pre_tokenize(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer *pre_tokenizer) {
     work->words.n = 0;
     add_word(&work->words, &work->text, 0, work->text.n);
     for (size_t i = 0; i < pre_tokenizer->n; i++) {
-        HONE_TRY(run(work, &pre_tokenizer->at[i]));
+        run(work, &pre_tokenizer->at[i]);
         if (pre_tokenizer->at[i].kind != HONE_PRE_TOKENIZER_BERT) continue;
         struct hone_pre_tokenizer_step apart = {.kind = HONE_PRE_TOKENIZER_PUNCTUATION,
                                                 .behavior = HONE_SPLIT_ISOLATED};
-        HONE_TRY(run(work, &apart));
+        run(work, &apart);
     }
-    return HONE_OK;
 }

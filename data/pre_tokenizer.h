@@ -71,8 +71,7 @@ struct hone_pre_tokenizing {
     size_t matches_n, matches_capacity;
 };
 void hone_pre_tokenizing_free(struct hone_pre_tokenizing *work);
-/* Cuts work->text; work->words are non-empty parts of what work->text becomes. HONE_BAD_INPUT when a pattern takes too
- * many steps. */
-enum hone_status hone_pre_tokenize(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer *pre_tokenizer);
+/* Cuts work->text; work->words are non-empty parts of what work->text becomes. */
+void hone_pre_tokenize(struct hone_pre_tokenizing *work, const struct hone_pre_tokenizer *pre_tokenizer);
 
 #endif

@@ -44,7 +44,7 @@ static enum hone_status add_words(struct pass *pass) {
     const struct hone_tokenizer_model *model = pass->tokenizer->model;
     struct hone_pre_tokenizing *words = &pass->work->words;
     struct hone_tokens *tokens = pass->tokens;
-    HONE_TRY(hone_pre_tokenize(words, &pass->tokenizer->pre_tokenizer));
+    hone_pre_tokenize(words, &pass->tokenizer->pre_tokenizer);
     for (size_t w = 0; w < words->words.n; w++) {
         struct hone_word word = words->words.at[w];
         size_t i = tokens->n;
@@ -81,7 +81,7 @@ static enum hone_status add_whole(struct pass *pass, const char *text, size_t n,
     const struct hone_tokenizer *tokenizer = pass->tokenizer;
     struct hone_normalizing *work = &pass->work->normalizing;
     struct hone_normalized *cut = &pass->work->words.text;
-    HONE_TRY(hone_normalize(work, &tokenizer->normalizer, text, n, first));
+    hone_normalize(work, &tokenizer->normalizer, text, n, first);
     cut->first = work->text.first;
     if (!tokenizer->added.normalized.nodes) {
         struct hone_normalized normalized = work->text;

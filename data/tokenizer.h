@@ -79,8 +79,8 @@ struct hone_decode_options {
     bool clean_up;     /* no space before punctuation and English contractions, as Transformers' clean-up */
 };
 /* *out becomes the text, owned, which may hold zeros; ids that don't exist are left out. */
-enum hone_status hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer,
-                                       const int32_t *ids, size_t n, const struct hone_decode_options *options);
+void hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                           const struct hone_decode_options *options);
 
 /* Decoding ids as they come: what is given out are whole characters, and altogether the text of all ids. Start with
  * {.tokenizer = …, .skip_special = …}. */
@@ -92,10 +92,9 @@ struct hone_decode_stream {
     struct hone_text text;           /* what `next` lends */
 };
 /* *text: what this id adds, *length bytes (0 while a character is not yet whole); borrowed until the next call. */
-enum hone_status hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream,
-                                         int32_t id);
+void hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream, int32_t id);
 /* What is left in the end, broken characters as U+FFFD; then frees. *text is owned. */
-enum hone_status hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream);
+void hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream);
 
 /* Entries, added tokens included: ids are below it. Text of an id (borrowed), NULL for a gap; id of a text or -1. */
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer);

@@ -6,8 +6,8 @@
 
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD: what a part of a character decodes to */
 
-enum hone_status hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer,
-                                       const int32_t *ids, size_t n, const struct hone_decode_options *options) {
+void hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                           const struct hone_decode_options *options) {
     const char **texts = hone_alloc(n, sizeof *texts, "decoding");
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -21,15 +21,14 @@ enum hone_status hone_tokenizer_decode(struct hone_text *out, const struct hone_
         }
         texts[kept++] = text;
     }
-    enum hone_status status = hone_decode(out, &tokenizer->decoder, texts, kept);
+    hone_decode(out, &tokenizer->decoder, texts, kept);
     hone_free(texts);
-    if (status == HONE_OK && options->clean_up) hone_clean_up(out, false);
-    return status;
+    if (options->clean_up) hone_clean_up(out, false);
 }
 
-static enum hone_status decode_ids(struct hone_text *out, const struct hone_decode_stream *stream) {
+static void decode_ids(struct hone_text *out, const struct hone_decode_stream *stream) {
     struct hone_decode_options options = {.skip_special = stream->skip_special};
-    return hone_tokenizer_decode(out, stream->tokenizer, stream->ids, stream->n, &options);
+    hone_tokenizer_decode(out, stream->tokenizer, stream->ids, stream->n, &options);
 }
 
 static bool is_whole(const struct hone_text *text) {
@@ -38,17 +37,16 @@ static bool is_whole(const struct hone_text *text) {
 
 /* What an id adds is the text of all kept ones without that of those before it; ids are dropped once two steps lie
  * behind them, as in the reference. */
-enum hone_status hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream,
-                                         int32_t id) {
+void hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream, int32_t id) {
     hone_reserve(&stream->ids, &stream->capacity, stream->n + 1, sizeof *stream->ids, "decoding");
     stream->ids[stream->n++] = id;
     *text = "";
     *length = 0;
     struct hone_text all;
-    HONE_TRY(decode_ids(&all, stream));
+    decode_ids(&all, stream);
     if (all.length <= stream->shown || !is_whole(&all)) {
         hone_text_free(&all);
-        return HONE_OK;
+        return;
     }
     hone_text_free(&stream->text);
     stream->text = all;
@@ -57,23 +55,19 @@ enum hone_status hone_decode_stream_next(const char **text, size_t *length, stru
     memmove(stream->ids, stream->ids + stream->read, (stream->n - stream->read) * sizeof *stream->ids);
     stream->n -= stream->read;
     stream->read = stream->n;
-    HONE_TRY(decode_ids(&all, stream));
+    decode_ids(&all, stream);
     stream->shown = all.length;
     hone_text_free(&all);
-    return HONE_OK;
 }
 
-enum hone_status hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream) {
+void hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *stream) {
     struct hone_text all;
-    enum hone_status status = decode_ids(&all, stream);
+    decode_ids(&all, stream);
     *text = (struct hone_text){0};
-    if (status == HONE_OK) {
-        size_t shown = stream->shown < all.length ? stream->shown : all.length;
-        hone_text_append(text, all.bytes + shown, all.length - shown);
-        hone_text_free(&all);
-    }
+    size_t shown = stream->shown < all.length ? stream->shown : all.length;
+    hone_text_append(text, all.bytes + shown, all.length - shown);
+    hone_text_free(&all);
     hone_free(stream->ids);
     hone_text_free(&stream->text);
     *stream = (struct hone_decode_stream){0};
-    return status;
 }

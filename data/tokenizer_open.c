@@ -51,7 +51,7 @@ static bool is_local(const struct hone_normalizer_step *step) {
     case HONE_NORMALIZER_PRECOMPILED:
         return !hone_charsmap_find(&step->map, " ", 1);
     case HONE_NORMALIZER_REPLACE:
-        return !step->pattern.regex && !step->pattern.gpt2 && step->pattern.n && !strchr(step->pattern.text, ' ');
+        return !step->pattern.program && !step->pattern.gpt2 && step->pattern.n && !strchr(step->pattern.text, ' ');
     default:
         return false;
     }

@@ -63,8 +63,7 @@ static void check_encoding(size_t number, const json_t *case_, const struct hone
     }
     for (int skip = 0; skip < 2; skip++) {
         struct hone_text text;
-        TEST_OK(
-            hone_tokenizer_decode(&text, tokenizer, e->ids, e->n, &(struct hone_decode_options){.skip_special = skip}));
+        hone_tokenizer_decode(&text, tokenizer, e->ids, e->n, &(struct hone_decode_options){.skip_special = skip});
         check_text(number, case_, skip ? "decoded" : "whole", text.bytes);
         hone_text_free(&text);
     }
@@ -276,8 +275,8 @@ static void ids_and_texts(void **state) {
     assert_int_equal(hone_tokenizer_id(tokenizer, "new york"), -1);
     assert_int_equal(hone_tokenizer_id(tokenizer, ""), -1);
     struct hone_text text;
-    TEST_OK(hone_tokenizer_decode(&text, tokenizer, (int32_t[]){-1, size, 1 << 30}, 3,
-                                  &(struct hone_decode_options){.skip_special = false}));
+    hone_tokenizer_decode(&text, tokenizer, (int32_t[]){-1, size, 1 << 30}, 3,
+                          &(struct hone_decode_options){.skip_special = false});
     assert_string_equal(text.bytes, "");
     hone_text_free(&text);
     hone_tokenizer_free(tokenizer);

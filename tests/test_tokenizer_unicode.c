@@ -21,7 +21,7 @@ static uint64_t hash_value(uint64_t hash, int32_t value) {
 
 static void normalize(struct hone_normalizing *work, struct hone_bert_normalizer bert, const char *text, size_t n) {
     struct hone_normalizer_step step = {.kind = HONE_NORMALIZER_BERT, .bert = bert};
-    TEST_OK(hone_normalize(work, &(struct hone_normalizer){.at = &step, .n = 1}, text, n, 0));
+    hone_normalize(work, &(struct hone_normalizer){.at = &step, .n = 1}, text, n, 0);
 }
 
 static uint64_t hash_normalized(uint64_t hash, struct hone_normalizing *work, struct hone_bert_normalizer normalizer,
@@ -115,7 +115,7 @@ static void every_form(void **state) {
         uint32_t sum = 0;
         for (int k = 0; k < KINDS; k++) {
             struct hone_normalizer normalizer = {.at = &steps[k], .n = k + 1 < KINDS ? 1 : 2};
-            TEST_OK(hone_normalize(&work, &normalizer, text.length ? text.bytes : "", text.length, 0));
+            hone_normalize(&work, &normalizer, text.length ? text.bytes : "", text.length, 0);
             sum = checksum(sum, work.text.bytes, work.text.n);
         }
         if (sum != (uint32_t)strtoul(want + block / EACH * 9, NULL, 16) && wrong++ < 5)
@@ -141,9 +141,7 @@ static uint32_t checksum_matches(const char *expression, const struct hone_text 
     TEST_OK(hone_pattern_read(&pattern, part, "test"));
     struct hone_matches matches = hone_matches_in(&pattern, text->bytes, text->length);
     uint32_t sum = 0;
-    for (bool found = true;;) {
-        TEST_OK(hone_matches_next(&matches, &found));
-        if (!found) break;
+    while (hone_matches_next(&matches)) {
         const int32_t span[2] = {(int32_t)matches.begin, (int32_t)matches.end};
         sum = checksum(sum, span, sizeof span);
     }
@@ -167,7 +165,7 @@ static void every_class(void **state) {
         print_error("%s differs\n", line + 9);
         wrong++;
     }
-    assert_int_equal(classes, 18);
+    assert_int_equal(classes, 20);
     assert_int_equal(wrong, 0);
     hone_text_free(&text);
     hone_free(want);

@@ -149,7 +149,7 @@ static enum hone_status do_line(const struct tokenizing *t, struct worker *worke
         struct hone_text decoded;
         struct place text = t->places[line->text.first];
         HONE_TRY(read_ids(worker, &count, t->batch.bytes + text.begin, text.n));
-        HONE_TRY(hone_tokenizer_decode(&decoded, t->tokenizer, worker->ids, count, &t->decode_options));
+        hone_tokenizer_decode(&decoded, t->tokenizer, worker->ids, count, &t->decode_options);
         hone_json_quote(out, decoded.bytes, decoded.length);
         hone_text_free(&decoded);
     } else {

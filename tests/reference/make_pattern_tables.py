@@ -27,7 +27,7 @@ BYTES = TEXT.encode()
 AT = numpy.zeros(len(BYTES) + 1, dtype=numpy.int64)  # byte -> place in CODES
 AT[1:] = numpy.cumsum((numpy.frombuffer(BYTES + b" ", dtype=numpy.uint8)[1:] & 0xC0) != 0x80)
 POSIX = "alnum alpha blank cntrl digit graph lower print space upper xdigit word ascii".split()
-CHECKED = [r"\p{L}", r"\P{Letter}", r"\p{Lu}", r"(?i)\p{Lu}", r"\p{N}", r"\p{M}", r"\p{^P}", r"\p{S}", r"[\p{C}\p{Z}]",
+CHECKED = [r"\p{L}", r"\P{Letter}", r"\p{Lu}", r"(?i)\p{Lu}", r"(?i)[\p{Lu}_]", r"(?i)[^\p{Ll}_]", r"\p{N}", r"\p{M}", r"\p{^P}", r"\p{S}", r"[\p{C}\p{Z}]",
            r"[^\s\p{L}\p{N}]", r"\w", r"[^\W\d_]", r"[[:punct:]]", r"[[:^alpha:]x]", r"\p{Han}", r"\p{Cyrillic}", r"\b.", r".\B"]
 
 
@@ -111,8 +111,25 @@ def ranges(marks):
     return tuple(map(tuple, out))
 
 
+def newer_cases(rows):
+    """(code point, its other case) for letters that get one from the reference alone, in both directions."""
+    letters = next(added for name, added, _ in rows if name == "lu") + next(added for name, added, _ in rows if name == "ll")
+    pairs = set()
+    for a, b in letters:
+        for c in range(a, b + 1):
+            for i in numpy.flatnonzero(reference(f"(?i)\\x{{{c:X}}}")):
+                if CODES[i] != c:
+                    pairs |= {(c, CODES[i]), (CODES[i], c)}
+    return sorted(pairs)
+
+
 def show(name, rows):
     print(f"static const struct hone_class_range {name}[] = {{")
+    show_rows(rows)
+    print("};")
+
+
+def show_rows(rows):
     line = "   "
     for a, b in rows:
         text = f" {{0x{a:X}, 0x{b:X}}},"
@@ -120,7 +137,7 @@ def show(name, rows):
             print(line)
             line = "   "
         line += text
-    print(line + "\n};")
+    print(line)
 
 
 def write():
@@ -162,6 +179,13 @@ static const struct hone_class_difference {
 } class_differences[] = {""")
     for name, added, removed in sorted(rows):
         print(f'    {{"{name}", {sets.get(added, "NULL")}, {sets.get(removed, "NULL")}, {len(added)}, {len(removed)}}},')
+    print("""};
+
+/* Letters and their other case, of which Debian's knows nothing: in the order of the first. */
+static const struct hone_newer_case {
+    int32_t code, other;
+} newer_cases[] = {""")
+    show_rows(newer_cases(rows))
     print("};\n\n#endif")
 
 

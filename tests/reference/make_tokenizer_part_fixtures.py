@@ -46,6 +46,7 @@ def pattern(r):
         return {"String": r.choice(["a", "ab", " ", "é", "--", "``"])}
     return {"Regex": r.choice([r"\s+", r"\p{L}+", r"[^\s\p{L}\p{N}]+", r"x*", r"\d", r"(?i)AB", r"a|ab", r"\s+(?!\S)|\s+", r"(?<=a)b",
                                r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", r"\w+|[^\w\s]+", r".", r"[[:punct:]]",
+                               r"(?:a|b)+?b", r"(\w+\s)+", r"\p{L}++|\s++$|.", r"\b\w{1,3}\b", r"(?i)[a-z]+\d*|\S", r"^\s*\S+",
                                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"])}
 
 
