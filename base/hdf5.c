@@ -13,16 +13,19 @@
 #include "base/memory.h"
 
 /* Elements of a chunk: 1 MiB of f32. */
-#define CHUNK_ELEMENTS (1 << 18)
+#define CHUNK_ELEMENTS   (1 << 18)
+#define MAPPED_ALIGNMENT 64
 
 struct hone_hdf5 {
     char *path;  /* that is written or read */
     char *final; /* that `path` is renamed to when it is closed; NULL: it stays */
     bool writing;
-    enum hone_status status; /* first failure */
-    char *message;           /* of it */
-    struct hone_file *io;    /* of the driver */
-    int64_t end;             /* bytes in the file */
+    bool whole;                   /* each array in one piece, else in chunks */
+    struct hone_mapping *mapping; /* read through it instead of `io` */
+    enum hone_status status;      /* first failure */
+    char *message;                /* of it */
+    struct hone_file *io;         /* of the driver */
+    int64_t end;                  /* bytes in the file */
     hid_t id;
 };
 
@@ -89,7 +92,9 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t ad
     if (address < (haddr_t)file->end) there = (size_t)((haddr_t)file->end - address);
     if (there > size) there = size;
     memset((char *)bytes + there, 0, size - there);
-    enum hone_status status = hone_file_read_at(file->io, bytes, there, (int64_t)address);
+    enum hone_status status = file->mapping ? hone_mapping_need(file->mapping, (int64_t)(there ? address : 0), there)
+                                            : hone_file_read_at(file->io, bytes, there, (int64_t)address);
+    if (status == HONE_OK && file->mapping && there) memcpy(bytes, hone_mapping_bytes(file->mapping) + address, there);
     if (status == HONE_OK) return 0;
     remember(file, status);
     memset(bytes, 0, size);
@@ -166,11 +171,12 @@ static enum hone_status outcome(const struct hone_hdf5 *file) {
     return file->status == HONE_OK ? HONE_OK : hone_fail(file->status, "%s", file->message);
 }
 
-static hid_t access_list(void) {
+static hid_t access_list(const struct hone_hdf5 *file) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_driver(access, driver, NULL);
     H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    if (file->whole) H5Pset_alignment(access, 1, MAPPED_ALIGNMENT);
     return access;
 }
 
@@ -192,21 +198,26 @@ static void discard(struct hone_hdf5 *file) {
     hone_free(file);
 }
 
-static enum hone_status file_open(struct hone_hdf5 **out, const char *path, bool writing) {
-    struct hone_hdf5 *file = hone_calloc(1, sizeof *file, "HDF5 file");
+/* Takes `file` over, which says how. */
+static enum hone_status file_open(struct hone_hdf5 **out, struct hone_hdf5 *file) {
+    const char *path = file->path;
+    bool writing = file->writing;
     *out = NULL;
-    file->path = hone_strdup(path, "file name");
-    file->writing = writing;
     file->id = H5I_INVALID_HID;
-    enum hone_status status = writing ? hone_file_create_random(&file->io, path) : hone_file_open(&file->io, path);
+    enum hone_status status = HONE_OK;
+    if (writing)
+        status = hone_file_create_random(&file->io, path);
+    else if (!file->mapping)
+        status = hone_file_open(&file->io, path);
     if (status == HONE_OK && writing) hone_temporary_register(path);
-    if (status == HONE_OK && !writing) file->end = hone_file_size(file->io);
+    if (status == HONE_OK && !writing)
+        file->end = file->mapping ? hone_mapping_size(file->mapping) : hone_file_size(file->io);
     if (status == HONE_OK) {
         pthread_mutex_lock(&lock);
         opening = file;
         if (library_open()) {
             H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* this thread's: what failed is in our message */
-            hid_t access = access_list();
+            hid_t access = access_list(file);
             if (writing) {
                 hid_t creation = without_times(H5P_FILE_CREATE);
                 file->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
@@ -229,15 +240,37 @@ static enum hone_status file_open(struct hone_hdf5 **out, const char *path, bool
     return HONE_OK;
 }
 
-enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path) { return file_open(out, path, true); }
-enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path) { return file_open(out, path, false); }
+static struct hone_hdf5 *file_new(char *path) {
+    struct hone_hdf5 *file = hone_calloc(1, sizeof *file, "HDF5 file");
+    file->path = path;
+    return file;
+}
 
-enum hone_status hone_hdf5_replace(struct hone_hdf5 **out, const char *path) {
-    char *temporary = system_temporary_name(path);
-    enum hone_status status = file_open(out, temporary, true);
-    if (status == HONE_OK) (*out)->final = hone_strdup(path, "file name");
-    hone_free(temporary);
-    return status;
+enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path) {
+    struct hone_hdf5 *file = file_new(hone_strdup(path, "file name"));
+    file->writing = true;
+    return file_open(out, file);
+}
+
+static enum hone_status replace(struct hone_hdf5 **out, const char *path, bool whole) {
+    struct hone_hdf5 *file = file_new(system_temporary_name(path));
+    file->final = hone_strdup(path, "file name");
+    file->writing = true;
+    file->whole = whole;
+    return file_open(out, file);
+}
+
+enum hone_status hone_hdf5_replace(struct hone_hdf5 **out, const char *path) { return replace(out, path, false); }
+enum hone_status hone_hdf5_replace_mapped(struct hone_hdf5 **out, const char *path) { return replace(out, path, true); }
+
+enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path) {
+    return file_open(out, file_new(hone_strdup(path, "file name")));
+}
+
+enum hone_status hone_hdf5_open_mapped(struct hone_hdf5 **out, struct hone_mapping *mapping, const char *path) {
+    struct hone_hdf5 *file = file_new(hone_strdup(path, "file name"));
+    file->mapping = mapping;
+    return file_open(out, file);
 }
 
 enum hone_status hone_hdf5_close(struct hone_hdf5 *file) {
@@ -266,6 +299,12 @@ static hid_t type_of(enum hone_hdf5_type type) {
         return H5T_IEEE_F32LE;
     case HONE_HDF5_I64:
         return H5T_STD_I64LE;
+    case HONE_HDF5_I32:
+        return H5T_STD_I32LE;
+    case HONE_HDF5_I16:
+        return H5T_STD_I16LE;
+    case HONE_HDF5_U8:
+        return H5T_STD_U8LE;
     }
     HONE_CHECK(false, "HDF5 type %d", (int)type);
     return H5I_INVALID_HID;
@@ -311,10 +350,10 @@ static bool groups_make(struct hone_hdf5 *file, const char *name) {
     return done;
 }
 
-/* Where the values of an array come from: memory, or f32 ones piece by piece. */
+/* Where the values of an array come from: memory, or piece by piece. */
 struct values {
     const void *all; /* NULL: fill */
-    enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user);
+    hone_hdf5_fill fill;
     void *user;
 };
 
@@ -328,10 +367,10 @@ static int64_t rows_of_chunk(struct shape shape) {
     return rows > 0 ? rows : 1;
 }
 
-static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, struct shape shape,
+static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t type, hid_t space, struct shape shape,
                          const struct values *values) {
     int64_t rows = rows_of_chunk(shape), width = shape.columns > 0 ? shape.columns : 1;
-    float *piece = hone_alloc((size_t)rows, (size_t)width * sizeof *piece, "piece of an HDF5 array");
+    void *piece = hone_alloc((size_t)rows, (size_t)width * H5Tget_size(type), "piece of an HDF5 array");
     bool done = true;
     for (int64_t at = 0; done && at < shape.rows; at += rows) {
         hsize_t offset[] = {(hsize_t)at, 0};
@@ -340,7 +379,7 @@ static bool pieces_write(struct hone_hdf5 *file, hid_t array, hid_t space, struc
         if (file->status != HONE_OK) break;
         hid_t memory = H5Screate_simple(n_dims(shape), count, NULL);
         done = H5Sselect_hyperslab(space, H5S_SELECT_SET, offset, NULL, count, NULL) >= 0 &&
-               H5Dwrite(array, H5T_IEEE_F32LE, memory, space, H5P_DEFAULT, piece) >= 0;
+               H5Dwrite(array, type, memory, space, H5P_DEFAULT, piece) >= 0;
         H5Sclose(memory);
     }
     hone_free(piece);
@@ -355,7 +394,8 @@ static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, st
     hid_t space = H5Screate_simple(n_dims(shape), size, NULL);
     hid_t creation = without_times(H5P_DATASET_CREATE);
     H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
-    if (shape.rows > 0) {
+    if (file->whole) H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+    if (shape.rows > 0 && !file->whole) {
         H5Pset_chunk(creation, n_dims(shape), chunk);
         H5Pset_fletcher32(creation);
     }
@@ -363,7 +403,7 @@ static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, st
     bool done = array >= 0;
     if (done && shape.rows > 0 && values.all)
         done = H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.all) >= 0;
-    if (done && shape.rows > 0 && !values.all) done = pieces_write(file, array, space, shape, &values);
+    if (done && shape.rows > 0 && !values.all) done = pieces_write(file, array, type, space, shape, &values);
     if (done && unit) done = text_attribute_write(array, "unit", unit);
     if (array >= 0) done = H5Dclose(array) >= 0 && done;
     H5Pclose(creation);
@@ -386,12 +426,10 @@ void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_ty
             "writing", name);
 }
 
-void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t rows, int64_t columns,
-                            enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user), void *user,
-                            const char *unit) {
+void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t rows,
+                            int64_t columns, hone_hdf5_fill fill, void *user, const char *unit) {
     struct values values = {.fill = fill, .user = user};
-    GUARDED(file, array_write(file, name, H5T_IEEE_F32LE, (struct shape){rows, columns}, values, unit), "writing",
-            name);
+    GUARDED(file, array_write(file, name, type_of(type), (struct shape){rows, columns}, values, unit), "writing", name);
 }
 
 static bool texts_write(struct hone_hdf5 *file, const char *name, int64_t n, size_t length, const char *table) {
@@ -424,16 +462,23 @@ void hone_hdf5_set_text(struct hone_hdf5 *file, const char *name, const char *va
     GUARDED(file, text_attribute_write(file->id, name, value), "writing attribute", name);
 }
 
-static bool array_read(struct hone_hdf5 *file, const char *name, hid_t type, int64_t n, void *values) {
+/* Reads the n elements of an array, or says where they lie (`values` NULL, *offset). */
+static bool array_read(struct hone_hdf5 *file, const char *name, hid_t type, int64_t n, void *values, int64_t *offset) {
     hid_t array = H5Dopen2(file->id, name, H5P_DEFAULT);
     if (array < 0) return false;
     hid_t space = H5Dget_space(array), stored = H5Dget_type(array);
     bool done = H5Sget_simple_extent_npoints(space) == n && H5Tequal(stored, type) > 0;
+    if (done && offset) {
+        haddr_t at = H5Dget_offset(array);
+        done = at != HADDR_UNDEF && at % MAPPED_ALIGNMENT == 0 && at <= (haddr_t)file->end &&
+               (haddr_t)n <= ((haddr_t)file->end - at) / H5Tget_size(type);
+        *offset = (int64_t)at;
+    }
     if (!done) {
-        remember(file,
-                 hone_fail(HONE_BAD_INPUT, "%s: dataset \"%s\" has another type or length, expected %lld elements",
-                           file->path, name, (long long)n));
-    } else if (n > 0) {
+        remember(file, hone_fail(HONE_BAD_INPUT,
+                                 "%s: dataset \"%s\" has another type, length or layout, expected %lld elements",
+                                 file->path, name, (long long)n));
+    } else if (n > 0 && values) {
         done = H5Dread(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
     }
     H5Tclose(stored);
@@ -444,7 +489,13 @@ static bool array_read(struct hone_hdf5 *file, const char *name, hid_t type, int
 
 enum hone_status hone_hdf5_read(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
                                 void *values) {
-    GUARDED(file, array_read(file, name, type_of(type), n, values), "reading", name);
+    GUARDED(file, array_read(file, name, type_of(type), n, values, NULL), "reading", name);
+    return outcome(file);
+}
+
+enum hone_status hone_hdf5_locate(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
+                                  int64_t *offset) {
+    GUARDED(file, array_read(file, name, type_of(type), n, NULL, offset), "looking for", name);
     return outcome(file);
 }
 

@@ -16,9 +16,10 @@
 
 #include <stdint.h>
 
+#include "base/mapping.h"
 #include "base/status.h"
 
-enum hone_hdf5_type { HONE_HDF5_F32, HONE_HDF5_I64 };
+enum hone_hdf5_type { HONE_HDF5_F32, HONE_HDF5_I64, HONE_HDF5_I32, HONE_HDF5_I16, HONE_HDF5_U8 };
 
 struct hone_hdf5;
 
@@ -26,8 +27,12 @@ struct hone_hdf5;
 enum hone_status hone_hdf5_create(struct hone_hdf5 **out, const char *path);
 /* The same, but whatever has this name is replaced, and only by the whole file, when it is closed. */
 enum hone_status hone_hdf5_replace(struct hone_hdf5 **out, const char *path);
+/* The same for a file that is to be mapped: each array lies in one piece, aligned to 64 bytes, without checksums. */
+enum hone_status hone_hdf5_replace_mapped(struct hone_hdf5 **out, const char *path);
 /* An existing one for reading. */
 enum hone_status hone_hdf5_open(struct hone_hdf5 **out, const char *path);
+/* The same, read through its mapping, which is borrowed: nothing that was not checked reaches the library. */
+enum hone_status hone_hdf5_open_mapped(struct hone_hdf5 **out, struct hone_mapping *mapping, const char *path);
 /* Frees `file`. Of a created file: flushes, syncs, closes, and returns the first failure of any call on it (HONE_DISK with
  * the cause); the file is gone then. */
 enum hone_status hone_hdf5_close(struct hone_hdf5 *file);
@@ -36,11 +41,11 @@ enum hone_status hone_hdf5_close(struct hone_hdf5 *file);
  * becomes the attribute "unit" ("1" for a pure number). */
 void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n, const void *values,
                      const char *unit);
-/* Same for f32 values [rows], or [rows, columns] with columns > 0, that are fetched piece by piece: fill(to, offset,
- * count, user) puts count elements from `offset` on into `to`; its failure becomes that of the file. */
-void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, int64_t rows, int64_t columns,
-                            enum hone_status (*fill)(float *to, int64_t offset, int64_t count, void *user), void *user,
-                            const char *unit);
+/* Same for values [rows], or [rows, columns] with columns > 0, that are fetched piece by piece: fill(to, offset, count,
+ * user) puts count elements from `offset` on into `to`; its failure becomes that of the file. */
+typedef enum hone_status (*hone_hdf5_fill)(void *to, int64_t offset, int64_t count, void *user);
+void hone_hdf5_write_pieces(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t rows,
+                            int64_t columns, hone_hdf5_fill fill, void *user, const char *unit);
 /* Attributes of the root group. */
 void hone_hdf5_set_integer(struct hone_hdf5 *file, const char *name, int64_t value);
 void hone_hdf5_set_real(struct hone_hdf5 *file, const char *name, double value);
@@ -51,6 +56,9 @@ void hone_hdf5_write_texts(struct hone_hdf5 *file, const char *name, int64_t n, 
 /* Reading, n elements in row-major order: what is missing, of another type or size, or fails its checksum is HONE_BAD_INPUT with file and name. */
 enum hone_status hone_hdf5_read(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
                                 void *values);
+/* Where the n elements of an array lie that was written in one piece. */
+enum hone_status hone_hdf5_locate(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n,
+                                  int64_t *offset);
 enum hone_status hone_hdf5_get_integer(struct hone_hdf5 *file, const char *name, int64_t *value);
 enum hone_status hone_hdf5_get_real(struct hone_hdf5 *file, const char *name, double *value);
 /* Owned. */

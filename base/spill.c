@@ -7,22 +7,31 @@
 #include "base/io_system.h"
 #include "base/memory.h"
 
-/* Appends are gathered: samples are some hundred bytes each. */
+/* Appends to the file are gathered: samples are some hundred bytes each. */
 #define BUFFER_BYTES ((size_t)1 << 20)
 
 struct hone_spill {
-    int fd;
+    int fd;          /* -1: all is in the buffer */
+    size_t memory;   /* that the buffer may have before there is a file */
     int64_t written; /* to the file; the rest of the size lies in the buffer */
-    size_t held;
+    size_t held, capacity;
     char *folder; /* for messages */
     char *buffer;
+    bool shown;
+    struct hone_mapping *mapping;
 };
 
-enum hone_status hone_spill_create(struct hone_spill **out) {
+struct hone_spill *hone_spill_create(size_t memory) {
+    struct hone_spill *spill = hone_calloc(1, sizeof *spill, "temporary file");
+    spill->fd = -1;
+    spill->memory = memory;
+    return spill;
+}
+
+static enum hone_status make_file(struct hone_spill *spill) {
     const char *folder = getenv("TMPDIR");
     if (!folder || !*folder) folder = "/var/tmp";
     char *path = hone_format("%s/hone-spill-XXXXXX", folder);
-    *out = NULL;
     int fd = system_refuses(HONE_FAULT_OPEN, EACCES) ? -1 : mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         enum hone_status status = system_fail(folder, "making a temporary file in it");
@@ -31,10 +40,8 @@ enum hone_status hone_spill_create(struct hone_spill **out) {
     }
     unlink(path);
     hone_free(path);
-    *out = hone_calloc(1, sizeof **out, "temporary file");
-    (*out)->fd = fd;
-    (*out)->folder = hone_strdup(folder, "temporary file");
-    (*out)->buffer = hone_alloc(BUFFER_BYTES, 1, "temporary file");
+    spill->fd = fd;
+    spill->folder = hone_strdup(folder, "temporary file");
     return HONE_OK;
 }
 
@@ -57,12 +64,28 @@ static enum hone_status write_all(struct hone_spill *spill, const char *bytes, s
     return HONE_OK;
 }
 
+static enum hone_status flush(struct hone_spill *spill) {
+    HONE_TRY(write_all(spill, spill->buffer, spill->held));
+    spill->held = 0;
+    return HONE_OK;
+}
+
 enum hone_status hone_spill_append(struct hone_spill *spill, const void *bytes, size_t n) {
-    if (n > BUFFER_BYTES - spill->held) {
-        HONE_TRY(write_all(spill, spill->buffer, spill->held));
-        spill->held = 0;
+    HONE_CHECK(!spill->shown, "%zu bytes more behind those that were shown", n);
+    if (n == 0) return HONE_OK;
+    if (spill->fd < 0 && n > spill->memory - spill->held) {
+        HONE_TRY(make_file(spill));
+        HONE_TRY(flush(spill));
+        hone_free(spill->buffer);
+        spill->buffer = hone_alloc(BUFFER_BYTES, 1, "temporary file");
+        spill->capacity = BUFFER_BYTES;
     }
-    if (n > BUFFER_BYTES) return write_all(spill, bytes, n);
+    if (spill->fd < 0) {
+        hone_reserve(&spill->buffer, &spill->capacity, spill->held + n, 1, "bytes that grow");
+    } else if (n > BUFFER_BYTES - spill->held) {
+        HONE_TRY(flush(spill));
+        if (n > BUFFER_BYTES) return write_all(spill, bytes, n);
+    }
     memcpy(spill->buffer + spill->held, bytes, n);
     spill->held += n;
     return HONE_OK;
@@ -92,9 +115,22 @@ enum hone_status hone_spill_read(const struct hone_spill *spill, void *bytes, si
 
 int64_t hone_spill_size(const struct hone_spill *spill) { return spill->written + (int64_t)spill->held; }
 
+enum hone_status hone_spill_show(const void **bytes, struct hone_mapping **mapping, struct hone_spill *spill) {
+    if (spill->fd >= 0 && !spill->shown) {
+        HONE_TRY(flush(spill));
+        HONE_TRY(hone_mapping_create(&spill->mapping, spill->fd, spill->written, spill->folder));
+    }
+    if (!spill->buffer) spill->buffer = hone_alloc(0, 1, "bytes that grow");
+    spill->shown = true;
+    *mapping = spill->mapping;
+    *bytes = spill->mapping ? hone_mapping_bytes(spill->mapping) : spill->buffer;
+    return HONE_OK;
+}
+
 void hone_spill_free(struct hone_spill *spill) {
     if (!spill) return;
-    close(spill->fd);
+    if (spill->fd >= 0) close(spill->fd);
+    hone_mapping_close(spill->mapping);
     hone_free(spill->folder);
     hone_free(spill->buffer);
     hone_free(spill);

@@ -11,22 +11,35 @@
 #define POSITION_BITS 20 /* of a row key */
 
 void hone_samples_free(struct hone_samples *samples) {
-    hone_free(samples->begins);
-    hone_free(samples->ids);
-    hone_free(samples->types);
-    hone_free(samples->labels);
-    hone_free(samples->targets);
-    hone_spill_free(samples->spill);
-    hone_free(samples->lines);
-    hone_free(samples->files);
+    if (samples->store) samples->store->free(samples->store);
     for (size_t i = 0; i < samples->n_paths; i++) hone_free(samples->paths[i]);
     hone_free(samples->paths);
     hone_free(samples->sources);
-    hone_free(samples->marks);
-    hone_free(samples->tags);
+    for (size_t i = 0; samples->hashes && i < samples->n_paths; i++) hone_free(samples->hashes[i]);
+    hone_free(samples->hashes);
     if (samples->masking) hone_free(samples->masking->replacements);
     hone_free(samples->masking);
     *samples = (struct hone_samples){0};
+}
+
+static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
+    return samples->begins[sample + 1] - samples->begins[sample];
+}
+
+static enum hone_status need_one(const struct hone_samples *samples, int64_t sample) {
+    struct hone_samples_store *store = samples->store;
+    int64_t begin = samples->begins[sample];
+    size_t n = (size_t)length_of(samples, sample);
+    HONE_TRY(store->need(store, samples->ids + begin, n * sizeof *samples->ids));
+    HONE_TRY(store->need(store, samples->types + begin, n));
+    if (samples->marks) HONE_TRY(store->need(store, samples->marks + begin, n));
+    if (samples->tags) HONE_TRY(store->need(store, samples->tags + begin, n * sizeof *samples->tags));
+    return HONE_OK;
+}
+
+enum hone_status hone_samples_need(const struct hone_samples *samples, const int64_t *sample, int64_t n) {
+    for (int64_t i = 0; samples->store && i < n; i++) HONE_TRY(need_one(samples, sample[i]));
+    return HONE_OK;
 }
 
 /* Cuts pieces off `memory`; NULL only adds them up. */
@@ -78,10 +91,6 @@ void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity
     place(batch, &cutter, T_capacity, B_capacity, n_targets);
 }
 
-static int64_t length_of(const struct hone_samples *samples, int64_t sample) {
-    return samples->begins[sample + 1] - samples->begins[sample];
-}
-
 /* Appends the rows of the last sequence, whose tokens lie from T on. */
 static void fill_rows(struct hone_batch *batch, const struct hone_samples *samples, int64_t id, int64_t T,
                       int64_t length, uint32_t pass) {
@@ -106,27 +115,6 @@ static void fill_rows(struct hone_batch *batch, const struct hone_samples *sampl
     for (; R < batch->R; R++) batch->rows[R] += (int32_t)T;
 }
 
-/* Bytes of a token in a spill: its id and its type. */
-#define SPILLED_BYTES ((int64_t)(sizeof(int32_t) + sizeof(uint8_t)))
-
-/* Ids and types of a sample to the places from T on. */
-static enum hone_status fetch_tokens(struct hone_batch *batch, const struct hone_samples *samples, int64_t begin,
-                                     int64_t length, int64_t T) {
-    size_t n = (size_t)length;
-    uint8_t *types = (uint8_t *)(batch->types + T);
-    if (samples->spill && begin >= samples->held) {
-        int64_t at = (begin - samples->held) * SPILLED_BYTES;
-        HONE_TRY(hone_spill_read(samples->spill, batch->ids + T, n * sizeof *batch->ids, at));
-        HONE_TRY(hone_spill_read(samples->spill, types, n, at + (int64_t)(n * sizeof *batch->ids)));
-    } else {
-        memcpy(batch->ids + T, samples->ids + begin, n * sizeof *batch->ids);
-        memcpy(types, samples->types + begin, n);
-    }
-    /* The bytes lie at the beginning of the numbers that they become. */
-    for (int64_t t = length; t-- > 0;) batch->types[T + t] = types[t];
-    return HONE_OK;
-}
-
 enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
                                  int64_t n, uint32_t pass) {
     HONE_CHECK(n <= batch->B_capacity, "%lld sequences, room for %lld", (long long)n, (long long)batch->B_capacity);
@@ -135,6 +123,7 @@ enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_sam
                (long long)batch->n_targets);
     batch->T = batch->max_len = batch->R = 0;
     batch->B = n;
+    HONE_TRY(hone_samples_need(samples, sample, n));
     for (int64_t b = 0; b < n; b++) {
         int64_t id = sample[b];
         HONE_CHECK(id >= 0 && id < samples->n, "sample %lld of %lld", (long long)id, (long long)samples->n);
@@ -142,8 +131,9 @@ enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_sam
         HONE_CHECK(length > 0 && length <= (int64_t)1 << POSITION_BITS, "sample %lld has %lld tokens", (long long)id,
                    (long long)length);
         HONE_CHECK(length <= batch->T_capacity - T, "more than %lld tokens", (long long)batch->T_capacity);
-        HONE_TRY(fetch_tokens(batch, samples, begin, length, T));
+        memcpy(batch->ids + T, samples->ids + begin, (size_t)length * sizeof *batch->ids);
         for (int64_t t = 0; t < length; t++) {
+            batch->types[T + t] = samples->types[begin + t];
             batch->positions[T + t] = (int32_t)t;
             batch->row_key[T + t] = id << POSITION_BITS | t;
         }

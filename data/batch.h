@@ -7,36 +7,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/spill.h"
 #include "base/status.h"
 #include "data/masking.h"
+
+/* What holds the arrays of samples that are not memory of their own (they may be mapped from a file). */
+struct hone_samples_store {
+    /* To be called before n bytes at `at`, inside one array of tokens, are read: checks that they are what was written. */
+    enum hone_status (*need)(struct hone_samples_store *store, const void *at, size_t n);
+    void (*free)(struct hone_samples_store *store);
+};
 
 /* Encoded samples of one split, back to back. A sample is a window of tokens with its label, or (with `masking`) one
  * whose tokens are masked anew in each pass, or (with `tags`) one of which some tokens have labels. */
 struct hone_samples {
-    int64_t n;
-    int64_t *begins; /* [n+1] into ids and types */
-    int32_t *ids;
-    uint8_t *types;
-    int32_t *labels; /* [n], class index */
-    float *targets;  /* [n, n_targets], for losses of numbers; NULL without */
+    int64_t n, n_tokens;
+    const int64_t *begins; /* [n+1] into ids and types */
+    const int32_t *ids;    /* [n_tokens] */
+    const uint8_t *types;
+    const int32_t *labels; /* [n], class index */
+    const float *targets;  /* [n, n_targets], for losses of numbers; NULL without */
     int64_t n_targets;
-    int64_t *lines; /* [n], and the file of each: for messages */
-    int32_t *files;
-    char **paths;     /* [n_paths] */
-    int32_t *sources; /* [n_paths]: item of the recipe's list that names the file */
+    const int64_t *lines; /* [n], and the file of each: for messages */
+    const int32_t *files;
+    const uint8_t *marks;             /* with masking, as ids: enum hone_mark */
+    const int16_t *tags;              /* as ids: the label of the token, -1 for none; NULL: labels are the samples' */
+    struct hone_samples_store *store; /* owned, of the arrays so far; NULL: they are not the samples' to free */
+    char **paths;                     /* [n_paths], owned like all from here on */
+    int32_t *sources;                 /* [n_paths]: item of the recipe's list that names the file */
+    char **hashes;                    /* [n_paths]: SHA-256 of each file; NULL: not known */
     size_t n_paths;
-    /* Tokens that memory has no room for: those from number `held` on lie in `spill`, whole samples one behind the
-     * other, each its ids and then its types. NULL: all are in memory. */
-    struct hone_spill *spill;
-    int64_t held;
     int64_t longest;
     int64_t truncated;            /* samples that lost tokens */
-    struct hone_masking *masking; /* owned; NULL: labels are the samples' */
-    uint8_t *marks;               /* with masking, as ids: enum hone_mark */
-    int16_t *tags;                /* as ids: the label of the token, -1 for none; NULL: labels are the samples' */
+    struct hone_masking *masking; /* NULL: labels are the samples' */
 };
 void hone_samples_free(struct hone_samples *samples);
+/* To be called before the tokens of these n samples are read, unless hone_batch_fill reads them. */
+enum hone_status hone_samples_need(const struct hone_samples *samples, const int64_t *sample, int64_t n);
 
 struct hone_batch {
     int64_t T, B, R, max_len; /* in use */
@@ -58,7 +64,7 @@ void hone_batch_place(struct hone_batch *batch, void *memory, int64_t T_capacity
 
 /* Fills the batch with the given samples; rows are the first token of each sequence, or the tokens that have tags, or
  * are masked in `pass` (the epoch from 0, or HONE_PASS_EVALUATION), of which there may be none. Capacities must suffice; a sample has 1 to
- * 2^20 tokens, and as many targets as the batch, or none. Fails when samples that lie on the disk cannot be read. */
+ * 2^20 tokens, and as many targets as the batch, or none. Fails when samples that lie on the disk are damaged. */
 enum hone_status hone_batch_fill(struct hone_batch *batch, const struct hone_samples *samples, const int64_t *sample,
                                  int64_t n, uint32_t pass);
 

@@ -7,42 +7,6 @@
 
 #define PROGRAM "/proc/self/exe"
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
-/* What of a model folder is read: configuration, tokenizer, weights. */
-static bool counts(const char *name) {
-    static const char *const ends[] = {".json", ".model", ".safetensors", ".txt"};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (ends_with(name, ends[i])) return true;
-    return false;
-}
-
-static enum hone_status hash_base(json_t **out, const struct hone_run *run) {
-    char **names;
-    size_t n;
-    *out = NULL;
-    HONE_TRY(hone_list_folder(&names, &n, run->folder.path));
-    json_t *base = json_object();
-    enum hone_status status = HONE_OK;
-    for (size_t i = 0; i < n && status == HONE_OK; i++) {
-        char *path = hone_path_join(run->folder.path, names[i]), hash[HONE_SHA256_TEXT];
-        if (counts(names[i]) && hone_file_exists(path)) {
-            status = hone_sha256_file(hash, path);
-            if (status == HONE_OK) json_object_set_new(base, names[i], json_string(hash));
-        }
-        hone_free(path);
-    }
-    hone_names_free(names, n);
-    if (status == HONE_OK)
-        *out = base;
-    else
-        json_decref(base);
-    return status;
-}
-
 enum hone_status hone_certificate_make(json_t **out, const struct hone_run *run, const char *output) {
     char model[HONE_SHA256_TEXT], program[HONE_SHA256_TEXT];
     json_t *base;
@@ -51,7 +15,7 @@ enum hone_status hone_certificate_make(json_t **out, const struct hone_run *run,
     hone_free(path);
     HONE_TRY(status);
     HONE_TRY(hone_sha256_file(program, PROGRAM));
-    HONE_TRY(hash_base(&base, run));
+    HONE_TRY(hone_identity_of_folder(&base, run->folder.path, true));
     *out = json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:s, s:s}", "recipe", run->identity.recipe, "data",
                      run->identity.data, "base", base, "model", model, "micro_batch_tokens",
                      (json_int_t)run->micro_batch_tokens, "program", program, "device", run->device->description,
@@ -80,7 +44,7 @@ static void add_base(struct hone_text *text, const json_t *there, const json_t *
 enum hone_status hone_certificate_check(const json_t *certificate, const struct hone_run *run) {
     struct hone_text others = {0};
     json_t *base;
-    HONE_TRY(hash_base(&base, run));
+    HONE_TRY(hone_identity_of_folder(&base, run->folder.path, true));
     if (strcmp(text_of(certificate, "recipe"), run->identity.recipe) != 0) hone_text_format(&others, "the recipe");
     if (strcmp(text_of(certificate, "data"), run->identity.data) != 0)
         hone_text_format(&others, "%sthe data", others.length ? ", " : "");

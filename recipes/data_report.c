@@ -13,8 +13,6 @@
 #define LABELS_COUNTED 10000
 #define HASH_FACTOR    UINT64_C(0x9E3779B97F4A7C15)
 
-static const char *const split_names[HONE_SPLITS] = {"train", "validation", "test", "validation_mm"};
-
 /* First row that has these texts. */
 struct seen {
     uint64_t hash, label; /* of texts, of the label; hash 0: a free place */
@@ -52,7 +50,7 @@ static void find_at(struct report *report, const char *kind, const char *path, i
     if (count >= HONE_REPORT_LISTED) return;
     char *file = hone_escape(path, strlen(path));
     json_t *found =
-        json_pack("{s:s, s:s, s:I}", "split", split_names[report->split], "file", file, "line", (json_int_t)line);
+        json_pack("{s:s, s:s, s:I}", "split", hone_split_name(report->split), "file", file, "line", (json_int_t)line);
     hone_free(file);
     if (what) json_object_set_new(found, "what", json_string(what));
     if (like) {
@@ -289,10 +287,10 @@ static enum hone_status report_splits(struct report *report, json_t *splits) {
         enum hone_status status = read_split(report);
         if (report->other_labels) json_object_set_new(report->labels, "…", json_integer(report->other_labels));
         double mean = report->samples ? (double)report->tokens / (double)report->samples : 0;
-        json_array_append_new(splits, json_pack("{s:s, s:I, s:o, s:I, s:I, s:f, s:I, s:I}", "name", split_names[split],
-                                                "samples", (json_int_t)report->samples, "labels", report->labels,
-                                                "tokens", (json_int_t)report->tokens, "longest",
-                                                (json_int_t)report->longest, "mean", mean, "truncated",
+        json_array_append_new(splits, json_pack("{s:s, s:I, s:o, s:I, s:I, s:f, s:I, s:I}", "name",
+                                                hone_split_name(split), "samples", (json_int_t)report->samples,
+                                                "labels", report->labels, "tokens", (json_int_t)report->tokens,
+                                                "longest", (json_int_t)report->longest, "mean", mean, "truncated",
                                                 (json_int_t)report->truncated, "empty", (json_int_t)report->empty));
         HONE_TRY(status);
     }

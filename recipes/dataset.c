@@ -22,6 +22,11 @@ struct hone_dataset {
     const char *ragged_path;        /* its file; NULL: none */
 };
 
+const char *hone_split_name(enum hone_split split) {
+    static const char *const names[HONE_SPLITS] = {"train", "validation", "test", "validation_mm"};
+    return names[split];
+}
+
 /* Files of the split, and those that it is taken from. */
 static const struct hone_strings *files_of(const struct hone_recipe *recipe, enum hone_split split) {
     if (split == HONE_SPLIT_TEST) return &recipe->data.test;

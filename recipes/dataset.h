@@ -8,6 +8,9 @@
 
 enum hone_split { HONE_SPLIT_TRAIN, HONE_SPLIT_VALIDATION, HONE_SPLIT_TEST, HONE_SPLIT_VALIDATION_MM, HONE_SPLITS };
 
+/* "train", "validation", … as in the recipe. */
+const char *hone_split_name(enum hone_split split);
+
 struct hone_example {
     struct hone_field text, pair;
     const struct hone_value *words; /* given one by one, instead of a text */

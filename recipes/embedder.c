@@ -21,7 +21,7 @@ static enum hone_status open_parts(struct hone_embedder *embedder, const char *f
     int64_t T = hone_max_i64(HONE_INFERENCE_TOKENS, embedder->max_length);
     embedder->hidden = hone_alloc((size_t)(T * model->hidden), sizeof *embedder->hidden, "hidden states");
     embedder->vector = hone_alloc((size_t)model->hidden, sizeof *embedder->vector, "embedding");
-    HONE_TRY(hone_spill_create(&embedder->vectors));
+    embedder->vectors = hone_spill_create(HONE_SPILL_MEMORY);
     return hone_engine_create(&embedder->engine, model, T, HONE_INFERENCE_SEQUENCES, 0);
 }
 
@@ -33,7 +33,7 @@ enum hone_status hone_embedder_open(struct hone_embedder *out, const char *folde
 }
 
 void hone_embedder_close(struct hone_embedder *embedder) {
-    hone_samples_free(&embedder->pending);
+    hone_samples_abandon(&embedder->pending);
     hone_encoding_free(&embedder->encoding);
     hone_engine_free(&embedder->engine);
     hone_model_folder_close(&embedder->folder);
@@ -48,9 +48,8 @@ enum hone_status hone_embedder_add(struct hone_embedder *embedder, struct hone_f
     const struct hone_encode_options options = {.add_special = true, .max_length = (size_t)embedder->max_length};
     HONE_TRY(hone_tokenizer_encode(&embedder->encoding, embedder->folder.tokenizer, text.bytes, text.n, pair.bytes,
                                    pair.n, &options));
-    HONE_TRY(hone_samples_append(&embedder->pending, &embedder->room, &embedder->encoding, embedder->folder.model, 0, 0,
-                                 line));
-    *full = embedder->pending.n == PENDING;
+    HONE_TRY(hone_samples_append(&embedder->pending, &embedder->encoding, embedder->folder.model, 0, line));
+    *full = embedder->pending.samples.n == PENDING;
     return HONE_OK;
 }
 
@@ -88,7 +87,7 @@ static void pool(struct hone_embedder *embedder, int64_t b) {
     }
 }
 
-static enum hone_status embed_batch(struct hone_embedder *embedder) {
+static enum hone_status embed_batch(struct hone_embedder *embedder, const struct hone_samples *samples) {
     const struct hone_batch *batch = &embedder->engine.batch;
     int64_t C = embedder->folder.model->hidden;
     HONE_TRY(infer(embedder));
@@ -99,41 +98,46 @@ static enum hone_status embed_batch(struct hone_embedder *embedder) {
                 return hone_fail(HONE_NUMERIC,
                                  "line %lld: the embedding is not finite; look for such weights with hone "
                                  "inspect --stats",
-                                 (long long)embedder->pending.lines[batch->sample_of[b]]);
+                                 (long long)samples->lines[batch->sample_of[b]]);
         HONE_TRY(hone_spill_append(embedder->vectors, embedder->vector, (size_t)C * sizeof(float)));
         embedder->n++;
     }
     return HONE_OK;
 }
 
-enum hone_status hone_embedder_run(struct hone_embedder *embedder) {
-    const struct hone_samples *pending = &embedder->pending;
+static enum hone_status embed(struct hone_embedder *embedder, const struct hone_samples *samples) {
     int64_t chosen[HONE_INFERENCE_SEQUENCES];
-    for (int64_t at = 0; at < pending->n;) {
-        int64_t n = hone_min_i64(pending->n - at, HONE_INFERENCE_SEQUENCES);
+    for (int64_t at = 0; at < samples->n;) {
+        int64_t n = hone_min_i64(samples->n - at, HONE_INFERENCE_SEQUENCES);
         for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
-        n = hone_micro_batch(pending, chosen, 0, n, hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest));
-        HONE_TRY(hone_batch_fill(&embedder->engine.batch, pending, chosen, n, HONE_PASS_EVALUATION));
-        HONE_TRY(embed_batch(embedder));
+        n = hone_micro_batch(samples, chosen, 0, n, hone_max_i64(HONE_INFERENCE_TOKENS, samples->longest));
+        HONE_TRY(hone_batch_fill(&embedder->engine.batch, samples, chosen, n, HONE_PASS_EVALUATION));
+        HONE_TRY(embed_batch(embedder, samples));
         at += n;
     }
-    embedder->pending.n = 0;
-    embedder->pending.longest = 0;
     return HONE_OK;
+}
+
+enum hone_status hone_embedder_run(struct hone_embedder *embedder) {
+    struct hone_samples samples;
+    HONE_TRY(hone_samples_finish(&samples, &embedder->pending));
+    enum hone_status status = embed(embedder, &samples);
+    hone_samples_free(&samples);
+    return status;
 }
 
 static enum hone_status read_vectors(void *bytes, int64_t begin, size_t n, void *user) {
     return hone_spill_read(user, bytes, n, begin);
 }
 
-static enum hone_status fill_vectors(float *to, int64_t offset, int64_t count, void *user) {
-    return hone_spill_read(user, to, (size_t)count * sizeof *to, offset * (int64_t)sizeof *to);
+static enum hone_status fill_vectors(void *to, int64_t offset, int64_t count, void *user) {
+    return hone_spill_read(user, to, (size_t)count * sizeof(float), offset * (int64_t)sizeof(float));
 }
 
 enum hone_status hone_embedder_write_hdf5(const struct hone_embedder *embedder, const char *path) {
     struct hone_hdf5 *file;
     HONE_TRY(hone_hdf5_replace(&file, path));
-    hone_hdf5_write_pieces(file, "embeddings", embedder->n, embedder->folder.model->hidden, fill_vectors,
+    hone_hdf5_write_pieces(file, "embeddings", HONE_HDF5_F32, embedder->n, embedder->folder.model->hidden, fill_vectors,
                            embedder->vectors, "1");
     return hone_hdf5_close(file);
 }

@@ -16,10 +16,9 @@ struct hone_embedder {
     enum hone_pooling pooling;
     int64_t max_length;
     struct hone_encoding encoding;
-    struct hone_samples pending; /* encoded and not yet embedded */
-    struct hone_samples_room room;
-    float *hidden; /* [tokens of a batch, hidden] */
-    float *vector; /* [hidden] */
+    struct hone_samples_writer pending; /* encoded and not yet embedded */
+    float *hidden;                      /* [tokens of a batch, hidden] */
+    float *vector;                      /* [hidden] */
     struct hone_spill *vectors;
     int64_t n; /* of them */
 };

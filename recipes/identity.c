@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/io.h"
 #include "recipes/options.h"
 
 static json_t *recipe_facts(const struct hone_recipe *recipe) {
@@ -22,13 +23,13 @@ static enum hone_status add_files(json_t *facts, const struct hone_samples *samp
         const char *path = samples->paths[i];
         char hash[HONE_SHA256_TEXT];
         if (json_object_get(facts, path)) continue;
-        HONE_TRY(hone_sha256_file(hash, path));
-        json_object_set_new(facts, path, json_string(hash));
+        if (!samples->hashes) HONE_TRY(hone_sha256_file(hash, path));
+        json_object_set_new(facts, path, json_string(samples->hashes ? samples->hashes[i] : hash));
     }
     return HONE_OK;
 }
 
-static void hash_line(char out[HONE_SHA256_TEXT], const json_t *facts) {
+void hone_identity_hash(char out[HONE_SHA256_TEXT], const json_t *facts) {
     char *line = hone_json_line(facts);
     struct hone_sha256 hash;
     hone_sha256_begin(&hash);
@@ -43,9 +44,38 @@ enum hone_status hone_identity_make(struct hone_identity *out, const struct hone
     *out = (struct hone_identity){.facts = json_pack("{s:o, s:o}", "recipe", options, "data", data)};
     HONE_TRY(add_files(data, train));
     HONE_TRY(add_files(data, validation));
-    hash_line(out->recipe, options);
-    hash_line(out->data, data);
+    hone_identity_hash(out->recipe, options);
+    hone_identity_hash(out->data, data);
     return HONE_OK;
+}
+
+/* What of a model folder is read: configuration, tokenizer, weights. */
+static bool is_read(const char *name, bool weights) {
+    return hone_ends_with(name, ".json") || hone_ends_with(name, ".model") || hone_ends_with(name, ".txt") ||
+           (weights && hone_ends_with(name, ".safetensors"));
+}
+
+enum hone_status hone_identity_of_folder(json_t **out, const char *folder, bool weights) {
+    char **names;
+    size_t n;
+    *out = NULL;
+    HONE_TRY(hone_list_folder(&names, &n, folder));
+    json_t *hashes = json_object();
+    enum hone_status status = HONE_OK;
+    for (size_t i = 0; i < n && status == HONE_OK; i++) {
+        char *path = hone_path_join(folder, names[i]), hash[HONE_SHA256_TEXT];
+        if (is_read(names[i], weights) && hone_file_exists(path)) {
+            status = hone_sha256_file(hash, path);
+            if (status == HONE_OK) json_object_set_new(hashes, names[i], json_string(hash));
+        }
+        hone_free(path);
+    }
+    hone_names_free(names, n);
+    if (status == HONE_OK)
+        *out = hashes;
+    else
+        json_decref(hashes);
+    return status;
 }
 
 void hone_identity_free(struct hone_identity *identity) {

@@ -13,10 +13,16 @@ struct hone_identity {
     char recipe[HONE_SHA256_TEXT], data[HONE_SHA256_TEXT]; /* of the two, as one line each */
 };
 
-/* Reads and hashes every file that the samples were read from. */
+/* Hashes every file that the samples were read from, unless they know its hash. */
 enum hone_status hone_identity_make(struct hone_identity *out, const struct hone_recipe *recipe,
                                     const struct hone_samples *train, const struct hone_samples *validation);
 void hone_identity_free(struct hone_identity *identity);
+
+/* SHA-256 of an object as one line. */
+void hone_identity_hash(char out[HONE_SHA256_TEXT], const json_t *facts);
+/* {name: SHA-256} of the files of a model folder that are read: configuration, tokenizer and with `weights` the weights;
+ * owned. */
+enum hone_status hone_identity_of_folder(json_t **out, const char *folder, bool weights);
 
 /* HONE_RESUME_MISMATCH when `now` is not what `there` (facts of an earlier run, found in `where`) says: names every option
  * and file that differs, and the options that may. */

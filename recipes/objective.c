@@ -28,12 +28,14 @@ static enum hone_status balanced_weights(float *weights, const struct hone_label
                                          const struct hone_samples *train) {
     int64_t *counts = hone_calloc((size_t)labels->n, sizeof *counts, "counts of labels");
     enum hone_status status = HONE_OK;
-    int64_t n_tokens = train->tags ? train->begins[train->n] : 0, all = train->n;
-    if (train->tags) all = 0;
-    for (int64_t t = 0; t < n_tokens; t++) {
-        if (train->tags[t] < 0) continue;
-        counts[train->tags[t]]++;
-        all++;
+    int64_t all = train->tags ? 0 : train->n;
+    for (int64_t s = 0; train->tags && s < train->n && status == HONE_OK; s++) {
+        status = hone_samples_need(train, &s, 1);
+        for (int64_t t = train->begins[s]; t < train->begins[s + 1] && status == HONE_OK; t++) {
+            if (train->tags[t] < 0) continue;
+            counts[train->tags[t]]++;
+            all++;
+        }
     }
     for (int64_t s = 0; !train->tags && s < train->n; s++) {
         if (!train->targets) {

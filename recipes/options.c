@@ -98,6 +98,10 @@ const struct hone_option hone_options[] = {
     {"data.max_length", HONE_OPTION_INTEGER, AT(data.max_length), "128", .low = 2, .high = 1 << 20,
      .aliases = "max_seq_length max_seq_len sequence_length cutoff_len",
      .help = "Longest input in tokens, special ones included; longer texts are cut, sentences of words become windows"},
+    {"data.cache", HONE_OPTION_PATH, AT(data.cache), "~/.cache/hone/tokens", .may_change = true,
+     .aliases = "cache_dir cache_folder dataset_cache",
+     .help =
+         "Folder where tokens are kept for the next run on the same data, which may be removed at any time; no: none"},
     {"data.stride", HONE_OPTION_INTEGER, AT(data.stride), .low = 0, .high = 1 << 20, .aliases = "doc_stride",
      .only = "token_classification", .chooser = "task.type",
      .help = "Tokens that a window repeats of the one before; by default a quarter of max_length"},

@@ -33,7 +33,7 @@ enum hone_status hone_predictor_open(struct hone_predictor *out, const char *fol
 }
 
 void hone_predictor_close(struct hone_predictor *predictor) {
-    hone_samples_free(&predictor->pending);
+    hone_samples_abandon(&predictor->pending);
     hone_text_free(&predictor->kept);
     hone_free(predictor->kept_ends);
     hone_free(predictor->prediction.scores);
@@ -44,13 +44,13 @@ void hone_predictor_close(struct hone_predictor *predictor) {
 
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
                                     int64_t line, bool *full) {
-    struct hone_samples *pending = &predictor->pending;
+    const struct hone_samples *pending = &predictor->pending.samples;
     HONE_CHECK(pending->n < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)pending->n);
     const struct hone_encode_options options = {.add_special = true, .max_length = (size_t)predictor->max_length};
     HONE_TRY(hone_tokenizer_encode(&predictor->encoding, predictor->folder.tokenizer, text.bytes, text.n, pair.bytes,
                                    pair.n, &options));
     predictor->kept_ends[pending->n] = predictor->kept.length;
-    HONE_TRY(hone_samples_append(pending, &predictor->room, &predictor->encoding, predictor->folder.model, 0, 0, line));
+    HONE_TRY(hone_samples_append(&predictor->pending, &predictor->encoding, predictor->folder.model, 0, line));
     *full = pending->n == HONE_PREDICTOR_PENDING || predictor->kept.length > HONE_PREDICTOR_KEPT_BYTES;
     return HONE_OK;
 }
@@ -77,12 +77,13 @@ static void print_batch(const struct hone_batch *batch, const float *logits, voi
 
 enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out,
                                     const struct hone_output *output) {
-    struct hone_samples *pending = &predictor->pending;
+    struct hone_samples samples;
     struct sink sink = {.predictor = predictor, .out = out, .output = output};
-    HONE_TRY(hone_engine_infer(&predictor->engine, pending, 0, pending->n,
-                               hone_max_i64(HONE_INFERENCE_TOKENS, pending->longest), print_batch, &sink));
-    pending->n = 0;
-    pending->longest = 0;
-    predictor->kept.length = 0;
-    return HONE_OK;
+    HONE_TRY(hone_samples_finish(&samples, &predictor->pending));
+    enum hone_status status =
+        hone_engine_infer(&predictor->engine, &samples, 0, samples.n,
+                          hone_max_i64(HONE_INFERENCE_TOKENS, samples.longest), print_batch, &sink);
+    hone_samples_free(&samples);
+    if (status == HONE_OK) predictor->kept.length = 0;
+    return status;
 }

@@ -13,10 +13,9 @@ struct hone_predictor {
     struct hone_engine engine;
     int64_t max_length;
     struct hone_encoding encoding;
-    struct hone_samples pending; /* encoded and not yet predicted */
-    struct hone_samples_room room;
-    struct hone_text kept; /* of the inputs that wait, back to back */
-    size_t *kept_ends;     /* [HONE_PREDICTOR_PENDING] */
+    struct hone_samples_writer pending; /* encoded and not yet predicted */
+    struct hone_text kept;              /* of the inputs that wait, back to back */
+    size_t *kept_ends;                  /* [HONE_PREDICTOR_PENDING] */
     struct hone_prediction prediction;
 };
 

@@ -164,6 +164,7 @@ struct hone_recipe {
         struct hone_columns label; /* several hold several numbers, or 0 or 1 for each label; a masked LM: none;
                                       of tags the last column unless named */
         char *label_separator;     /* between labels of one column */
+        char *cache;               /* folder of the token cache, "~/" is $HOME; NULL or "no": none */
         bool line_by_line;         /* of a masked LM: a sample is a line, not a window */
         int64_t max_length;        /* tokens, special ones included */
         int64_t stride;            /* tokens that a window of a longer sentence repeats of the one before */

@@ -81,15 +81,18 @@ static enum hone_status read_labels(struct hone_labels *labels, const struct hon
     return take_names_of_model(labels, recipe);
 }
 
-static enum hone_status read_split(struct hone_samples *out, struct hone_run *run, const char *name,
-                                   enum hone_split split) {
+static enum hone_status read_split(struct hone_samples *out, struct hone_run *run, enum hone_split split,
+                                   enum hone_run_depth depth) {
+    struct hone_cache_entry *entry = &run->entries[split];
     if (!hone_dataset_exists(run->recipe, split)) return HONE_OK;
     double begin = hone_seconds();
-    HONE_TRY(run->task->encode(out, run->recipe, split, &run->folder));
+    HONE_TRY(hone_tokens_read(out, entry, run->task, run->recipe, split, &run->folder,
+                              depth == HONE_RUN_TOKENS ? HONE_CACHE_NEEDED : HONE_CACHE_AUTO));
     double seconds = hone_seconds() - begin;
     if (out == &run->train) run->encode_seconds = seconds;
-    hone_info("%s: %lld samples, %lld tokens (longest %lld, %lld truncated), read in %.2f s", name, (long long)out->n,
-              (long long)out->begins[out->n], (long long)out->longest, (long long)out->truncated, seconds);
+    hone_info("%s: %lld samples, %lld tokens (longest %lld, %lld truncated), %s in %.2f s", hone_split_name(split),
+              (long long)out->n, (long long)out->n_tokens, (long long)out->longest, (long long)out->truncated,
+              entry->found ? "found in the token cache" : "read", seconds);
     return HONE_OK;
 }
 
@@ -247,7 +250,7 @@ static enum hone_status plan_steps(struct hone_run *run, int64_t tokens) {
                      hone_bytes(have, (double)free_bytes));
 }
 
-static enum hone_status open_parts(struct hone_run *run, bool outline) {
+static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth depth) {
     const struct hone_recipe *recipe = run->recipe;
     struct hone_labels labels = {0};
     HONE_TRY(hone_device_open(&run->device, hone_recipe_word("device", (int)recipe->device)));
@@ -277,21 +280,22 @@ static enum hone_status open_parts(struct hone_run *run, bool outline) {
         const struct hone_parameter *p = hone_parameters_get(run->folder.model->parameters, i);
         if (!p->frozen) run->trained += p->count;
     }
-    HONE_TRY(read_split(&run->train, run, "train", HONE_SPLIT_TRAIN));
+    HONE_TRY(read_split(&run->train, run, HONE_SPLIT_TRAIN, depth));
     HONE_TRY(make_mix(run));
     HONE_TRY(hone_objective_create(&run->objective, recipe, &run->folder.labels, &run->train, run->device));
-    HONE_TRY(read_split(&run->validation, run, "validation", HONE_SPLIT_VALIDATION));
-    HONE_TRY(read_split(&run->test, run, "test", HONE_SPLIT_TEST));
-    HONE_TRY(read_split(&run->validation_mm, run, "validation_mm", HONE_SPLIT_VALIDATION_MM));
+    HONE_TRY(read_split(&run->validation, run, HONE_SPLIT_VALIDATION, depth));
+    HONE_TRY(read_split(&run->test, run, HONE_SPLIT_TEST, depth));
+    HONE_TRY(read_split(&run->validation_mm, run, HONE_SPLIT_VALIDATION_MM, depth));
+    if (depth == HONE_RUN_TOKENS) return HONE_OK;
     HONE_TRY(plan_steps(run, recipe->training.micro_batch_tokens));
-    if (outline) return HONE_OK;
+    if (depth == HONE_RUN_OUTLINE) return HONE_OK;
     HONE_TRY(hone_identity_make(&run->identity, recipe, &run->train, &run->validation));
     return hone_model_folder_load(&run->folder);
 }
 
-enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline) {
+enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, enum hone_run_depth depth) {
     *run = (struct hone_run){.recipe = recipe, .task = hone_task_find(recipe->task.type, recipe->task.problem_type)};
-    enum hone_status status = open_parts(run, outline);
+    enum hone_status status = open_parts(run, depth);
     if (status != HONE_OK) hone_run_close(run);
     return status;
 }
@@ -300,6 +304,7 @@ enum hone_status hone_run_replan(struct hone_run *run, int64_t tokens) { return 
 
 void hone_run_close(struct hone_run *run) {
     hone_identity_free(&run->identity);
+    for (int i = 0; i < HONE_SPLITS; i++) hone_cache_entry_free(&run->entries[i]);
     hone_free(run->groups);
     hone_samples_free(&run->train);
     hone_mix_free(&run->mix);

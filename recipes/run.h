@@ -10,6 +10,7 @@
 #include "recipes/identity.h"
 #include "recipes/model_folder.h"
 #include "recipes/task.h"
+#include "recipes/token_cache.h"
 
 struct hone_run {
     const struct hone_recipe *recipe; /* borrowed */
@@ -21,6 +22,7 @@ struct hone_run {
     struct hone_mix mix;                                        /* of the training samples, with data.weights */
     struct hone_objective objective;
     double encode_seconds; /* of the training samples */
+    struct hone_cache_entry entries[HONE_SPLITS];
 
     int64_t steps_per_epoch, steps; /* optimizer steps */
     struct hone_schedule schedule;  /* of the learning rate over them */
@@ -33,9 +35,14 @@ struct hone_run {
     size_t arena_bytes; /* of the largest micro-batch, training or evaluation */
 };
 
-/* Reads data before loading weights, so that mistakes in it show at once. With `outline` no weights are loaded and the
- * run can be looked at only. */
-enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, bool outline);
+/* How far a run is opened. */
+enum hone_run_depth {
+    HONE_RUN_TOKENS,  /* its samples lie in the token cache (HONE_CACHE_NEEDED); nothing else can be asked */
+    HONE_RUN_OUTLINE, /* without weights: it can be looked at only */
+    HONE_RUN_WHOLE
+};
+/* Reads data before loading weights, so that mistakes in it show at once. */
+enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, enum hone_run_depth depth);
 void hone_run_close(struct hone_run *run);
 
 /* Plans with micro-batches of `tokens` tokens instead of what `auto` chose: those of the run that is continued. */

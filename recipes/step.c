@@ -8,6 +8,7 @@
 static enum hone_status begin_step(const struct hone_step_of *s, float *scale) {
     const struct hone_run *run = s->run;
     uint32_t pass = hone_run_epoch(run, s->step);
+    HONE_TRY(hone_samples_need(&run->train, s->chosen, s->n));
     *scale = (float)(1.0 / run->task->denominator(&run->train, s->chosen, s->n, pass, &run->objective));
     return hone_optimizer_begin(s->optimizer, (uint32_t)run->recipe->training.seed, (uint32_t)s->step,
                                 hone_train_rate(run, s->step), s->engine->stream);

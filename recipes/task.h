@@ -41,6 +41,9 @@ struct hone_task_class {
      * wrong with a row is HONE_BAD_INPUT with file:line, found and expected. */
     enum hone_status (*encode)(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                const struct hone_model_folder *folder);
+    /* Gives samples that were encoded before what a token cache doesn't hold; encode() has done it. NULL: nothing. */
+    enum hone_status (*complete)(struct hone_samples *samples, const struct hone_recipe *recipe,
+                                 const struct hone_model_folder *folder);
 
     /* What the summed losses of these samples are divided by in this pass over the data: one optimizer step's global
      * denominator. */

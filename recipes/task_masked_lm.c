@@ -13,9 +13,7 @@
 
 /* Tokens that wait for their window to fill. */
 struct reader {
-    struct hone_samples *out;
-    struct hone_samples_room room;
-    size_t marks_capacity;
+    struct hone_samples_writer samples;
     struct hone_encoding line, window;
     uint8_t *marks; /* of the window; [max_length] */
     int64_t max_length;
@@ -33,11 +31,8 @@ static void mark(uint8_t *marks, const struct hone_encoding *line) {
 }
 
 static enum hone_status append(struct reader *r, const struct hone_encoding *sample, const uint8_t *marks) {
-    struct hone_samples *out = r->out;
-    HONE_TRY(hone_samples_append(out, &r->room, sample, r->folder->model, 0, r->file, r->at));
-    hone_reserve(&out->marks, &r->marks_capacity, (size_t)out->begins[out->n], 1, "marks of tokens");
-    memcpy(out->marks + out->begins[out->n - 1], marks, sample->n);
-    return HONE_OK;
+    HONE_TRY(hone_samples_append(&r->samples, sample, r->folder->model, r->file, r->at));
+    return hone_samples_mark(&r->samples, marks);
 }
 
 static enum hone_status flush(struct reader *r) {
@@ -105,7 +100,7 @@ static enum hone_status read_lines(struct reader *r, const struct hone_recipe *r
         }
     }
     HONE_TRY_GOTO(flush(r));
-    if (r->out->n == 0) {
+    if (r->samples.samples.n == 0) {
         size_t n;
         status = hone_fail(HONE_BAD_INPUT, "%s: no text, only empty lines", hone_dataset_paths(&n, dataset)[0]);
     }
@@ -142,25 +137,32 @@ static enum hone_status make_masking(struct hone_masking **out, const struct hon
     return hone_fail(HONE_BAD_INPUT, "%s: the tokenizer has no tokens but special ones", folder->path);
 }
 
+static enum hone_status complete(struct hone_samples *samples, const struct hone_recipe *recipe,
+                                 const struct hone_model_folder *folder) {
+    return make_masking(&samples->masking, recipe, folder);
+}
+
 static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                const struct hone_model_folder *folder) {
     *out = (struct hone_samples){0};
     size_t n = (size_t)recipe->data.max_length;
     struct hone_dataset *dataset;
     HONE_TRY(hone_dataset_open(&dataset, recipe, split));
-    struct reader r = {.out = out, .max_length = recipe->data.max_length, .folder = folder};
+    struct reader r = {
+        .samples = {.what = hone_split_name(split)}, .max_length = recipe->data.max_length, .folder = folder};
+    hone_samples_name_files(&r.samples.samples, dataset);
     r.window.ids = hone_alloc(n, sizeof *r.window.ids, "window");
     r.window.type_ids = hone_alloc(n, sizeof *r.window.type_ids, "window");
     r.window.sequence_ids = hone_alloc(n, sizeof *r.window.sequence_ids, "window");
     r.marks = hone_alloc(n, 1, "window");
-    enum hone_status status = make_masking(&out->masking, recipe, folder);
+    enum hone_status status = complete(&r.samples.samples, recipe, folder);
     if (status == HONE_OK) status = read_lines(&r, recipe, dataset);
-    if (status == HONE_OK) hone_samples_name_files(out, dataset);
+    if (status == HONE_OK) status = hone_samples_finish(out, &r.samples);
+    hone_samples_abandon(&r.samples);
     hone_encoding_free(&r.line);
     hone_encoding_free(&r.window);
     hone_free(r.marks);
     hone_dataset_close(dataset);
-    if (status != HONE_OK) hone_samples_free(out);
     return status;
 }
 
@@ -218,6 +220,7 @@ const struct hone_task_class hone_task_masked_lm = {
     .metrics = HONE_BIT(LOSS) | HONE_BIT(ACCURACY) | HONE_BIT(PERPLEXITY),
     .headline = HONE_BIT(LOSS) | HONE_BIT(ACCURACY) | HONE_BIT(PERPLEXITY),
     .encode = encode,
+    .complete = complete,
     .denominator = denominator,
     .record_loss = record_loss,
     .measure_create = measure_create,

@@ -67,11 +67,10 @@ static enum hone_status set_columns(float *targets, const struct hone_dataset *d
     return HONE_OK;
 }
 
-static enum hone_status set_label(struct hone_samples *samples, const struct hone_samples_room *room,
-                                  const struct hone_dataset *dataset, const struct hone_example *example,
-                                  const struct hone_model_folder *folder) {
+static enum hone_status set_label(struct hone_samples_writer *samples, const struct hone_dataset *dataset,
+                                  const struct hone_example *example, const struct hone_model_folder *folder) {
     int64_t n = folder->labels.n;
-    float *targets = hone_samples_targets(samples, room, n);
+    float *targets = hone_samples_targets(samples, n);
     const struct hone_recipe *recipe = hone_dataset_recipe(dataset);
     if (recipe->data.label.n > 1) return set_columns(targets, dataset, example, n);
     for (int64_t i = 0; i < n; i++) targets[i] = 0;

@@ -56,11 +56,10 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
     return HONE_OK;
 }
 
-static enum hone_status set_label(struct hone_samples *samples, const struct hone_samples_room *room,
-                                  const struct hone_dataset *dataset, const struct hone_example *example,
-                                  const struct hone_model_folder *folder) {
+static enum hone_status set_label(struct hone_samples_writer *samples, const struct hone_dataset *dataset,
+                                  const struct hone_example *example, const struct hone_model_folder *folder) {
     int64_t n = folder->labels.n, columns = (int64_t)hone_dataset_recipe(dataset)->data.label.n;
-    float *targets = hone_samples_targets(samples, room, n);
+    float *targets = hone_samples_targets(samples, n);
     size_t given = hone_dataset_value(dataset, 0)->n;
     if (columns == 1 && given > 1 && (int64_t)given != n)
         return hone_texts_fail(dataset, example, "a list of %zu numbers, expected %lld", given, (long long)n);

@@ -27,15 +27,13 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
     return status;
 }
 
-static enum hone_status set_label(struct hone_samples *samples, const struct hone_samples_room *room,
-                                  const struct hone_dataset *dataset, const struct hone_example *example,
-                                  const struct hone_model_folder *folder) {
-    (void)room;
+static enum hone_status set_label(struct hone_samples_writer *samples, const struct hone_dataset *dataset,
+                                  const struct hone_example *example, const struct hone_model_folder *folder) {
     struct hone_field label;
     HONE_TRY(hone_dataset_label(&label, dataset));
     int32_t index = hone_labels_find(&folder->labels, label.bytes, label.n);
     if (index < 0) return hone_texts_unknown_label(dataset, example, label, &folder->labels);
-    samples->labels[samples->n - 1] = index;
+    samples->label = index;
     return HONE_OK;
 }
 

@@ -110,7 +110,7 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
 /* Encoding. */
 
 struct encoder {
-    struct hone_samples *out;
+    struct hone_samples_writer samples;
     struct hone_words words;
     const struct hone_model_folder *folder;
     struct hone_tags tags; /* that the labels are */
@@ -168,14 +168,14 @@ static enum hone_status encode_example(void *user, const struct hone_dataset *da
                                        const struct hone_example *example) {
     struct encoder *e = user;
     const struct hone_value *tags;
-    if (!e->out->paths) hone_samples_name_files(e->out, dataset);
+    if (!e->samples.samples.paths) hone_samples_name_files(&e->samples.samples, dataset);
     HONE_TRY(take_tags(&tags, dataset, example));
     size_t lines = e->capacity;
     hone_reserve(&e->labels, &e->capacity, tags->n, sizeof *e->labels, "labels of a sentence");
     hone_reserve(&e->line, &lines, e->capacity, sizeof *e->line, "tags of a sentence");
     HONE_TRY(e->convert ? convert_tags(e, dataset, example, tags) : find_labels(e, dataset, example, tags));
-    enum hone_status status = hone_words_append(e->out, &e->words, example->words->items, e->labels, tags->n, e->inside,
-                                                example->file, example->line);
+    enum hone_status status = hone_words_append(&e->samples, &e->words, example->words->items, e->labels, tags->n,
+                                                e->inside, example->file, example->line);
     if (status == HONE_OK) return status;
     return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
 }
@@ -204,7 +204,7 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
             "%s: the tokenizer reads given words as if no space stood before them; set add_prefix_space to "
             "true in tokenizer.json (pre_tokenizer), or without one in tokenizer_config.json",
             folder->path);
-    struct encoder e = {.out = out,
+    struct encoder e = {.samples = {.what = hone_split_name(split)},
                         .folder = folder,
                         .words = {.folder = folder,
                                   .max_length = recipe->data.max_length,
@@ -215,13 +215,14 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
     e.convert = recipe->task.scheme > HONE_SCHEME_NONE && e.tags.scheme != HONE_SCHEME_NONE;
     e.inside = labels_inside(&e.tags, folder->labels.n);
     enum hone_status status = hone_texts_each(recipe, split, encode_example, &e);
+    if (status == HONE_OK) status = hone_samples_finish(out, &e.samples);
+    hone_samples_abandon(&e.samples);
     hone_tags_free(&e.tags);
     hone_words_free(&e.words);
     hone_free(e.labels);
     hone_free(e.line);
     hone_free(e.inside);
     hone_free(e.entities.at);
-    if (status != HONE_OK) hone_samples_free(out);
     return status;
 }
 

@@ -44,8 +44,7 @@ enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_spl
 }
 
 struct encoder {
-    struct hone_samples *out;
-    struct hone_samples_room room;
+    struct hone_samples_writer samples;
     struct hone_encoding encoding;
     const struct hone_model_folder *folder;
     size_t max_length;
@@ -56,26 +55,29 @@ struct encoder {
 static enum hone_status encode_example(void *user, const struct hone_dataset *dataset,
                                        const struct hone_example *example) {
     struct encoder *e = user;
-    if (!e->out->paths) hone_samples_name_files(e->out, dataset);
+    if (!e->samples.samples.paths) hone_samples_name_files(&e->samples.samples, dataset);
     const struct hone_encode_options options = {.add_special = true, .max_length = e->max_length};
     enum hone_status status =
         hone_tokenizer_encode(&e->encoding, e->folder->tokenizer, example->text.bytes, example->text.n,
                               example->has_pair ? example->pair.bytes : NULL, example->pair.n, &options);
     if (status == HONE_OK)
-        status = hone_samples_append(e->out, &e->room, &e->encoding, e->folder->model, 0, example->file, example->line);
+        status = hone_samples_append(&e->samples, &e->encoding, e->folder->model, example->file, example->line);
     if (status != HONE_OK)
         return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
-    return e->set_label(e->out, &e->room, dataset, example, e->folder);
+    return e->set_label(&e->samples, dataset, example, e->folder);
 }
 
 enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                    const struct hone_model_folder *folder, hone_set_label set_label) {
     *out = (struct hone_samples){0};
-    struct encoder e = {
-        .out = out, .folder = folder, .max_length = (size_t)recipe->data.max_length, .set_label = set_label};
+    struct encoder e = {.samples = {.what = hone_split_name(split)},
+                        .folder = folder,
+                        .max_length = (size_t)recipe->data.max_length,
+                        .set_label = set_label};
     enum hone_status status = each(recipe, split, encode_example, &e, true);
+    if (status == HONE_OK) status = hone_samples_finish(out, &e.samples);
+    hone_samples_abandon(&e.samples);
     hone_encoding_free(&e.encoding);
-    if (status != HONE_OK) hone_samples_free(out);
     return status;
 }
 

@@ -13,9 +13,8 @@ enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_spl
                                  void *user);
 
 /* A sample was appended; its label or targets are to be set from the example. Failures say the place. */
-typedef enum hone_status (*hone_set_label)(struct hone_samples *samples, const struct hone_samples_room *room,
-                                           const struct hone_dataset *dataset, const struct hone_example *example,
-                                           const struct hone_model_folder *folder);
+typedef enum hone_status (*hone_set_label)(struct hone_samples_writer *samples, const struct hone_dataset *dataset,
+                                           const struct hone_example *example, const struct hone_model_folder *folder);
 enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                    const struct hone_model_folder *folder, hone_set_label set_label);
 

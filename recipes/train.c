@@ -390,7 +390,7 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
 
 static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay) {
     struct hone_run run;
-    HONE_TRY(hone_run_open(&run, recipe, false));
+    HONE_TRY(hone_run_open(&run, recipe, HONE_RUN_WHOLE));
     struct trainer trainer = {.run = &run, .replay = replay};
     enum hone_status status = train(&trainer, results);
     if (status != HONE_OK) {

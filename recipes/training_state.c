@@ -96,7 +96,7 @@ struct transfer {
     const float *buffer;
 };
 
-static enum hone_status fetch(float *to, int64_t offset, int64_t count, void *user) {
+static enum hone_status fetch(void *to, int64_t offset, int64_t count, void *user) {
     const struct transfer *t = user;
     t->run->device->copy_to_host(to, t->buffer + offset, (size_t)count * sizeof(float), t->stream);
     return t->run->device->stream_synchronize(t->stream);
@@ -114,7 +114,7 @@ static enum hone_status write_buffers(struct hone_hdf5 *file, const struct hone_
         if (snapshot)
             hone_hdf5_write(file, path, HONE_HDF5_F32, elements, snapshot->buffers[i], "1");
         else
-            hone_hdf5_write_pieces(file, path, elements, 0, fetch, &transfer, "1");
+            hone_hdf5_write_pieces(file, path, HONE_HDF5_F32, elements, 0, fetch, &transfer, "1");
     }
     if (transfer.stream) run->device->stream_destroy(transfer.stream);
     return HONE_OK;

@@ -4,6 +4,7 @@
 
 void hone_words_free(struct hone_words *words) {
     hone_encoding_free(&words->encoding);
+    hone_free(words->tags);
     hone_free(words->fields);
     hone_free(words->lengths);
 }
@@ -29,7 +30,7 @@ static int64_t count_tokens(const struct hone_encoding *window) {
     return n;
 }
 
-enum hone_status hone_words_append(struct hone_samples *samples, struct hone_words *words,
+enum hone_status hone_words_append(struct hone_samples_writer *samples, struct hone_words *words,
                                    const struct hone_field *sentence, const int16_t *tags, size_t n,
                                    const int16_t *inside, int32_t file, int64_t line) {
     struct hone_encoding *window = &words->encoding;
@@ -40,10 +41,9 @@ enum hone_status hone_words_append(struct hone_samples *samples, struct hone_wor
     for (size_t w = 0; w < n_windows; w++) {
         if (w > 0) hone_encoding_show(window, words->folder->tokenizer, w);
         window->untruncated = window->n; /* nothing is lost */
-        HONE_TRY(hone_samples_append(samples, &words->room, window, words->folder->model, 0, file, line));
-        hone_reserve(&samples->tags, &words->tags_capacity, (size_t)samples->begins[samples->n], sizeof *samples->tags,
-                     "tags of tokens");
-        int16_t *out = samples->tags + samples->begins[samples->n - 1];
+        HONE_TRY(hone_samples_append(samples, window, words->folder->model, file, line));
+        hone_reserve(&words->tags, &words->tags_capacity, window->n, sizeof *words->tags, "tags of tokens");
+        int16_t *out = words->tags;
         int64_t first = w > 0 ? half : 0, end = w + 1 < n_windows ? step + half : INT64_MAX, at = 0;
         int32_t before = word_before;
         for (size_t t = 0; t < window->n; t++) {
@@ -56,6 +56,7 @@ enum hone_status hone_words_append(struct hone_samples *samples, struct hone_wor
             if (++at == step) word_before = word;
             before = word;
         }
+        HONE_TRY(hone_samples_tag(samples, out));
     }
     return HONE_OK;
 }

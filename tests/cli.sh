@@ -8,6 +8,7 @@ base=${TMPDIR:-/tmp}
 folder=$(mktemp -d "$base/hone-cli-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+export HOME=$folder # of the token cache
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OMP_WAIT_POLICY=passive
 
 fail() {

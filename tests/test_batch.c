@@ -9,26 +9,38 @@
 /* n samples of lengths 1, 7, 63, 64, 65, 1, … (or all `length`), whose tokens tell where they are from. */
 static struct hone_samples make_samples(int64_t n, int64_t length) {
     static const int64_t lengths[] = {1, 7, 63, 64, 65, 2, 30};
-    struct hone_samples s = {.n = n};
-    s.begins = hone_calloc((size_t)n + 1, sizeof *s.begins, "test");
+    int64_t *begins = hone_calloc((size_t)n + 1, sizeof *begins, "test"), longest = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t of_this = length ? length : lengths[i % 7];
-        s.begins[i + 1] = s.begins[i] + of_this;
-        if (of_this > s.longest) s.longest = of_this;
+        begins[i + 1] = begins[i] + of_this;
+        if (of_this > longest) longest = of_this;
     }
-    s.ids = hone_alloc((size_t)s.begins[n], sizeof *s.ids, "test");
-    s.types = hone_alloc((size_t)s.begins[n], 1, "test");
-    s.labels = hone_alloc((size_t)n, sizeof *s.labels, "test");
-    s.lines = hone_alloc((size_t)n, sizeof *s.lines, "test");
+    int32_t *ids = hone_alloc((size_t)begins[n], sizeof *ids, "test");
+    uint8_t *types = hone_alloc((size_t)begins[n], 1, "test");
+    int32_t *labels = hone_alloc((size_t)n, sizeof *labels, "test");
+    int64_t *lines = hone_alloc((size_t)n, sizeof *lines, "test");
     for (int64_t i = 0; i < n; i++) {
-        s.labels[i] = (int32_t)(i % 5);
-        s.lines[i] = i + 2;
-        for (int64_t t = s.begins[i]; t < s.begins[i + 1]; t++) {
-            s.ids[t] = (int32_t)(i * 1000 + (t - s.begins[i]));
-            s.types[t] = (uint8_t)((t - s.begins[i]) % 3);
+        labels[i] = (int32_t)(i % 5);
+        lines[i] = i + 2;
+        for (int64_t t = begins[i]; t < begins[i + 1]; t++) {
+            ids[t] = (int32_t)(i * 1000 + (t - begins[i]));
+            types[t] = (uint8_t)((t - begins[i]) % 3);
         }
     }
-    return s;
+    return (struct hone_samples){.n = n,
+                                 .n_tokens = begins[n],
+                                 .begins = begins,
+                                 .ids = ids,
+                                 .types = types,
+                                 .labels = labels,
+                                 .lines = lines,
+                                 .longest = longest};
+}
+
+static void free_samples(struct hone_samples *s) {
+    const void *const arrays[] = {s->begins, s->ids, s->types, s->labels, s->lines};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) hone_free((void *)(uintptr_t)arrays[i]);
+    hone_samples_free(s);
 }
 
 static void check_batch(const struct hone_batch *batch, const struct hone_samples *s, const int64_t *sample,
@@ -82,7 +94,7 @@ static void filling(void **state) {
         for (int i = 0; i < 64; i++) assert_int_equal(memory[bytes + (size_t)i], 0xA5);
         hone_free(memory);
     }
-    hone_samples_free(&s);
+    free_samples(&s);
     assert_null(s.ids);
 }
 
@@ -135,7 +147,7 @@ static void cuts(void **state) {
         }
         assert_int_equal(at, 50);
     }
-    hone_samples_free(&s);
+    free_samples(&s);
 }
 
 static void worst_micro_batch(void **state) {
@@ -154,7 +166,7 @@ static void worst_micro_batch(void **state) {
     hone_micro_batch_worst(&T, &B, &same, 8, 3); /* a longer one is alone */
     assert_int_equal(T, 5);
     assert_int_equal(B, 1);
-    hone_samples_free(&same);
+    free_samples(&same);
     struct hone_samples mixed = make_samples(7, 0); /* 1 2 7 30 63 64 65 */
     hone_micro_batch_worst(&T, &B, &mixed, 7, 10);
     assert_int_equal(T, 65);
@@ -162,7 +174,7 @@ static void worst_micro_batch(void **state) {
     hone_micro_batch_worst(&T, &B, &mixed, 2, 1000);
     assert_int_equal(T, 129);
     assert_int_equal(B, 2);
-    hone_samples_free(&mixed);
+    free_samples(&mixed);
 }
 
 static void order(void **state) {

@@ -159,6 +159,8 @@ static void logits_do_not_depend_on_the_batch(void **state) {
             hone_predictor_add(&predictor, (struct hone_field){text, strlen(text)}, (struct hone_field){0}, 1, &full));
         hone_free(text);
     }
+    struct hone_samples samples;
+    TEST_OK(hone_samples_finish(&samples, &predictor.pending));
     static const int64_t budgets[] = {1, 65, 100, 333, 1024};
     static const int threads[] = {1, 2, 3, 8};
     struct logits first = {0}, other = {0};
@@ -167,12 +169,13 @@ static void logits_do_not_depend_on_the_batch(void **state) {
         for (size_t t = 0; t < 4; t++) {
             struct logits *out = i + t ? &other : &first;
             omp_set_num_threads(threads[t]);
-            TEST_OK(hone_engine_infer(&predictor.engine, &predictor.pending, 0, 64, budgets[i], take_logits, out));
+            TEST_OK(hone_engine_infer(&predictor.engine, &samples, 0, 64, budgets[i], take_logits, out));
             if (out == &other) test_same_bits("logits", other.values, first.values, sizeof first.values);
         }
     }
     omp_set_num_threads(before);
     assert_true(first.values[0][0] != first.values[1][0]);
+    hone_samples_free(&samples);
     hone_predictor_close(&predictor);
 }
 

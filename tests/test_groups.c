@@ -230,7 +230,7 @@ static struct hone_plan plan_of(const char *override) {
     struct hone_run run;
     struct hone_plan plan;
     tiny_recipe(&recipe, folder, TINY_OVERRIDES("data.validation=null", override));
-    TEST_OK(hone_run_open(&run, &recipe, true));
+    TEST_OK(hone_run_open(&run, &recipe, HONE_RUN_OUTLINE));
     TEST_OK(hone_plan_make(&plan, &run, false));
     hone_run_close(&run);
     hone_recipe_free(&recipe);

@@ -72,9 +72,10 @@ static void what_is_not_there_is_told(void **state) {
         enum hone_hdf5_type type;
         int64_t n;
         const char *message;
-    } rows[] = {{"deep/nowhere", HONE_HDF5_F32, 1, "reading \"deep/nowhere\" failed: "},
-                {"deep/er/one", HONE_HDF5_F32, 2, "dataset \"deep/er/one\" has another type or length, expected 2"},
-                {"deep/er/one", HONE_HDF5_I64, 1, "dataset \"deep/er/one\" has another type or length"}};
+    } rows[] = {
+        {"deep/nowhere", HONE_HDF5_F32, 1, "reading \"deep/nowhere\" failed: "},
+        {"deep/er/one", HONE_HDF5_F32, 2, "dataset \"deep/er/one\" has another type, length or layout, expected 2"},
+        {"deep/er/one", HONE_HDF5_I64, 1, "dataset \"deep/er/one\" has another type, length or layout"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         TEST_OK(hone_hdf5_open(&file, path));
         test_expect_status(hone_hdf5_read(file, rows[i].name, rows[i].type, rows[i].n, &one), HONE_BAD_INPUT,

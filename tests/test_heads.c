@@ -25,6 +25,7 @@ static json_t *run(const char *recipe_path, const char *folder, const char *cons
     arguments[n++] = hone_format("output=%s/out", folder);
     arguments[n++] = hone_strdup("logging.level=quiet", "test");
     arguments[n++] = hone_strdup("data.max_length=32", "test");
+    arguments[n++] = hone_strdup("data.cache=no", "test");
     arguments[n++] = hone_strdup("training.epochs=2", "test");
     arguments[n++] = hone_strdup("training.batch_size=4", "test");
     for (; *given; given++) arguments[n++] = hone_strdup(*given, "test");
@@ -110,7 +111,7 @@ static void labels_in_three_forms(void **state) {
 static void refused(const char *name, const char *problem, const char *label, const char *rows, const char *part) {
     const char *folder = new_folder(), *data = tiny_file(folder, name, rows);
     char *text = hone_format("model: {path: %s/model}\ntask: {type: sequence_classification, problem_type: %s}\n"
-                             "data: {train: %s, text: t, max_length: 32, label: %s}\noutput: %s/out\n",
+                             "data: {train: %s, text: t, max_length: 32, cache: no, label: %s}\noutput: %s/out\n",
                              folder, problem, data, label, folder);
     struct hone_recipe recipe;
     struct hone_text mistakes = {0};

@@ -11,21 +11,27 @@ enum { MASK = 3, FIRST = 100, REPLACEMENTS = 50 };
 
 /* n samples of [CLS], words of one to three tokens, [SEP]; token ids tell sample and place. */
 static struct hone_samples make_samples(int64_t n, int64_t length, double probability, bool whole_words) {
-    struct hone_samples s = {.n = n, .longest = length};
-    s.begins = hone_calloc((size_t)n + 1, sizeof *s.begins, "test");
-    s.ids = hone_alloc((size_t)(n * length), sizeof *s.ids, "test");
-    s.types = hone_calloc((size_t)(n * length), 1, "test");
-    s.marks = hone_calloc((size_t)(n * length), 1, "test");
+    int64_t *begins = hone_calloc((size_t)n + 1, sizeof *begins, "test");
+    int32_t *ids = hone_alloc((size_t)(n * length), sizeof *ids, "test");
+    uint8_t *types = hone_calloc((size_t)(n * length), 1, "test");
+    uint8_t *marks = hone_calloc((size_t)(n * length), 1, "test");
     for (int64_t i = 0; i < n; i++) {
-        s.begins[i + 1] = (i + 1) * length;
+        begins[i + 1] = (i + 1) * length;
         int64_t left = 0;
         for (int64_t t = 0; t < length; t++) {
-            s.ids[i * length + t] = (int32_t)(1000 + i * length + t);
+            ids[i * length + t] = (int32_t)(1000 + i * length + t);
             bool special = t == 0 || t == length - 1;
-            s.marks[i * length + t] = special ? HONE_MARK_NEVER : left > 0 ? HONE_MARK_GOES_ON : HONE_MARK_BEGIN;
+            marks[i * length + t] = special ? HONE_MARK_NEVER : left > 0 ? HONE_MARK_GOES_ON : HONE_MARK_BEGIN;
             if (!special) left = left > 0 ? left - 1 : (i + t) % 3;
         }
     }
+    struct hone_samples s = {.n = n,
+                             .n_tokens = n * length,
+                             .begins = begins,
+                             .ids = ids,
+                             .types = types,
+                             .marks = marks,
+                             .longest = length};
     s.masking = hone_alloc(1, sizeof *s.masking, "test");
     *s.masking = (struct hone_masking){.seed = 5,
                                        .probability = probability,
@@ -35,6 +41,12 @@ static struct hone_samples make_samples(int64_t n, int64_t length, double probab
                                        .n_replacements = REPLACEMENTS};
     for (int32_t k = 0; k < REPLACEMENTS; k++) s.masking->replacements[k] = FIRST + k;
     return s;
+}
+
+static void free_samples(struct hone_samples *s) {
+    const void *const arrays[] = {s->begins, s->ids, s->types, s->marks};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) hone_free((void *)(uintptr_t)arrays[i]);
+    hone_samples_free(s);
 }
 
 static void *fill(struct hone_batch *batch, const struct hone_samples *s, const int64_t *sample, int64_t n,
@@ -81,7 +93,7 @@ static void the_definition(void **state) {
     assert_int_equal(batch.cu_rows[40], r);
     assert_int_equal(hone_batch_rows(&s, sample, 40, 2), r);
     hone_free(memory);
-    hone_samples_free(&s);
+    free_samples(&s);
 }
 
 /* Shares of 60,000 tokens, four standard deviations wide; each pass draws anew. */
@@ -113,7 +125,7 @@ static void shares(void **state) {
     assert_true(hone_batch_rows_worst(&s, first.T, 600) < 1.1 * R);
     hone_free(memory);
     hone_free(other);
-    hone_samples_free(&s);
+    free_samples(&s);
 }
 
 /* A sample is masked alike alone and among others, wherever it stands. */
@@ -132,7 +144,7 @@ static void neighbours(void **state) {
         hone_free(alone);
     }
     hone_free(memory);
-    hone_samples_free(&s);
+    free_samples(&s);
 }
 
 static void whole_words(void **state) {
@@ -155,7 +167,7 @@ static void whole_words(void **state) {
     assert_true(fabs((double)masked / (double)words - 0.15) < 4 * sqrt(0.15 * 0.85 / (double)words));
     hone_free(is_masked);
     hone_free(memory);
-    hone_samples_free(&s);
+    free_samples(&s);
 }
 
 /* No token, every token, no sample; samples of special tokens alone. */
@@ -177,8 +189,8 @@ static void edges(void **state) {
     for (int b = 0; b <= 4; b++) assert_int_equal(batch.cu_rows[b], 0);
     assert_int_equal(hone_batch_rows(&bare, sample, 4, 0), 0);
     hone_free(memory);
-    hone_samples_free(&all);
-    hone_samples_free(&bare);
+    free_samples(&all);
+    free_samples(&bare);
 }
 
 int main(void) {

@@ -1,4 +1,4 @@
-/* Samples beyond a budget of memory lie in a temporary file, and no batch shows it. */
+/* Samples beyond a budget of memory lie in temporary files, and no batch shows it. */
 #include <string.h>
 
 #include "base/fault.h"
@@ -8,46 +8,56 @@
 
 enum { N = 500, LONGEST = 90 };
 
-static struct hone_samples make(int64_t most_tokens, size_t *room_for) {
+static enum hone_status make(struct hone_samples *out, size_t memory) {
     static int32_t ids[LONGEST], types[LONGEST];
     static int8_t sequences[LONGEST];
-    struct hone_samples samples = {0};
-    struct hone_samples_room room = {.most_tokens = most_tokens};
+    int16_t tags[LONGEST];
+    struct hone_samples_writer writer = {.memory = memory};
     struct hone_model model = {.n_types = 2};
-    for (int64_t i = 0; i < N; i++) {
+    enum hone_status status = HONE_OK;
+    *out = (struct hone_samples){0};
+    for (int64_t i = 0; i < N && status == HONE_OK; i++) {
         struct hone_encoding encoding = {.ids = ids, .type_ids = types, .sequence_ids = sequences};
         encoding.n = encoding.untruncated = (size_t)(1 + i * i * 7 % LONGEST);
         for (size_t t = 0; t < encoding.n; t++) {
             ids[t] = (int32_t)(i * 1000 + (int64_t)t);
             types[t] = t % 3 == 1;
+            tags[t] = (int16_t)(t % 5 ? -1 : i % 7);
         }
-        TEST_OK(hone_samples_append(&samples, &room, &encoding, &model, (int32_t)(i % 5), 0, i + 1));
+        HONE_TRY_GOTO(hone_samples_append(&writer, &encoding, &model, 0, i + 1));
+        HONE_TRY_GOTO(hone_samples_tag(&writer, tags));
+        writer.label = (int32_t)(i % 5);
+        float *targets = hone_samples_targets(&writer, 3);
+        for (int k = 0; k < 3; k++) targets[k] = (float)(i * 3 + k);
     }
-    *room_for = room.tokens;
-    return samples;
+    status = hone_samples_finish(out, &writer);
+done:
+    hone_samples_abandon(&writer);
+    return status;
 }
 
 static void same_batches(void **state) {
     (void)state;
-    static const int64_t budgets[] = {1, 2, 57, 1000, 9999};
-    size_t room;
-    struct hone_samples all = make(1 << 30, &room);
-    assert_null(all.spill);
-    assert_true(all.begins[N] > 20000);
+    static const size_t budgets[] = {1, 2, 57, 1000, 9999, 70000};
+    struct hone_samples all;
+    TEST_OK(make(&all, (size_t)1 << 30));
+    assert_true(all.begins[N] > 20000 && all.n_tokens == all.begins[N]);
+    for (int64_t i = 0; i < N; i++) {
+        assert_int_equal(all.labels[i], i % 5);
+        assert_int_equal(all.lines[i], i + 1);
+        for (int k = 0; k < 3; k++) assert_true(all.targets[3 * i + k] == (float)(i * 3 + k));
+    }
     int64_t chosen[40];
     for (int64_t i = 0; i < 40; i++) chosen[i] = i * 173 % N;
-    size_t bytes = hone_batch_bytes(40 * LONGEST, 40, 0);
+    size_t bytes = hone_batch_bytes(40 * LONGEST, 40, 3);
     void *want_memory = hone_calloc(bytes, 1, "test"), *memory = hone_calloc(bytes, 1, "test");
     struct hone_batch want, got;
-    hone_batch_place(&want, want_memory, 40 * LONGEST, 40, 0);
-    hone_batch_place(&got, memory, 40 * LONGEST, 40, 0);
+    hone_batch_place(&want, want_memory, 40 * LONGEST, 40, 3);
+    hone_batch_place(&got, memory, 40 * LONGEST, 40, 3);
     TEST_OK(hone_batch_fill(&want, &all, chosen, 40, 0));
     for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
-        struct hone_samples samples = make(budgets[b], &room);
-        assert_non_null(samples.spill);
-        assert_true(samples.held <= budgets[b]);
-        assert_true((int64_t)room <= budgets[b] + LONGEST);
-        assert_int_equal(hone_spill_size(samples.spill), 5 * (all.begins[N] - samples.held));
+        struct hone_samples samples;
+        TEST_OK(make(&samples, budgets[b]));
         memset(memory, 0, bytes);
         TEST_OK(hone_batch_fill(&got, &samples, chosen, 40, 0));
         test_same_bits("batch", memory, want_memory, bytes);
@@ -60,21 +70,15 @@ static void same_batches(void **state) {
 
 static void disk_that_fails(void **state) {
     (void)state;
-    size_t room;
-    struct hone_samples samples = make(10, &room);
-    /* The end of the file waits in memory; the first sample that is spilled must be on the disk. */
-    char *filler = hone_calloc(2 << 20, 1, "test");
-    TEST_OK(hone_spill_append(samples.spill, filler, 2 << 20));
-    int64_t chosen = 100;
-    void *memory = hone_calloc(hone_batch_bytes(LONGEST, 1, 0), 1, "test");
-    struct hone_batch batch;
-    hone_batch_place(&batch, memory, LONGEST, 1, 0);
-    hone_fault_plan("read:1");
-    test_expect_status(hone_batch_fill(&batch, &samples, &chosen, 1, 0), HONE_DISK, "of a temporary file failed");
+    static const char *const faults[] = {"write:1", "open:1", "map:1", "map:3", "write:4"};
+    struct hone_samples samples;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        hone_fault_plan(faults[i]);
+        test_expect_status(make(&samples, 1000), HONE_DISK, NULL);
+        assert_true(hone_fault_fired());
+        assert_null(samples.store);
+    }
     hone_fault_plan(NULL);
-    hone_free(filler);
-    hone_free(memory);
-    hone_samples_free(&samples);
 }
 
 int main(void) {

@@ -33,7 +33,7 @@ static void encode(struct hone_run *run, struct hone_recipe *recipe, const char 
                    const char *const *overrides) {
     tiny_file(folder, "train.tsv", text);
     tiny_recipe(recipe, folder, overrides);
-    TEST_OK(hone_run_open(run, recipe, true));
+    TEST_OK(hone_run_open(run, recipe, HONE_RUN_OUTLINE));
 }
 
 static void expect_tokens(const struct hone_run *run, int64_t sample, const char *expected) {
@@ -112,7 +112,7 @@ static void several_files_are_one_after_the_other(void **state) {
     struct hone_run run;
     struct hone_recipe recipe;
     tiny_recipe(&recipe, folder, TINY_OVERRIDES(files));
-    TEST_OK(hone_run_open(&run, &recipe, true));
+    TEST_OK(hone_run_open(&run, &recipe, HONE_RUN_OUTLINE));
     hone_free(files);
     assert_int_equal(run.train.n, 4);
     expect_tokens(&run, 2, "[CLS]/0 the/0 [SEP]/0");

@@ -43,7 +43,7 @@ static void open_run(struct opened *o, const char *folder, const char *more, con
     snprintf(o->train, sizeof o->train, "data.train=%s/train.txt", folder);
     snprintf(o->validation, sizeof o->validation, "data.validation=%s/validation.txt", folder);
     tiny_recipe(&o->recipe, folder, TINY_OVERRIDES(MASKED, o->train, o->validation, "data.max_length=16", more, other));
-    TEST_OK(hone_run_open(&o->run, &o->recipe, false));
+    TEST_OK(hone_run_open(&o->run, &o->recipe, HONE_RUN_WHOLE));
 }
 
 static void close_run(struct opened *o) {

@@ -50,7 +50,7 @@ static void open_run(struct opened *o, const char *folder, const char *const mor
     tiny_recipe(&o->recipe, folder,
                 TINY_OVERRIDES(TAGGED, train, validation, "logging.level=quiet", more[0], more[0] ? more[1] : NULL,
                                more[0] && more[1] ? more[2] : NULL));
-    TEST_OK(hone_run_open(&o->run, &o->recipe, false));
+    TEST_OK(hone_run_open(&o->run, &o->recipe, HONE_RUN_WHOLE));
 }
 
 static void close_run(struct opened *o) {

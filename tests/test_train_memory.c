@@ -63,7 +63,7 @@ static void resident_memory_stays(void **state) {
     char *train = hone_format("data.train=%s", data());
     tiny_recipe(&recipe, folder, TINY_OVERRIDES(train, "training.max_steps=2000", "training.batch_size=5"));
     hone_free(train);
-    TEST_OK(hone_run_open(&loop.run, &recipe, false));
+    TEST_OK(hone_run_open(&loop.run, &recipe, HONE_RUN_WHOLE));
     int64_t T, B;
     hone_run_capacity(&T, &B, &loop.run);
     TEST_OK(hone_engine_create(&loop.engine, loop.run.folder.model, T, B, 0));

@@ -237,7 +237,7 @@ void tiny_recipe(struct hone_recipe *recipe, const char *folder, const char *con
     char *text = hone_format("model: {path: %s/model}\n"
                              "task: {type: sequence_classification}\n"
                              "data:\n  train: %s/train.tsv\n  validation: %s/validation.tsv\n"
-                             "  text: sentence\n  label: label\n  max_length: 64\n"
+                             "  text: sentence\n  label: label\n  max_length: 64\n  cache: no\n"
                              "training: {epochs: 1, batch_size: 8}\n"
                              "optimizer: {lr: 1e-3}\n"
                              "output: %s/out\n"

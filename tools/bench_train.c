@@ -78,7 +78,7 @@ enum hone_status hone_bench_train(struct hone_bench *bench, int argc, char **arg
     struct hone_recipe recipe;
     struct hone_run run;
     HONE_TRY(hone_tool_read_recipe(&recipe, argc - 1, argv));
-    enum hone_status status = hone_run_open(&run, &recipe, false);
+    enum hone_status status = hone_run_open(&run, &recipe, HONE_RUN_WHOLE);
     if (status == HONE_OK) {
         struct hone_engine engine = {0};
         struct hone_optimizer *optimizer = NULL;

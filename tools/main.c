@@ -28,6 +28,7 @@ static const struct verb verbs[] = {
     {"inspect", hone_tool_inspect, "PATH [--diff PATH]", "tensors, config and hashes of a model"},
     {"plan", hone_tool_plan, "RECIPE [key=value]…", "memory, steps, FLOPs, disk and time of a run, before it"},
     {"predict", hone_tool_predict, "--model DIR [--text S | --input F]", "one JSON object a line"},
+    {"prepare", hone_tool_prepare, "RECIPE [key=value]…", "tokenize the data into the token cache"},
     {"recipe", hone_tool_recipe, "check|show RECIPE | schema", "validate a recipe, show it resolved, JSON Schema"},
     {"sweep", hone_tool_sweep, "RECIPE key=[a, b]…", "train for every combination of values"},
     {"tokenize", hone_tool_tokenize, "--tokenizer DIR [--input F]", "ids, tokens, offsets and word ids as JSON lines"},

@@ -69,7 +69,7 @@ static enum hone_status plan(int n_positional, char **argv, bool json) {
     struct hone_plan made;
     HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
     hone_log_set_level(HONE_LOG_WARNING);
-    enum hone_status status = hone_run_open(&run, &recipe, true);
+    enum hone_status status = hone_run_open(&run, &recipe, HONE_RUN_OUTLINE);
     if (status == HONE_OK) {
         status = hone_plan_make(&made, &run, true);
         hone_run_close(&run);

@@ -80,7 +80,7 @@ static enum hone_status write_out(struct predict *p) {
 }
 
 static enum hone_status flush_predictions(struct predict *p) {
-    p->done += p->embeddings ? p->embedder.pending.n : p->predictor.pending.n;
+    p->done += p->embeddings ? p->embedder.pending.samples.n : p->predictor.pending.samples.n;
     enum hone_status status =
         p->embeddings ? hone_embedder_run(&p->embedder) : hone_predictor_run(&p->predictor, &p->out, &p->output);
     if (status != HONE_OK) return p->records ? hone_fail_prefix(status, "%s", hone_records_path(p->records)) : status;
