@@ -37,7 +37,7 @@ enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_tra
                                  struct hone_stream *stream, bool wait);
 /* Waits for the save under way; its failure, if any. */
 enum hone_status hone_saver_wait(struct hone_saver *saver);
-/* Seconds that training stood still for saving, and saves, so far. */
+/* Seconds that training stood still for saves beside it, and how many those were, so far. */
 double hone_saver_stall(const struct hone_saver *saver, int64_t *saves);
 
 #endif

@@ -187,8 +187,11 @@ enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_tra
         else if (status == HONE_OK)
             status = save(saver, &saver->snapshot); /* no thread to be had: here, then */
     }
-    saver->stall += hone_seconds() - begin;
-    saver->saves++;
+    /* Training goes on behind a copy alone. */
+    if (!wait) {
+        saver->stall += hone_seconds() - begin;
+        saver->saves++;
+    }
     return status;
 }
 

@@ -70,6 +70,31 @@ static void show_progress(const struct trainer *trainer, double loss) {
                   hone_bytes(memory, (double)hone_resident_bytes()), hone_duration(left, remaining));
 }
 
+/* The state as it is between two steps; with `wait` it is on the disk on return. */
+static enum hone_status save(struct trainer *trainer, bool wait) {
+    struct hone_training_state state = trainer->state;
+    trainer->save_begin = hone_seconds();
+    state.run_seconds += trainer->save_begin - trainer->begin;
+    state.micro_batch_tokens = trainer->run->micro_batch_tokens;
+    state.metrics_bytes = trainer->folder.metrics_bytes;
+    return hone_saver_save(trainer->saver, &state, trainer->engine.stream, wait);
+}
+
+/* Saves the state before the step that stops the run, so that the step can be replayed, and says how. */
+static void save_for_replay(struct trainer *trainer, struct hone_text *why) {
+    char *state = NULL;
+    /* Before the first step it is the model that the recipe names. */
+    if (trainer->state.step == 0) return;
+    if (save(trainer, true) != HONE_OK) {
+        hone_warn("the state before step %lld could not be saved: %s", (long long)trainer->state.step + 1,
+                  hone_error_message());
+        return;
+    }
+    state = hone_format("%s/checkpoints/step-%06lld/state.h5", trainer->folder.path, (long long)trainer->state.step);
+    hone_text_format(why, "; replay=%s takes the step again", state);
+    hone_free(state);
+}
+
 /* Nothing was applied. Tells where it came from, and ends the run or goes on without this step, as the recipe says. */
 static enum hone_status not_finite(struct trainer *trainer, const struct hone_step *result,
                                    const struct hone_step_of *step) {
@@ -79,12 +104,14 @@ static enum hone_status not_finite(struct trainer *trainer, const struct hone_st
                      (long long)step->step + 1, (double)result->loss, (double)result->gradient_norm);
     enum hone_status status = hone_train_explain(&why, step);
     bool skips = recipe->training.non_finite == HONE_NON_FINITE_SKIP;
+    bool stops = !skips || trainer->state.skipped == recipe->training.skip_limit;
+    if (status == HONE_OK && stops) save_for_replay(trainer, &why);
     if (status == HONE_OK && !skips) {
         status = hone_fail(HONE_NUMERIC,
                            "%s; lower optimizer.lr, look for weights that are not finite with hone inspect --stats, or "
                            "go on without such steps by training.non_finite=skip",
                            why.bytes);
-    } else if (status == HONE_OK && trainer->state.skipped == recipe->training.skip_limit) {
+    } else if (status == HONE_OK && stops) {
         status = hone_fail(HONE_NUMERIC, "%s; training.skip_limit is %lld, and as many steps were left out before",
                            why.bytes, (long long)recipe->training.skip_limit);
     }
@@ -206,16 +233,6 @@ static bool save_is_due(const struct trainer *trainer) {
     return step == run->steps || step % (every.steps == HONE_EVERY_EPOCH ? run->steps_per_epoch : every.steps) == 0;
 }
 
-/* The state as it is between two steps; with `wait` it is on the disk on return. */
-static enum hone_status save(struct trainer *trainer, bool wait) {
-    struct hone_training_state state = trainer->state;
-    trainer->save_begin = hone_seconds();
-    state.run_seconds += trainer->save_begin - trainer->begin;
-    state.micro_batch_tokens = trainer->run->micro_batch_tokens;
-    state.metrics_bytes = trainer->folder.metrics_bytes;
-    return hone_saver_save(trainer->saver, &state, trainer->engine.stream, wait);
-}
-
 /* Saves what a signal interrupted and says how to go on; returns `asked`. */
 static enum hone_status stop(struct trainer *trainer, enum hone_status asked) {
     hone_progress_end();
@@ -319,6 +336,9 @@ static json_t *training_results(const struct trainer *trainer, double runtime) {
         "train_tokens_per_second", (double)trainer->state.tokens / fed_seconds, "peak_memory_bytes",
         (json_int_t)hone_peak_resident_bytes());
     if (trainer->state.skipped) json_object_set_new(results, "skipped_steps", json_integer(trainer->state.skipped));
+    int64_t saves;
+    double stall = hone_saver_stall(trainer->saver, &saves);
+    if (saves) json_object_set_new(results, "checkpoint_stall_runtime", json_real(stall / (double)saves));
     if (trainer->state.has_best) json_object_set_new(results, "best_step", json_integer(trainer->state.best_step));
     if (trainer->state.best_results) json_object_update(results, trainer->state.best_results);
     return results;

@@ -21,6 +21,11 @@ struct hone_replay {
 };
 enum hone_status hone_train_again(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay);
 
+/* The step behind a checkpoint once more, by the state.h5 in it, looking at what every op gives. Changes nothing on the
+ * disk. HONE_NUMERIC names what was not finite, as hone_train does; else {"step", "loss", "grad_norm", "tokens", "samples":
+ * ["train.tsv:3", …]}, the caller's. One of another run is HONE_RESUME_MISMATCH. */
+enum hone_status hone_train_replay(json_t **results, const struct hone_recipe *recipe, const char *file);
+
 /* An optimizer step and all it takes. */
 struct hone_step_of {
     struct hone_engine *engine;

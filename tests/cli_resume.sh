@@ -88,7 +88,7 @@ same_as_whole damaged
 # Another recipe or other data: what differs, what may.
 rm damaged/all_results.json
 expect 10 'training.seed (there 42, now 7)' "$hone" train r.yaml output=damaged training.seed=7
-grep -qF 'only these may change: data.validation_mm, data.test, data.cache, checkpoint.every' err || fail "what may change is not said"
+grep -qF 'only these may change: data.validation_mm, data.test, data.cache, training.non_finite' err || fail "what may change is not said"
 cp train.tsv kept.tsv
 sed -i '2s/^/film /' train.tsv
 expect 10 'train.tsv (there ' "$hone" train r.yaml output=damaged

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "kernels/device.h"
+#include "recipes/train.h"
 #include "tests/support.h"
 #include "tests/tiny.h"
 
@@ -114,6 +115,56 @@ static void steps_are_skipped_up_to_the_limit(void **state) {
                 PARTS("training.skip_limit is 1", "/train.tsv:3"));
 }
 
+/* The state before the step that stops a run is saved, and the step can be taken again from it. */
+static void the_step_is_replayed(void **state) {
+    (void)state;
+    const char *folder = one_bad_sample();
+    const char *const overrides[] = {"training.batch_size=1", "training.epochs=9",   "evaluation.every=no",
+                                     "training.seed=2",       "checkpoint.every=no", NULL};
+    expect_stop(folder, overrides, PARTS("state.h5 takes the step again"));
+    char *message = hone_strdup(hone_error_message(), "test"), *file = strstr(message, "replay=");
+    assert_non_null(file);
+    file += strlen("replay=");
+    file[strcspn(file, " ")] = 0;
+    struct hone_recipe recipe;
+    json_t *results;
+    tiny_recipe(&recipe, folder, overrides);
+    test_expect_status(hone_train_replay(&results, &recipe, file), HONE_NUMERIC, "/train.tsv:3;");
+    assert_null(results);
+    test_expect_status(hone_train_replay(&results, &recipe, "nowhere"), HONE_USAGE, "expected the state.h5");
+    test_expect_status(hone_train_replay(&results, &recipe, "nowhere/state.h5"), HONE_BAD_INPUT, "nowhere is damaged");
+    hone_recipe_free(&recipe);
+    tiny_recipe(&recipe, folder, TINY_OVERRIDES("training.batch_size=2"));
+    test_expect_status(hone_train_replay(&results, &recipe, file), HONE_RESUME_MISMATCH, "training.batch_size");
+    hone_recipe_free(&recipe);
+    /* The same run goes on from there without the step. */
+    TEST_OK(tiny_train(NULL, folder,
+                       TINY_OVERRIDES("training.batch_size=1", "training.epochs=9", "evaluation.every=no",
+                                      "training.seed=2", "checkpoint.every=no", "training.non_finite=skip")));
+    hone_free(message);
+}
+
+/* A step with nothing wrong in it: what it logged, from the checkpoint before it. */
+static void a_good_step_is_replayed(void **state) {
+    (void)state;
+    const char *folder = planted("classifier.bias", 0, 1, 0);
+    const char *const overrides[] = {"checkpoint.every=1", "checkpoint.keep=9", NULL};
+    TEST_OK(tiny_train(NULL, folder, overrides));
+    double losses[9];
+    assert_int_equal(tiny_metrics(losses, 9, tiny_path(folder, "out"), "train", "loss"), 3);
+    struct hone_recipe recipe;
+    json_t *results;
+    tiny_recipe(&recipe, folder, overrides);
+    TEST_OK(hone_train_replay(&results, &recipe, tiny_path(folder, "out/checkpoints/step-000001/state.h5")));
+    assert_true(json_real_value(json_object_get(results, "loss")) == losses[1]);
+    assert_int_equal(json_integer_value(json_object_get(results, "step")), 2);
+    assert_int_equal(json_array_size(json_object_get(results, "samples")), 8);
+    json_decref(results);
+    test_expect_status(hone_train_replay(&results, &recipe, tiny_path(folder, "out/checkpoints/step-000003/state.h5")),
+                       HONE_USAGE, "there is none behind it");
+    hone_recipe_free(&recipe);
+}
+
 /* A skipped step leaves no trace in what follows: weights of steps that apply nothing stay the model's. */
 static void what_is_skipped_is_not_applied(void **state) {
     (void)state;
@@ -152,6 +203,8 @@ int main(void) {
         cmocka_unit_test(layers_in_bf16_are_looked_at),
         cmocka_unit_test(the_sample_is_named),
         cmocka_unit_test(steps_are_skipped_up_to_the_limit),
+        cmocka_unit_test(the_step_is_replayed),
+        cmocka_unit_test(a_good_step_is_replayed),
         cmocka_unit_test(what_is_skipped_is_not_applied),
         cmocka_unit_test(a_rate_that_is_too_high_is_told),
     };

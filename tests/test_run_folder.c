@@ -82,6 +82,7 @@ static void everything_is_there(void **state) {
                 {"steps", 6, 6},
                 {"tokens", 200, 2000},
                 {"best_step", 3, 6},
+                {"checkpoint_stall_runtime", 1e-7, 60},
                 {"train_loss", 0.1, 2},
                 {"train_runtime", 1e-4, 60},
                 {"train_samples", 20, 20},

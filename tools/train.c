@@ -9,7 +9,8 @@
 #include "tools/tools.h"
 
 static const char help[] =
-    "usage: hone train RECIPE [key=value]… [--seeds N]\n\n"
+    "usage: hone train RECIPE [key=value]… [--seeds N]\n"
+    "       hone train RECIPE [key=value]… replay=FILE\n\n"
     "Trains or fine-tunes as the recipe says and leaves the best model in its output folder: config.json,\n"
     "model.safetensors, tokenizer files, README.md, recipe.yaml (resolved), metrics.jsonl, all_results.json.\n"
     "Transformers loads the folder as it is. The results are printed as JSON.\n"
@@ -22,6 +23,10 @@ static const char help[] =
     "  hone train recipes/sentiment_bert.yaml training.epochs=3 data.test=null output=runs/longer\n\n"
     "  --seeds N  train N times, with seeds from training.seed on, each run in a folder of its own below the output\n"
     "             folder; tells mean, standard deviation and 95 % interval of every metric, and leaves sweep.json\n\n"
+    "  replay=FILE  take the step behind a checkpoint once more, by its state.h5, and look at what every op gives: "
+    "tells\n"
+    "             loss and samples, or the op, parameter and sample where a number stops being finite (exit code 6).\n"
+    "             A run that such a number stops saves the state before it and names the file. Nothing is changed\n\n"
     "Threads: OMP_NUM_THREADS, by default one for each core.\n\n"
     "Keys of a recipe, each can be given as key=value:\n\n";
 
@@ -34,13 +39,26 @@ static enum hone_status print_help(void) {
     return status == HONE_OK ? hone_tool_flush() : status;
 }
 
+/* Takes "replay=FILE" out of the arguments, if it is there; NULL when it is not. */
+static const char *take_replay(int *n_positional, char **argv) {
+    static const char key[] = "replay=";
+    for (int i = 2; i <= *n_positional; i++) {
+        if (strncmp(argv[i], key, sizeof key - 1) != 0) continue;
+        const char *file = argv[i] + sizeof key - 1;
+        for (--*n_positional; i <= *n_positional; i++) argv[i] = argv[i + 1];
+        return file;
+    }
+    return NULL;
+}
+
 static enum hone_status train(int n_positional, char **argv) {
     struct hone_recipe recipe;
     json_t *results = NULL;
+    const char *replay = take_replay(&n_positional, argv);
     HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
     hone_stop_watch();
-    enum hone_status status = hone_train(&results, &recipe);
-    if (status == HONE_OK) hone_info("the model is in %s", recipe.output);
+    enum hone_status status = replay ? hone_train_replay(&results, &recipe, replay) : hone_train(&results, &recipe);
+    if (status == HONE_OK && !replay) hone_info("the model is in %s", recipe.output);
     if (status == HONE_OK) status = hone_tool_print_json(results);
     json_decref(results);
     hone_recipe_free(&recipe);
