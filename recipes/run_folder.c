@@ -35,7 +35,7 @@ static enum hone_status clean(size_t *kept, const char *path, bool remove) {
     enum hone_status status = HONE_OK;
     *kept = 0;
     for (size_t i = 0; i < n && status == HONE_OK; i++) {
-        if (hone_lock_is_name(names[i])) continue;
+        if (hone_lock_is_name(names[i]) && !is_stale(names[i])) continue;
         if (!is_stale(names[i])) {
             ++*kept;
         } else if (remove) {
