@@ -183,6 +183,8 @@ enum hone_status hone_commit_folder(const char *temporary, const char *path) {
     return system_sync_parent(path);
 }
 
+enum hone_status hone_sync_folder(const char *path) { return sync_path(path, O_DIRECTORY); }
+
 enum hone_status hone_rename(const char *from, const char *to) {
     if (system_rename(from, to) != 0) return system_fail(to, "renaming to it");
     return system_sync_parent(to);

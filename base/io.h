@@ -55,6 +55,8 @@ enum hone_status hone_commit_folder(const char *temporary, const char *path);
 /* Moves every file of `temporary` over those of `path` (created if missing), each by rename, files synced first; the
  * file called `last` (may be NULL) goes last. Removes the empty temporary folder. */
 enum hone_status hone_merge_folder(const char *temporary, const char *path, const char *last);
+/* fsync of a folder: the names of what was made in it outlive a power cut. */
+enum hone_status hone_sync_folder(const char *path);
 /* rename(), and a sync of the folder that `to` is in. */
 enum hone_status hone_rename(const char *from, const char *to);
 /* rm -r of a folder that this program made; missing is fine. */

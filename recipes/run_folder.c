@@ -129,6 +129,8 @@ enum hone_status hone_run_folder_open(struct hone_run_folder *out, const struct 
     HONE_TRY_GOTO(hone_recipe_write(recipe, recipe_path));
     HONE_TRY_GOTO(metrics_bytes ? hone_file_continue(&out->metrics, metrics_path, metrics_bytes)
                                 : hone_file_create(&out->metrics, metrics_path, true));
+    /* A checkpoint tells how long metrics.jsonl is: its name has to outlive a power cut. */
+    status = hone_sync_folder(out->path);
 done:
     hone_free(checkpoints);
     hone_free(recipe_path);

@@ -77,6 +77,7 @@ static enum hone_status save(struct trainer *trainer, bool wait) {
     state.run_seconds += trainer->save_begin - trainer->begin;
     state.micro_batch_tokens = trainer->run->micro_batch_tokens;
     state.metrics_bytes = trainer->folder.metrics_bytes;
+    HONE_TRY(hone_file_sync(trainer->folder.metrics)); /* as many bytes must be there after a power cut */
     return hone_saver_save(trainer->saver, &state, trainer->engine.stream, wait);
 }
 
