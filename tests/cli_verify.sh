@@ -56,6 +56,23 @@ wait $process 2>/dev/null || true
 verdict 0 '"certificate"' "$hone" train r.yaml output=killed
 verdict 0 '"steps": 40' "$hone" verify killed
 
+# SIGTERM between the step before an evaluation and the evaluation, which comes after the state was saved, then.
+preload=$(dirname "$hone")/tests/io_preload.so
+if [ -f "$preload" ]; then
+    early="output=early logging.every=1 checkpoint.every=50 data.cache=no"
+    for n in $(seq 5 60); do
+        rm -rf early
+        # shellcheck disable=SC2086
+        IO_ROOT=$folder IO_FAULT=write:$n:TERM LD_PRELOAD=$preload "$hone" train r.yaml $early >out 2>err || true
+        ! grep -qF "after step 7 of 40" err || break
+    done
+    grep -qF "after step 7 of 40" err || fail "not stopped at step 7"
+    ! grep -qF '"split": "validation"' early/metrics.jsonl || fail "stopped after the evaluation"
+    # shellcheck disable=SC2086
+    verdict 0 '"certificate"' "$hone" train r.yaml $early
+    verdict 0 '"steps": 40' "$hone" verify early
+fi
+
 # One thing after the other is touched.
 again() { rm -rf t; cp -r run t; }
 again
