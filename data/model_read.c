@@ -62,6 +62,8 @@ static enum hone_status read_wordpiece(struct hone_tokenizer *tokenizer, const j
     HONE_TRY(read_token(&id, tokenizer, part, "unk_token", where));
     tokenizer->model =
         hone_wordpiece_create(&tokenizer->vocabulary, id, json_string_value(prefix), json_integer_value(max_chars));
+    tokenizer->unk = id;
+    tokenizer->subword_prefix = json_string_length(prefix) > 0;
     return HONE_OK;
 }
 
@@ -73,6 +75,7 @@ static enum hone_status read_word_level(struct hone_tokenizer *tokenizer, const 
     const char *text = json_string_value(unk);
     int32_t id = hone_vocabulary_id(&tokenizer->vocabulary, text, strlen(text));
     tokenizer->model = hone_word_level_create(&tokenizer->vocabulary, id);
+    tokenizer->unk = id;
     return HONE_OK;
 }
 
@@ -156,6 +159,8 @@ static enum hone_status read_bpe(struct hone_tokenizer *tokenizer, const json_t 
     HONE_TRY(hone_part_need(&merges, part, "merges", JSON_ARRAY, where));
     HONE_TRY(read_vocabulary(tokenizer, part, where));
     HONE_TRY(read_token(&options.unk, tokenizer, part, "unk_token", where));
+    tokenizer->unk = options.unk;
+    tokenizer->subword_prefix = *options.prefix;
     return read_merges(tokenizer, merges, &options, where);
 }
 
@@ -190,6 +195,7 @@ static enum hone_status read_unigram(struct hone_tokenizer *tokenizer, const jso
     if (status == HONE_OK) status = hone_vocabulary_finish(&tokenizer->vocabulary, &entries, HONE_REPEATED_KEPT, where);
     hone_vocabulary_entries_free(&entries);
     tokenizer->size = tokenizer->vocabulary.size;
+    tokenizer->unk = unk;
     if (status == HONE_OK)
         tokenizer->model = hone_unigram_create(&tokenizer->vocabulary, scores, unk, byte_fallback);
     else

@@ -374,6 +374,7 @@ static enum hone_status fail_value(const struct hone_records *records, size_t i,
     long long line = (long long)records->line;
     char *name = hone_escape(records->columns[i], strlen(records->columns[i]));
     struct hone_text keys = {0};
+    bool nested = value->kind == HONE_VALUE_OTHER && value->raw.n && value->raw.bytes[0] == '[';
     if (value->kind == HONE_VALUE_MISSING) hone_records_keys(&keys, records);
     enum hone_status status =
         value->kind == HONE_VALUE_MISSING ? hone_fail(HONE_BAD_INPUT, "%s:%lld: no field \"%s\"; the object has %s",
@@ -382,7 +383,7 @@ static enum hone_status fail_value(const struct hone_records *records, size_t i,
             ? hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is a list of %zu, expected one value", path, line,
                         name, value->n)
             : hone_fail(HONE_BAD_INPUT, "%s:%lld: the field \"%s\" is %s, expected %s", path, line, name,
-                        found[value->kind], expected);
+                        nested ? "a list of lists or objects" : found[value->kind], expected);
     hone_text_free(&keys);
     hone_free(name);
     return status;

@@ -48,7 +48,7 @@ enum hone_value_kind {
     HONE_VALUE_NUMBER, /* as written */
     HONE_VALUE_BOOL,   /* "true", "false" */
     HONE_VALUE_LIST,   /* of strings, numbers, true and false */
-    HONE_VALUE_OTHER,  /* an object */
+    HONE_VALUE_OTHER,  /* an object; with options.nested also a list that holds objects or lists */
 };
 
 /* What a record holds in one of the wanted columns: one item, those of a list in order, or none. */
@@ -57,6 +57,7 @@ struct hone_value {
     const struct hone_field *items;
     const enum hone_value_kind *kinds; /* of the items: string, number or bool */
     size_t n;
+    struct hone_field raw; /* HONE_VALUE_OTHER: its JSON, where it is read at all */
 };
 
 struct hone_records;
@@ -69,6 +70,7 @@ struct hone_records_options {
     const char *const *columns;
     size_t n_columns;
     bool all;         /* all columns of a table's header are wanted besides, behind those */
+    bool nested;      /* JSONL: lists may hold objects and lists */
     bool skip_ragged; /* rows of a table with another number of columns than the first are passed over, not refused */
 };
 

@@ -242,11 +242,21 @@ static enum hone_status take_list(struct scan *scan, struct hone_wanted_value *o
     }
 }
 
+/* Whether the first item of the list is one itself, or an object. */
+static bool is_nested(const struct scan *scan) {
+    struct scan inside = {scan->records, scan->base, scan->at + 1};
+    skip_space(&inside);
+    return *inside.at == '{' || *inside.at == '[';
+}
+
 static enum hone_status take_value(struct scan *scan, struct hone_wanted_value *out, int depth) {
     struct hone_field item;
-    if (*scan->at == '{') {
+    if (*scan->at == '{' || (*scan->at == '[' && scan->records->options.nested && is_nested(scan))) {
+        const char *begin = scan->at;
         out->value.kind = HONE_VALUE_OTHER;
-        return skip_value(scan, depth);
+        HONE_TRY(skip_value(scan, depth));
+        out->value.raw = (struct hone_field){begin, (size_t)(scan->at - begin)};
+        return HONE_OK;
     }
     if (*scan->at == '[') {
         out->value.kind = HONE_VALUE_LIST;
@@ -309,6 +319,7 @@ enum hone_status hone_records_cut_jsonl(struct hone_records *records) {
     for (size_t i = 0; i < records->options.n_columns; i++) {
         records->values[i].value.kind = HONE_VALUE_MISSING;
         records->values[i].value.n = 0;
+        records->values[i].value.raw = (struct hone_field){0};
     }
     records->unescaped_n = 0;
     hone_reserve(&records->unescaped, &records->unescaped_capacity, records->length + 4, 1, "strings of a record");

@@ -441,6 +441,10 @@ void hone_encoding_free(struct hone_encoding *encoding) {
 
 int32_t hone_tokenizer_size(const struct hone_tokenizer *tokenizer) { return tokenizer->size; }
 
+int32_t hone_tokenizer_unk(const struct hone_tokenizer *tokenizer) { return tokenizer->unk; }
+
+bool hone_tokenizer_marks_subwords(const struct hone_tokenizer *tokenizer) { return tokenizer->subword_prefix; }
+
 bool hone_tokenizer_drops_spaces(const struct hone_tokenizer *tokenizer) {
     const struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
     bool drops = false;

@@ -82,6 +82,10 @@ struct hone_decode_options {
 void hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *tokenizer, const int32_t *ids, size_t n,
                            const struct hone_decode_options *options);
 
+/* *out becomes the text, owned, that n tokens' texts are joined to (Transformers' convert_tokens_to_string). */
+void hone_tokenizer_join(struct hone_text *out, const struct hone_tokenizer *tokenizer, const char *const *tokens,
+                         size_t n);
+
 /* Decoding ids as they come: what is given out are whole characters, and altogether the text of all ids. Start with
  * {.tokenizer = …, .skip_special = …}. */
 struct hone_decode_stream {
@@ -102,9 +106,16 @@ const char *hone_tokenizer_token(const struct hone_tokenizer *tokenizer, int32_t
 int32_t hone_tokenizer_id(const struct hone_tokenizer *tokenizer, const char *token);
 /* Whether it is an added token that is special: no text of its own, as [MASK]. */
 bool hone_tokenizer_special(const struct hone_tokenizer *tokenizer, int32_t id);
+/* The unknown token, as tokenizer_config.json or else the model has it; or -1. */
+int32_t hone_tokenizer_unk(const struct hone_tokenizer *tokenizer);
+/* Whether tokens inside a word begin with a mark, as WordPiece's "##". */
+bool hone_tokenizer_marks_subwords(const struct hone_tokenizer *tokenizer);
 /* Whether words given beforehand would be read as if no space stood before them, which in running text is part of their
  * tokens: byte-level BPE without add_prefix_space. */
 bool hone_tokenizer_drops_spaces(const struct hone_tokenizer *tokenizer);
+/* Sets add_prefix_space where ByteLevel is all of the pre-tokenizer, so that it drops none; else false. Only right after
+ * opening. */
+bool hone_tokenizer_add_prefix_space(struct hone_tokenizer *tokenizer);
 /* model_max_length of tokenizer_config.json, 0 when absent or absurd (1e30). */
 int64_t hone_tokenizer_max_length(const struct hone_tokenizer *tokenizer);
 

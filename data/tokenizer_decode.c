@@ -26,6 +26,11 @@ void hone_tokenizer_decode(struct hone_text *out, const struct hone_tokenizer *t
     if (options->clean_up) hone_clean_up(out, false);
 }
 
+void hone_tokenizer_join(struct hone_text *out, const struct hone_tokenizer *tokenizer, const char *const *tokens,
+                         size_t n) {
+    hone_decode(out, &tokenizer->decoder, tokens, n);
+}
+
 static void decode_ids(struct hone_text *out, const struct hone_decode_stream *stream) {
     struct hone_decode_options options = {.skip_special = stream->skip_special};
     hone_tokenizer_decode(out, stream->tokenizer, stream->ids, stream->n, &options);

@@ -88,6 +88,15 @@ static enum hone_stretches stretches_of(const struct hone_tokenizer *tokenizer) 
     return is_spaced(tokenizer) ? HONE_STRETCHES_SPACES : HONE_STRETCHES_NONE;
 }
 
+bool hone_tokenizer_add_prefix_space(struct hone_tokenizer *tokenizer) {
+    struct hone_pre_tokenizer *pre = &tokenizer->pre_tokenizer;
+    if (pre->n != 1 || pre->at[0].kind != HONE_PRE_TOKENIZER_BYTE_LEVEL) return false;
+    pre->at[0].add_prefix_space = true;
+    tokenizer->post_processor.trims_prefix_space = true;
+    tokenizer->prefix_space = tokenizer->stretches == HONE_STRETCHES_BYTE_LEVEL;
+    return true;
+}
+
 static enum hone_status finish(struct hone_tokenizer *tokenizer, const char *path) {
     struct hone_vocabulary *vocabulary = &tokenizer->vocabulary;
     HONE_TRY(check_template(&tokenizer->post_processor.single, tokenizer, path));
@@ -108,8 +117,9 @@ static enum hone_status finish(struct hone_tokenizer *tokenizer, const char *pat
     return HONE_OK;
 }
 
-/* Absurdly large stands for "none" in Transformers' files. */
-static enum hone_status read_max_length(struct hone_tokenizer *tokenizer, const char *folder) {
+/* Absurdly large stands for "none" in Transformers' files. The unknown token is a text or an object with its text, and
+ * else the model's. */
+static enum hone_status read_config(struct hone_tokenizer *tokenizer, const char *folder) {
     char *path = hone_path_join(folder, "tokenizer_config.json");
     json_t *config = NULL;
     enum hone_status status = HONE_OK;
@@ -119,6 +129,9 @@ static enum hone_status read_max_length(struct hone_tokenizer *tokenizer, const 
     if (status == HONE_OK && value && !json_is_null(value) && (!json_is_number(value) || length < 1))
         status = hone_fail(HONE_BAD_INPUT, "%s: model_max_length isn't a positive number", path);
     tokenizer->max_length = length < INT32_MAX ? (int64_t)length : 0;
+    const json_t *unk = json_object_get(config, "unk_token");
+    if (json_is_object(unk)) unk = json_object_get(unk, "content");
+    if (json_is_string(unk)) tokenizer->unk = hone_tokenizer_id(tokenizer, json_string_value(unk));
     json_decref(config);
     hone_free(path);
     return status;
@@ -198,7 +211,7 @@ enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *fo
     enum hone_status status = read_files(tokenizer, &root, &path, folder);
     if (status == HONE_OK) status = hone_tokenizer_read_json(tokenizer, root, path);
     if (status == HONE_OK) status = finish(tokenizer, path);
-    if (status == HONE_OK) status = read_max_length(tokenizer, folder);
+    if (status == HONE_OK) status = read_config(tokenizer, folder);
     json_decref(root);
     hone_free(path);
     if (status == HONE_OK)

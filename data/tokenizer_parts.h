@@ -103,7 +103,8 @@ struct hone_tokenizer {
     struct hone_post_processor post_processor;
     struct hone_decoder decoder;
     struct hone_added_tokens added;
-    int32_t size;
+    int32_t size, unk; /* unk: the unknown token, or -1 */
+    bool subword_prefix;
     int64_t max_length;
     enum hone_stretches stretches;
     bool prefix_space;  /* HONE_STRETCHES_BYTE_LEVEL: in front of a piece that begins with none */

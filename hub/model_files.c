@@ -186,53 +186,96 @@ done:
     return status;
 }
 
-/* The text with model_max_length set to max_length: its value replaced, or the key put behind the others in the
- * spacing that the first one has. */
-static enum hone_status set_max_length(struct hone_text *out, const char *text, size_t n, int64_t max_length,
-                                       const char *path) {
+/* Sets a key of the object that is the text to a value (JSON): its value replaced, or the key put behind the others in
+ * the spacing that the first one has. */
+static enum hone_status set_key(struct hone_text *text, const char *key, const char *value, const char *path) {
     struct place place;
-    HONE_TRY(find_key(&place, text, n, "model_max_length", path));
+    struct hone_text out = {0};
+    HONE_TRY(find_key(&place, text->bytes, text->length, key, path));
     size_t cut = place.found ? place.begin : place.last, rest = place.found ? place.end : place.last;
-    hone_text_append(out, text, cut);
+    hone_text_append(&out, text->bytes, cut);
     if (!place.found) {
-        const char *space = text + place.brace + 1;
+        const char *space = text->bytes + place.brace + 1;
         size_t width = place.empty ? 0 : place.first - place.brace - 1;
-        if (!place.empty) hone_text_append(out, ",", 1);
-        if (!place.empty && width == 0) hone_text_append(out, " ", 1);
-        hone_text_append(out, space, width);
-        hone_text_format(out, "\"model_max_length\": ");
+        if (!place.empty) hone_text_append(&out, ",", 1);
+        if (!place.empty && width == 0) hone_text_append(&out, " ", 1);
+        hone_text_append(&out, space, width);
+        hone_text_format(&out, "\"%s\": ", key);
     }
-    hone_text_format(out, "%" PRId64, max_length);
-    hone_text_append(out, text + rest, n - rest);
+    hone_text_append(&out, value, strlen(value));
+    hone_text_append(&out, text->bytes + rest, text->length - rest);
+    hone_text_free(text);
+    *text = out;
+    return HONE_OK;
+}
+
+static enum hone_status read_text(struct hone_text *out, const char *from, const char *path, size_t limit) {
+    char *bytes;
+    size_t n;
+    HONE_TRY(hone_folder_check_file(from, path));
+    HONE_TRY(hone_read_file(&bytes, &n, path, limit));
+    hone_text_append(out, bytes, n);
+    hone_free(bytes);
     return HONE_OK;
 }
 
 static enum hone_status write_tokenizer_config(const char *to, const char *from, int64_t max_length,
-                                               const char *tokenizer_class) {
-    char *source = hone_path_join(from, TOKENIZER_CONFIG), *target = hone_path_join(to, TOKENIZER_CONFIG);
-    struct hone_text out = {0};
-    char *text = NULL;
-    size_t n = 0;
+                                               const char *tokenizer_class, bool prefix_space) {
+    char *source = hone_path_join(from, TOKENIZER_CONFIG), *target = hone_path_join(to, TOKENIZER_CONFIG), length[24];
+    struct hone_text text = {0};
     enum hone_status status = HONE_OK;
+    snprintf(length, sizeof length, "%" PRId64, max_length);
     if (hone_file_exists(source)) {
-        HONE_TRY_GOTO(hone_folder_check_file(from, source));
-        HONE_TRY_GOTO(hone_read_file(&text, &n, source, HONE_JSON_CONFIG_LIMIT));
-        HONE_TRY_GOTO(set_max_length(&out, text, n, max_length, source));
+        HONE_TRY_GOTO(read_text(&text, from, source, HONE_JSON_CONFIG_LIMIT));
     } else {
-        hone_text_format(&out, "{\n  \"model_max_length\": %" PRId64 ",\n  \"tokenizer_class\": \"%s\"\n}\n",
-                         max_length, tokenizer_class);
+        hone_text_format(&text, "{\n  \"model_max_length\": 0,\n  \"tokenizer_class\": \"%s\"\n}\n", tokenizer_class);
     }
-    status = hone_write_file(target, out.bytes, out.length);
+    HONE_TRY_GOTO(set_key(&text, "model_max_length", length, source));
+    if (prefix_space) HONE_TRY_GOTO(set_key(&text, "add_prefix_space", "true", source));
+    status = hone_write_file(target, text.bytes, text.length);
 done:
     hone_free(source);
     hone_free(target);
-    hone_free(text);
-    hone_text_free(&out);
+    hone_text_free(&text);
+    return status;
+}
+
+/* Makes every "add_prefix_space": false in the value of a key true. In valid JSON a text with ':' behind it is a key. */
+static enum hone_status set_prefix_space(struct hone_text *text, const char *key, const char *path) {
+    static const char name[] = "\"add_prefix_space\"";
+    struct place place;
+    HONE_TRY(find_key(&place, text->bytes, text->length, key, path));
+    struct hone_text out = {0};
+    size_t done = 0;
+    for (const char *at = text->bytes + place.begin; place.found && (at = strstr(at, name));) {
+        at += strlen(name);
+        const char *value = at + strspn(at, " \t\r\n");
+        if (*value == ':') value += 1 + strspn(value + 1, " \t\r\n");
+        size_t begin = (size_t)(value - text->bytes);
+        if (begin >= place.end) break;
+        if (strncmp(value, "false", 5) != 0) continue;
+        hone_text_append(&out, text->bytes + done, begin - done);
+        hone_text_append(&out, "true", 4);
+        done = begin + 5;
+    }
+    hone_text_append(&out, text->bytes + done, text->length - done);
+    hone_text_free(text);
+    *text = out;
+    return HONE_OK;
+}
+
+static enum hone_status copy_with_prefix_space(const char *target, const char *from, const char *source) {
+    struct hone_text text = {0};
+    enum hone_status status = read_text(&text, from, source, HONE_JSON_TOKENIZER_LIMIT);
+    if (status == HONE_OK) status = set_prefix_space(&text, "pre_tokenizer", source);
+    if (status == HONE_OK) status = set_prefix_space(&text, "post_processor", source);
+    if (status == HONE_OK) status = hone_write_file(target, text.bytes, text.length);
+    hone_text_free(&text);
     return status;
 }
 
 enum hone_status hone_tokenizer_files_copy(const char *to, const char *from, int64_t max_length,
-                                           const char *tokenizer_class) {
+                                           const char *tokenizer_class, bool prefix_space) {
     /* Those before the gap hold a vocabulary: one of them has to be there. */
     static const char *const names[] = {"tokenizer.json",   "vocab.txt",  "vocab.json",
                                         "spiece.model",     "merges.txt", "special_tokens_map.json",
@@ -244,7 +287,10 @@ enum hone_status hone_tokenizer_files_copy(const char *to, const char *from, int
         enum hone_status status = HONE_OK;
         if (hone_file_exists(source)) {
             status = hone_folder_check_file(from, source);
-            if (status == HONE_OK) status = hone_copy_file(target, source);
+            if (status == HONE_OK && i == 0 && prefix_space)
+                status = copy_with_prefix_space(target, from, source);
+            else if (status == HONE_OK)
+                status = hone_copy_file(target, source);
             vocabularies += i < N_VOCABULARIES;
         }
         hone_free(source);
@@ -255,5 +301,5 @@ enum hone_status hone_tokenizer_files_copy(const char *to, const char *from, int
         return hone_fail(HONE_BAD_INPUT,
                          "%s: no tokenizer here, expected tokenizer.json, vocab.txt, vocab.json or spiece.model", from);
     }
-    return write_tokenizer_config(to, from, max_length, tokenizer_class);
+    return write_tokenizer_config(to, from, max_length, tokenizer_class, prefix_space);
 }

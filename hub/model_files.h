@@ -40,10 +40,11 @@ struct hone_config_head {
 json_t *hone_config_for_head(const json_t *source, const struct hone_config_head *head);
 
 /* Copies the tokenizer's files that `from` has into the existing folder `to`, byte for byte, but for model_max_length
- * in tokenizer_config.json, which becomes max_length with every other byte kept. Without a tokenizer_config.json in
+ * in tokenizer_config.json, which becomes max_length with every other byte kept; with prefix_space also add_prefix_space
+ * there and in tokenizer.json's pre_tokenizer and post_processor, which becomes true. Without a tokenizer_config.json in
  * `from` a minimal one is made, with tokenizer_class (as in config.json's family: "BertTokenizer"). `to` and `from`
  * differ. No tokenizer file at all is HONE_BAD_INPUT. */
 enum hone_status hone_tokenizer_files_copy(const char *to, const char *from, int64_t max_length,
-                                           const char *tokenizer_class);
+                                           const char *tokenizer_class, bool prefix_space);
 
 #endif

@@ -6,12 +6,15 @@
 #include "data/tokenizer.h"
 #include "hub/cache.h"
 #include "recipes/dataset.h"
-#include "recipes/labels.h"
+#include "recipes/tags.h"
+#include "recipes/text_spans.h"
 #include "recipes/texts.h"
 
 /* Different labels that are counted by name; a column of free text has more. */
 #define LABELS_COUNTED 10000
 #define HASH_FACTOR    UINT64_C(0x9E3779B97F4A7C15)
+/* A tag on fewer words of the training data, or a type of fewer entities of texts, is rare. */
+#define RARE 10
 
 /* First row that has these texts. */
 struct seen {
@@ -35,8 +38,26 @@ struct report {
     enum hone_split split;
     struct hone_dataset *dataset;
     json_t *labels;
-    int64_t samples, tokens, longest, truncated, empty, other_labels;
+    int64_t samples, tokens, longest, truncated, windowed, empty, other_labels;
+
+    /* Of words' tags: types that came up, and the scheme that the first split's are of. */
+    bool tags;
+    struct hone_labels types;
+    struct hone_scheme_finder scheme;
+    struct hone_tag *line;
+    size_t line_capacity;
+    json_t *places; /* of each label of the first split, where it is first: {"file", "line"} */
+    struct hone_text_spans spans;
 };
+
+/* Tags that cannot stand where they stand are found by each scheme until it is known which one the data has. */
+static const struct {
+    enum hone_scheme scheme;
+    const char *kind;
+} transitions[] = {{HONE_SCHEME_IOB1, "invalid in iob1"},
+                   {HONE_SCHEME_IOB2, "invalid in iob2"},
+                   {HONE_SCHEME_IOBES, "invalid in iobes"}};
+enum { N_TRANSITIONS = sizeof transitions / sizeof *transitions };
 
 static void find_at(struct report *report, const char *kind, const char *path, int64_t line, const char *what,
                     const struct seen *like) {
@@ -146,9 +167,19 @@ static void look_at_characters(struct report *report, const struct hone_example 
     }
 }
 
+static void count(struct report *report, int64_t line, const char *name) {
+    const json_t *count = json_object_get(report->labels, name);
+    if (count || json_object_size(report->labels) < LABELS_COUNTED)
+        json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
+    else
+        report->other_labels++;
+    if (!report->tags || report->split != HONE_SPLIT_TRAIN || json_object_get(report->places, name)) return;
+    json_object_set_new(report->places, name,
+                        json_pack("{s:s, s:I}", "file", hone_dataset_path(report->dataset), "line", (json_int_t)line));
+}
+
 /* Counts one label, with its column's name where there are several. */
-static void count_label(struct report *report, const struct hone_example *example, size_t column,
-                        struct hone_field label) {
+static void count_label(struct report *report, int64_t line, size_t column, struct hone_field label) {
     const struct hone_columns *columns = &report->recipe->data.label;
     const struct hone_strings *names = &report->recipe->task.labels;
     struct hone_labels known = {.names = names->items, .n = columns->n > 1 ? 0 : (int64_t)names->n};
@@ -157,13 +188,9 @@ static void count_label(struct report *report, const struct hone_example *exampl
         name = hone_format("%s: %s", columns->items[column].name, value);
     else if (columns->n > 1)
         name = hone_format("%lld: %s", (long long)columns->items[column].number, value);
-    const json_t *count = json_object_get(report->labels, name);
-    if (count || json_object_size(report->labels) < LABELS_COUNTED)
-        json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
-    else
-        report->other_labels++;
+    count(report, line, name);
     if (known.n && hone_labels_find(&known, label.bytes, label.n) < 0)
-        find(report, "unknown_label", example, name, NULL);
+        find_at(report, "unknown_label", hone_dataset_path(report->dataset), line, name, NULL);
     if (name != value) hone_free(name);
     hone_free(value);
 }
@@ -171,7 +198,7 @@ static void count_label(struct report *report, const struct hone_example *exampl
 static enum hone_status count_name(void *user, const struct hone_dataset *dataset, const struct hone_example *example,
                                    struct hone_field name) {
     (void)dataset;
-    count_label(user, example, 0, name);
+    count_label(user, example->line, 0, name);
     return HONE_OK;
 }
 
@@ -185,7 +212,8 @@ static enum hone_status take_column(struct report *report, const struct hone_exa
     for (size_t i = 0; i < label->n; i++) {
         struct hone_example as_text = {.text = label->items[i]};
         *hash = *hash * HASH_FACTOR + hone_example_hash(&as_text);
-        if (!names) count_label(report, example, column, label->items[i]);
+        int64_t line = example->words ? hone_dataset_word_line(report->dataset, example, i) : example->line;
+        if (!names) count_label(report, line, column, label->items[i]);
     }
     if (names) return hone_texts_each_name(report->dataset, example, count_name, report);
     if (label->kind == HONE_VALUE_MISSING || label->kind == HONE_VALUE_NULL)
@@ -193,8 +221,79 @@ static enum hone_status take_column(struct report *report, const struct hone_exa
     return HONE_OK;
 }
 
+/* By every scheme: a sentence's tags that cannot follow each other. */
+static void check_transitions(struct report *report, const struct hone_example *example,
+                              const struct hone_value *tags) {
+    hone_reserve(&report->line, &report->line_capacity, tags->n, sizeof *report->line, "tags of a sentence");
+    for (size_t i = 0; i < tags->n; i++)
+        if (!hone_tag_read(&report->line[i], &report->types, tags->items[i].bytes, tags->items[i].n)) return;
+    if (report->split == HONE_SPLIT_TRAIN) hone_scheme_look(&report->scheme, report->line, (int64_t)tags->n);
+    for (size_t i = 0; i <= tags->n; i++) {
+        struct hone_tag before = i ? report->line[i - 1] : hone_tag_outside;
+        struct hone_tag tag = i < tags->n ? report->line[i] : hone_tag_outside;
+        size_t word = i < tags->n ? i : i - 1; /* or what is cut off at the end */
+        for (int s = 0; s < N_TRANSITIONS; s++) {
+            if (hone_tag_may_follow(transitions[s].scheme, before, tag)) continue;
+            char *from = i ? hone_escape(tags->items[i - 1].bytes, tags->items[i - 1].n) : NULL;
+            char *to = i < tags->n ? hone_escape(tags->items[i].bytes, tags->items[i].n) : NULL;
+            char *what = hone_format("%s behind %s", to ? to : "the end", from ? from : "the beginning");
+            find_at(report, transitions[s].kind, hone_dataset_path(report->dataset),
+                    hone_dataset_word_line(report->dataset, example, word), what, NULL);
+            hone_free(from);
+            hone_free(to);
+            hone_free(what);
+        }
+    }
+}
+
+/* Keeps what is invalid in the data's scheme, and names tags that are rare in training. */
+static void end_tags(struct report *report) {
+    bool entities = report->types.n > 0;
+    enum hone_scheme scheme = hone_scheme_found(&report->scheme);
+    for (int s = 0; s < N_TRANSITIONS; s++) {
+        json_t *found = json_object_get(report->findings, transitions[s].kind);
+        if (found && entities && transitions[s].scheme == scheme)
+            json_object_set(report->findings, "invalid_transition", found);
+        json_object_del(report->findings, transitions[s].kind);
+    }
+}
+
+static void find_rare_labels(struct report *report) {
+    const char *name;
+    json_t *place;
+    json_object_foreach(report->places, name, place) {
+        long long n = (long long)json_integer_value(json_object_get(report->labels, name));
+        if (n >= RARE) continue;
+        char *what = hone_format("%s: %lld", name, n);
+        find_at(report, "rare_label", json_string_value(json_object_get(place, "file")),
+                json_integer_value(json_object_get(place, "line")), what, NULL);
+        hone_free(what);
+    }
+}
+
+/* Types of a text's entities. */
+static enum hone_status take_spans(struct report *report, const struct hone_example *example, uint64_t *hash) {
+    enum hone_status status =
+        hone_text_spans_read(&report->spans, hone_dataset_value(report->dataset, 0), example->text);
+    if (status != HONE_OK)
+        return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(report->dataset), (long long)example->line);
+    for (size_t i = 0; i < report->spans.n; i++) {
+        const struct hone_text_span *span = &report->spans.at[i];
+        struct hone_field label = {span->label, strlen(span->label)};
+        struct hone_example as_text = {.text = label};
+        *hash = (*hash * HASH_FACTOR + hone_example_hash(&as_text)) * HASH_FACTOR + (uint64_t)span->start;
+        *hash = *hash * HASH_FACTOR + (uint64_t)span->end;
+        char *shown = hone_escape(label.bytes, label.n < 200 ? label.n : 200);
+        count(report, example->line, shown);
+        hone_free(shown);
+    }
+    return HONE_OK;
+}
+
 static enum hone_status take_label(struct report *report, const struct hone_example *example, uint64_t *hash) {
     size_t n = example->words ? 1 : report->recipe->data.label.n;
+    if (report->tags && !example->words) return take_spans(report, example, hash);
+    if (example->words) check_transitions(report, example, hone_dataset_value(report->dataset, 0));
     for (size_t i = 0; i < n; i++) HONE_TRY(take_column(report, example, i, hash));
     return HONE_OK;
 }
@@ -235,7 +334,8 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
         report->empty++;
         find(report, "empty", example, NULL, NULL);
     }
-    bool in_windows = example->words || (language_model && !report->recipe->data.line_by_line);
+    if (n > report->recipe->data.max_length) report->windowed += report->tags;
+    bool in_windows = report->tags || (language_model && !report->recipe->data.line_by_line);
     if (n > report->recipe->data.max_length && !in_windows) {
         char what[48];
         snprintf(what, sizeof what, "%lld tokens", (long long)n);
@@ -281,10 +381,11 @@ static enum hone_status report_splits(struct report *report, json_t *splits) {
     for (int split = 0; split < HONE_SPLITS; split++) {
         if (!hone_dataset_exists(report->recipe, (enum hone_split)split)) continue;
         report->split = (enum hone_split)split;
-        report->samples = report->tokens = report->longest = report->truncated = report->empty = 0;
+        report->samples = report->tokens = report->longest = report->truncated = report->windowed = report->empty = 0;
         report->other_labels = 0;
         report->labels = json_object();
         enum hone_status status = read_split(report);
+        if (split == HONE_SPLIT_TRAIN) find_rare_labels(report);
         if (report->other_labels) json_object_set_new(report->labels, "…", json_integer(report->other_labels));
         double mean = report->samples ? (double)report->tokens / (double)report->samples : 0;
         json_array_append_new(splits, json_pack("{s:s, s:I, s:o, s:I, s:I, s:f, s:I, s:I}", "name",
@@ -292,24 +393,35 @@ static enum hone_status report_splits(struct report *report, json_t *splits) {
                                                 "labels", report->labels, "tokens", (json_int_t)report->tokens,
                                                 "longest", (json_int_t)report->longest, "mean", mean, "truncated",
                                                 (json_int_t)report->truncated, "empty", (json_int_t)report->empty));
+        if (report->tags)
+            json_object_set_new(json_array_get(splits, json_array_size(splits) - 1), "windowed",
+                                json_integer(report->windowed));
         HONE_TRY(status);
     }
     return HONE_OK;
 }
 
 enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe) {
-    struct report report = {.recipe = recipe, .findings = json_object()};
+    struct report report = {.recipe = recipe,
+                            .findings = json_object(),
+                            .places = json_object(),
+                            .tags = recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION};
     json_t *splits = json_array();
     char *folder = NULL;
     enum hone_status status = hone_hub_find(&folder, recipe->model.path);
     if (status == HONE_OK) status = hone_tokenizer_open(&report.tokenizer, folder);
     if (status == HONE_OK) status = report_splits(&report, splits);
+    if (report.tags) end_tags(&report);
     json_object_set_new(out, "splits", splits);
     json_object_set_new(out, "findings", report.findings);
     for (int split = 0; split < HONE_SPLITS; split++) {
         for (size_t i = 0; i < report.n_paths[split]; i++) hone_free(report.paths[split][i]);
         hone_free(report.paths[split]);
     }
+    json_decref(report.places);
+    hone_labels_free(&report.types);
+    hone_text_spans_free(&report.spans);
+    hone_free(report.line);
     hone_free(report.seen);
     hone_encoding_free(&report.encoding);
     hone_tokenizer_free(report.tokenizer);

@@ -9,13 +9,16 @@
 #define HONE_REPORT_LISTED 1000
 
 /* Reads all splits once, with the model's tokenizer, and sets in `out`:
- *   "splits":   [{"name", "samples", "labels": {name: count}, "tokens", "longest", "mean", "truncated", "empty"}]
+ *   "splits":   [{"name", "samples", "labels": {name: count}, "tokens", "longest", "mean", "truncated", "empty",
+ *                "windowed"?}]
  *   "findings": {kind: {"count", "examples": [{"split", "file", "line", "what"?, "like"?: "file:line"}]}}
  * Lengths are in tokens, special ones included. Kinds: duplicate (texts and label as in an earlier row of the split),
  * leak (texts that an earlier split has), contradiction (texts that an earlier row has with another label), empty,
  * unknown_label (not in task.labels), truncated (longer than data.max_length), mojibake (UTF-8 taken for Latin-1 once),
- * replacement (U+FFFD), byte_order_mark (inside a text), control (characters that texts don't have). A row that cannot
- * be read at all ends the report with HONE_BAD_INPUT. */
+ * replacement (U+FFFD), byte_order_mark (inside a text), control (characters that texts don't have). Where words have tags
+ * nothing is truncated, but windowed: counted as longer than data.max_length; and there are invalid_transition (a tag that
+ * the training data's scheme doesn't let stand behind the one before) and rare_label (on fewer than ten of its words, or
+ * entities of texts). A row that cannot be read at all ends the report with HONE_BAD_INPUT. */
 enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe);
 
 /* Appends the report as tables. */

@@ -11,16 +11,20 @@ static long long number(const json_t *object, const char *key) {
 
 static void print_labels(struct hone_text *text, const json_t *split) {
     json_t *labels = json_object_get(split, "labels");
-    double samples = (double)number(split, "samples");
+    double all = (double)number(split, "samples");
     size_t shown = 0;
     const char *name;
     json_t *count;
     if (json_object_size(labels) == 0) return;
+    if (json_object_get(split, "windowed")) { /* several to a sample */
+        all = 0;
+        json_object_foreach(labels, name, count) all += (double)json_integer_value(count);
+    }
     hone_text_format(text, "  %-12s", json_string_value(json_object_get(split, "name")));
     json_object_foreach(labels, name, count) {
         if (shown++ == SHOWN_LABELS) break;
         long long n = (long long)json_integer_value(count);
-        hone_text_format(text, "%s%s %lld (%.1f %%)", shown > 1 ? ", " : "", name, n, 100 * (double)n / samples);
+        hone_text_format(text, "%s%s %lld (%.1f %%)", shown > 1 ? ", " : "", name, n, 100 * (double)n / all);
     }
     if (json_object_size(labels) > SHOWN_LABELS)
         hone_text_format(text, ", … (%zu labels in all)", json_object_size(labels));
@@ -35,9 +39,11 @@ static void print_findings(struct hone_text *text, const char *kind, const json_
                     {"control", "control characters in the text"},
                     {"duplicate", "text and label as in an earlier row of the split"},
                     {"empty", "no text"},
+                    {"invalid_transition", "a tag that the scheme doesn't let stand behind the one before"},
                     {"leak", "a text that is in an earlier split, too"},
                     {"mojibake", "UTF-8 that was taken for another encoding and saved again"},
                     {"ragged", "another number of columns than the first row; such rows are skipped"},
+                    {"rare_label", "on fewer than ten words, or entities, of the training data"},
                     {"replacement", "characters that were lost before (U+FFFD)"},
                     {"truncated", "longer than data.max_length, so the end is cut off"},
                     {"unknown_label", "a label that task.labels doesn't have, or none"}};
@@ -65,10 +71,11 @@ void hone_data_report_print(struct hone_text *text, const json_t *report) {
     size_t i;
     json_t *split, *finding;
     const char *kind;
+    bool windowed = json_object_get(json_array_get(splits, 0), "windowed");
     hone_text_format(text, "%-12s %10s %12s %8s %8s %18s %8s\n", "split", "samples", "tokens", "mean", "longest",
-                     "truncated", "empty");
+                     windowed ? "in windows" : "truncated", "empty");
     json_array_foreach(splits, i, split) {
-        long long samples = number(split, "samples"), truncated = number(split, "truncated");
+        long long samples = number(split, "samples"), truncated = number(split, windowed ? "windowed" : "truncated");
         hone_text_format(text, "%-12s %10lld %12lld %8.1f %8lld %8lld (%5.1f %%) %8lld\n",
                          json_string_value(json_object_get(split, "name")), samples, number(split, "tokens"),
                          json_real_value(json_object_get(split, "mean")), number(split, "longest"), truncated,

@@ -118,12 +118,13 @@ static enum hone_status next_record(struct hone_dataset *dataset, bool *more) {
         const char *path = dataset->paths[dataset->file];
         if (!dataset->records) {
             enum hone_data_format format = format_of_file(dataset);
-            struct hone_records_options options = {.format = format,
-                                                   .header = dataset->recipe->data.header,
-                                                   .columns = (const char *const *)dataset->columns,
-                                                   .n_columns = dataset->n_columns,
-                                                   .skip_ragged =
-                                                       dataset->recipe->data.ragged_rows == HONE_RAGGED_SKIP};
+            struct hone_records_options options = {
+                .format = format,
+                .header = dataset->recipe->data.header,
+                .columns = (const char *const *)dataset->columns,
+                .n_columns = dataset->n_columns,
+                .nested = dataset->recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION,
+                .skip_ragged = dataset->recipe->data.ragged_rows == HONE_RAGGED_SKIP};
             HONE_TRY(hone_records_open(&dataset->records, path, options));
             dataset->rows_of_file = 0;
         }
@@ -191,7 +192,8 @@ enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_exa
         *example = (struct hone_example){.has_pair = dataset->pair_at > 0,
                                          .file = (int32_t)dataset->file,
                                          .line = hone_records_line(dataset->records)};
-        if (dataset->recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION)
+        if (dataset->recipe->task.type == HONE_TASK_TOKEN_CLASSIFICATION &&
+            hone_records_value(dataset->records, 0)->kind != HONE_VALUE_STRING)
             HONE_TRY(hone_records_list(&example->words, dataset->records, 0));
         else
             HONE_TRY(hone_records_text(&example->text, dataset->records, 0));

@@ -13,7 +13,7 @@ const char *hone_split_name(enum hone_split split);
 
 struct hone_example {
     struct hone_field text, pair;
-    const struct hone_value *words; /* given one by one, instead of a text */
+    const struct hone_value *words; /* given one by one, instead of a text; NULL: a text */
     bool has_pair;
     int32_t file; /* which of hone_dataset_paths */
     int64_t line;

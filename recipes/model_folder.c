@@ -254,6 +254,9 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
                                 "config.json) only %lld",
                                 out->path, hone_tokenizer_size(out->tokenizer), (long long)out->model->vocabulary));
     }
+    if (options.given_words && options.head == HONE_HEAD_TOKEN_CLASSIFICATION &&
+        hone_tokenizer_drops_spaces(out->tokenizer))
+        out->prefix_space = hone_tokenizer_add_prefix_space(out->tokenizer);
     if (!out->from_nothing) HONE_TRY_GOTO(hone_safetensors_open(&out->weights, out->path));
     match = match_create(out->model);
     HONE_TRY_GOTO(match_tensors(&match, out, false));
@@ -420,7 +423,8 @@ enum hone_status hone_model_folder_save(const struct hone_model_folder *folder, 
     }
     enum hone_status status;
     HONE_TRY_GOTO(save_weights(folder, weights_path, weights));
-    HONE_TRY_GOTO(hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class));
+    HONE_TRY_GOTO(
+        hone_tokenizer_files_copy(to, folder->path, max_length, model->class->tokenizer_class, folder->prefix_space));
     HONE_TRY_GOTO(hone_config_write(config, to));
 done:
     json_decref(config);

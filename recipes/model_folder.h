@@ -18,12 +18,14 @@ struct hone_model_folder {
     enum hone_problem problem; /* of a classifier of sequences */
     double threshold;          /* from which probability on one of several labels holds */
     bool training, from_nothing;
+    bool prefix_space; /* the tokenizer was made to add one before given words, and is saved so */
     uint64_t seed;
 };
 
 struct hone_model_folder_options {
     struct hone_device *device;
     enum hone_head head;
+    bool given_words;    /* labels of tokens are those of given words, before each of which a space stands */
     bool head_of_config; /* instead: labels of tokens if config.json says so, else of sequences */
     enum hone_precision precision;
     const struct hone_labels *labels; /* of the data, with problem and threshold; NULL: those of config.json */

@@ -7,6 +7,10 @@
 
 static bool is_jsonl(const struct hone_output *output) { return output->format == HONE_FORMAT_JSONL; }
 
+static bool is_table(const struct hone_output *output) {
+    return output->format == HONE_FORMAT_CSV || output->format == HONE_FORMAT_TSV;
+}
+
 static const char *separator(const struct hone_output *output) {
     return output->format == HONE_FORMAT_CSV ? "," : "\t";
 }
@@ -57,7 +61,7 @@ static void append_label_names(struct hone_text *line, const struct hone_output 
 }
 
 void hone_output_header(struct hone_text *out, const struct hone_output *output) {
-    if (is_jsonl(output)) return;
+    if (!is_table(output)) return;
     struct hone_text line = {0};
     for (size_t i = 0; i < output->n_kept; i++) append_name(&line, output, "input.", output->kept[i]);
     if (output->problem == HONE_REGRESSION) {

@@ -2,7 +2,9 @@
  *
  *   one label       label and score of the best, and the scores of all
  *   several labels  those that reach the threshold (in a table with commas between them), and the scores of all
- *   regression      the value, or those of several outputs by name */
+ *   regression      the value, or those of several outputs by name
+ *
+ * Rows of entities are recipes/tagger.h's. */
 #ifndef HONE_RECIPES_PREDICTION_H
 #define HONE_RECIPES_PREDICTION_H
 
@@ -17,7 +19,7 @@ struct hone_prediction {
 };
 
 struct hone_output {
-    enum hone_data_format format; /* JSONL, CSV or TSV */
+    enum hone_data_format format; /* JSONL, CSV or TSV; of entities JSONL, CoNLL or text */
     int64_t top;                  /* only so many highest scores, in their order; 0: all, in the order of the labels */
     const struct hone_labels *labels;
     enum hone_problem problem;
@@ -27,7 +29,7 @@ struct hone_output {
     bool keep_all; /* JSONL from JSONL: the whole object */
 };
 
-/* Appends the first row of a table; nothing for JSONL. */
+/* Appends the first row of a table; nothing for other formats. */
 void hone_output_header(struct hone_text *out, const struct hone_output *output);
 /* Appends what is kept of the record that was just read: its wanted columns from number `first` on. A value that TSV
  * cannot hold is HONE_BAD_INPUT. */

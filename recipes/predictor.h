@@ -5,6 +5,7 @@
 #include "recipes/engine.h"
 #include "recipes/model_folder.h"
 #include "recipes/samples.h"
+#include "recipes/tagger.h"
 #include "recipes/task.h"
 
 struct hone_predictor {
@@ -16,7 +17,9 @@ struct hone_predictor {
     struct hone_samples_writer pending; /* encoded and not yet predicted */
     struct hone_text kept;              /* of the inputs that wait, back to back */
     size_t *kept_ends;                  /* [HONE_PREDICTOR_PENDING] */
+    int64_t waiting;                    /* inputs */
     struct hone_prediction prediction;
+    struct hone_tagger tagger; /* instead, where words have labels */
 };
 
 /* How many inputs wait at most before they are predicted together. */
@@ -28,7 +31,10 @@ struct hone_predictor {
 enum hone_status hone_predictor_open(struct hone_predictor *out, const char *folder, enum hone_precision precision);
 void hone_predictor_close(struct hone_predictor *predictor);
 
-/* Takes one input (valid UTF-8; pair.bytes NULL: a single text); `line` is for messages. What the caller appended to
+/* Whether the folder's labels are those of words. */
+bool hone_predictor_tags(const struct hone_predictor *predictor);
+
+/* Takes one input (valid UTF-8; pair.bytes NULL: a single text, as it always is for a tagger); `line` is for messages. What the caller appended to
  * predictor->kept before goes before its prediction. *full says that hone_predictor_run must be called now. */
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
                                     int64_t line, bool *full);

@@ -263,6 +263,7 @@ static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth dep
                                                     .labels = &labels,
                                                     .problem = recipe->task.problem_type,
                                                     .threshold = recipe->task.threshold,
+                                                    .given_words = true,
                                                     .training = true,
                                                     .from_nothing = recipe->model.init == HONE_INIT_RANDOM,
                                                     .seed = (uint64_t)recipe->training.seed};

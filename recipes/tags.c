@@ -5,9 +5,11 @@
 
 #include "base/memory.h"
 
+char hone_tag_prefix(char letter) { return letter == 'L' ? 'E' : letter == 'U' ? 'S' : letter; }
+
 bool hone_tag_read(struct hone_tag *out, struct hone_labels *types, const char *text, size_t n) {
-    if (n == 0 || memchr(text, 0, n) || !strchr("OBIES", text[0])) return false;
-    *out = (struct hone_tag){.prefix = text[0], .type = -1};
+    if (n == 0 || memchr(text, 0, n) || !strchr("OBIESLU", text[0])) return false;
+    *out = (struct hone_tag){.prefix = hone_tag_prefix(text[0]), .type = -1};
     if (text[0] == 'O') return n == 1;
     /* seqeval's two modes read dashes at the ends of a type differently. */
     if (n > 1 && (text[1] != '-' || n == 2 || text[2] == '-' || text[n - 1] == '-')) return false;
@@ -54,7 +56,7 @@ static void add_entity(struct hone_entities *out, int64_t begin, int64_t end, in
     out->at[out->n++] = (struct hone_entity){begin, end, type};
 }
 
-static const struct hone_tag outside = {'O', -1};
+const struct hone_tag hone_tag_outside = {'O', -1};
 
 /* Whether an entity begins with `tag` behind `before`. One that goes on ends at O, and where another begins. */
 static bool begins(struct hone_tag before, struct hone_tag tag) {
@@ -67,7 +69,7 @@ void hone_entities_find(struct hone_entities *out, const struct hone_tag *tags, 
     int64_t begin = 0;
     out->n = 0;
     for (int64_t i = 0; i <= n; i++) {
-        struct hone_tag before = i > 0 ? tags[i - 1] : outside, tag = i < n ? tags[i] : outside;
+        struct hone_tag before = i > 0 ? tags[i - 1] : hone_tag_outside, tag = i < n ? tags[i] : hone_tag_outside;
         bool starts = begins(before, tag);
         if (before.prefix != 'O' && (tag.prefix == 'O' || starts)) add_entity(out, begin, i, before.type);
         if (starts) begin = i;
@@ -115,15 +117,16 @@ void hone_entities_find_strict(struct hone_entities *out, const struct hone_tag 
     out->n = 0;
     for (int64_t i = 0; i < n;) {
         int64_t begin = i++;
-        if (!matches(p->begins, begin > 0 ? tags[begin - 1] : outside, tags[begin])) continue;
+        if (!matches(p->begins, begin > 0 ? tags[begin - 1] : hone_tag_outside, tags[begin])) continue;
         while (i < n && matches(p->goes_on, tags[i - 1], tags[i])) i++;
-        if (matches(p->ends, tags[i - 1], i < n ? tags[i] : outside)) add_entity(out, begin, i, tags[begin].type);
+        if (matches(p->ends, tags[i - 1], i < n ? tags[i] : hone_tag_outside))
+            add_entity(out, begin, i, tags[begin].type);
     }
 }
 
 void hone_entities_mark(struct hone_tag *tags, int64_t n, const struct hone_entities *entities,
                         enum hone_scheme scheme) {
-    for (int64_t i = 0; i < n; i++) tags[i] = outside;
+    for (int64_t i = 0; i < n; i++) tags[i] = hone_tag_outside;
     for (size_t e = 0; e < entities->n; e++) {
         const struct hone_entity *entity = &entities->at[e], *before = e > 0 ? entity - 1 : NULL;
         bool last = false, first = true;
@@ -139,14 +142,28 @@ void hone_entities_mark(struct hone_tag *tags, int64_t n, const struct hone_enti
     }
 }
 
+bool hone_tag_may_follow(enum hone_scheme scheme, struct hone_tag before, struct hone_tag tag) {
+    bool behind_same = before.prefix != 'O' && before.type == tag.type;
+    bool inside = before.prefix == 'B' || before.prefix == 'I', goes_on = tag.prefix == 'I' || tag.prefix == 'E';
+    switch (scheme) {
+    case HONE_SCHEME_IOB1:
+        return tag.prefix != 'B' || behind_same;
+    case HONE_SCHEME_IOB2:
+        return tag.prefix != 'I' || behind_same;
+    case HONE_SCHEME_IOBES:
+        return inside == goes_on && (!inside || behind_same);
+    default:
+        return true;
+    }
+}
+
 void hone_scheme_look(struct hone_scheme_finder *finder, const struct hone_tag *tags, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
-        struct hone_tag before = i > 0 ? tags[i - 1] : outside, tag = tags[i];
+        struct hone_tag before = i > 0 ? tags[i - 1] : hone_tag_outside, tag = tags[i];
         finder->begins = finder->begins || tag.prefix == 'B';
         finder->ends = finder->ends || tag.prefix == 'E' || tag.prefix == 'S';
-        bool behind_same = before.prefix != 'O' && before.type == tag.type;
-        finder->not_iob1 = finder->not_iob1 || (tag.prefix == 'B' && !behind_same);
-        finder->not_iob2 = finder->not_iob2 || (tag.prefix == 'I' && !behind_same);
+        finder->not_iob1 = finder->not_iob1 || !hone_tag_may_follow(HONE_SCHEME_IOB1, before, tag);
+        finder->not_iob2 = finder->not_iob2 || !hone_tag_may_follow(HONE_SCHEME_IOB2, before, tag);
     }
 }
 

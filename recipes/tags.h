@@ -3,7 +3,7 @@
  *   IO     I-T inside; neighbours of one type are one entity
  *   IOB1   I-T inside; B-T begins an entity right behind another of its type (Ramshaw and Marcus 1995)
  *   IOB2   B-T begins every entity, I-T goes on
- *   IOBES  B-T begins, I-T goes on, E-T ends, S-T is a whole entity
+ *   IOBES  B-T begins, I-T goes on, E-T ends, S-T is a whole entity; also with BILOU's letters, L for E and U for S
  *
  * O is outside. Without a type (B, I, E, S alone) the type is "_". */
 #ifndef HONE_RECIPES_TAGS_H
@@ -49,6 +49,10 @@ void hone_entities_find_strict(struct hone_entities *out, const struct hone_tag 
 void hone_entities_mark(struct hone_tag *tags, int64_t n, const struct hone_entities *entities,
                         enum hone_scheme scheme);
 
+/* Whether the scheme lets `tag` stand behind `before`; O stands before the first and behind the last. */
+bool hone_tag_may_follow(enum hone_scheme scheme, struct hone_tag before, struct hone_tag tag);
+extern const struct hone_tag hone_tag_outside;
+
 /* What is found out about the scheme of data while it is read: start with {0}. */
 struct hone_scheme_finder {
     bool begins, ends;       /* there are B; E or S */
@@ -56,6 +60,8 @@ struct hone_scheme_finder {
 };
 void hone_scheme_look(struct hone_scheme_finder *finder, const struct hone_tag *tags, int64_t n);
 enum hone_scheme hone_scheme_found(const struct hone_scheme_finder *finder);
+/* 'E' for 'L' and 'S' for 'U', other prefixes as they are. */
+char hone_tag_prefix(char letter);
 /* Adds all tags that the scheme has for the types, O among them. */
 void hone_scheme_labels(struct hone_labels *out, const struct hone_labels *types, enum hone_scheme scheme);
 /* The prefixes that the scheme has: "OBI". */

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "recipes/entity_scores.h"
 #include "recipes/task.h"
+#include "recipes/text_spans.h"
 #include "recipes/texts.h"
 #include "recipes/words.h"
 
@@ -35,15 +36,25 @@ static enum hone_status take_tags(const struct hone_value **out, const struct ho
     return HONE_OK;
 }
 
+/* The entities of an example that is a text. */
+static enum hone_status take_spans(struct hone_text_spans *out, const struct hone_dataset *dataset,
+                                   const struct hone_example *example) {
+    enum hone_status status = hone_text_spans_read(out, hone_dataset_value(dataset, 0), example->text);
+    if (status == HONE_OK) return status;
+    return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
+}
+
 /* The labels of the training data. */
 
 struct finder {
     struct hone_labels *labels;
     struct hone_labels types;
     struct hone_scheme_finder scheme;
-    bool wanted; /* tags of entities, says the recipe */
-    bool dashes; /* so says the data: there is a tag with a type */
-    char *odd;   /* the first tag that marks no entity, as a message */
+    bool wanted;   /* tags of entities, says the recipe */
+    bool dashes;   /* so says the data: there is a tag with a type */
+    char *odd;     /* the first tag that marks no entity, as a message */
+    bool in_texts; /* entities of texts, which have types and no tags */
+    struct hone_text_spans spans;
     struct hone_tag *line;
     size_t capacity;
 };
@@ -51,6 +62,13 @@ struct finder {
 static enum hone_status look(void *user, const struct hone_dataset *dataset, const struct hone_example *example) {
     struct finder *f = user;
     const struct hone_value *tags;
+    if (!example->words) {
+        HONE_TRY(take_spans(&f->spans, dataset, example));
+        for (size_t i = 0; i < f->spans.n; i++)
+            hone_labels_collect(&f->types, f->spans.at[i].label, strlen(f->spans.at[i].label));
+        f->in_texts = true;
+        return HONE_OK;
+    }
     HONE_TRY(take_tags(&tags, dataset, example));
     hone_reserve(&f->line, &f->capacity, tags->n, sizeof *f->line, "tags of a sentence");
     for (size_t i = 0; i < tags->n; i++) {
@@ -67,9 +85,20 @@ static enum hone_status look(void *user, const struct hone_dataset *dataset, con
     return HONE_OK;
 }
 
+/* Labels have the letters of IOBES where the data has BILOU's. */
+static void rename_prefixes(struct hone_labels *labels) {
+    struct hone_labels renamed = {0};
+    for (int64_t i = 0; i < labels->n; i++) {
+        labels->names[i][0] = hone_tag_prefix(labels->names[i][0]);
+        hone_labels_collect(&renamed, labels->names[i], strlen(labels->names[i]));
+    }
+    hone_labels_free(labels);
+    *labels = renamed;
+}
+
 /* Decides what the tags are once all were seen. */
 static enum hone_status decide(struct finder *f, enum hone_scheme asked) {
-    bool entities = asked > HONE_SCHEME_NONE || (asked == HONE_SCHEME_AUTO && f->dashes);
+    bool entities = asked > HONE_SCHEME_NONE || (asked == HONE_SCHEME_AUTO && f->dashes) || f->in_texts;
     if (entities && f->odd) return hone_fail(HONE_BAD_INPUT, "%s", f->odd);
     f->labels->scheme = HONE_SCHEME_NONE;
     if (asked == HONE_SCHEME_NONE || f->odd || f->types.n == 0) {
@@ -77,8 +106,14 @@ static enum hone_status decide(struct finder *f, enum hone_scheme asked) {
         return HONE_OK;
     }
     enum hone_scheme found = hone_scheme_found(&f->scheme);
+    if (f->in_texts) {
+        /* Tags that only some of the data has are converted. */
+        found = HONE_SCHEME_IOB2;
+        if (asked == HONE_SCHEME_AUTO) asked = found;
+    }
+    if (found == HONE_SCHEME_IOBES) rename_prefixes(f->labels);
     f->labels->scheme = found;
-    if (asked == HONE_SCHEME_AUTO || asked == found) {
+    if (!f->in_texts && (asked == HONE_SCHEME_AUTO || asked == found)) {
         hone_labels_sort(f->labels);
     } else {
         hone_labels_free(f->labels);
@@ -102,6 +137,7 @@ static enum hone_status collect_labels(struct hone_labels *labels, const struct 
         hone_free(list);
     }
     hone_labels_free(&f.types);
+    hone_text_spans_free(&f.spans);
     hone_free(f.odd);
     hone_free(f.line);
     return status;
@@ -119,6 +155,12 @@ struct encoder {
     struct hone_tag *line;
     size_t capacity;
     struct hone_entities entities;
+    struct hone_text_spans spans;
+    int32_t *types; /* of the spans */
+    size_t types_capacity;
+    int64_t moved; /* spans that don't begin and end with words; the first one's place */
+    int32_t moved_file;
+    int64_t moved_line;
 };
 
 static int16_t label_of(const struct hone_tags *tags, int64_t n, struct hone_tag tag) {
@@ -155,29 +197,90 @@ static enum hone_status convert_tags(struct encoder *e, const struct hone_datase
     return HONE_OK;
 }
 
+/* Of a tag that has another letter than the label, as BILOU's; -1: none. */
+static int16_t find_by_meaning(struct encoder *e, struct hone_field text) {
+    struct hone_tag tag;
+    int64_t known = e->tags.types.n;
+    bool good = e->tags.scheme != HONE_SCHEME_NONE && hone_tag_read(&tag, &e->tags.types, text.bytes, text.n);
+    return good && e->tags.types.n == known ? label_of(&e->tags, e->folder->labels.n, tag) : -1;
+}
+
 static enum hone_status find_labels(struct encoder *e, const struct hone_dataset *dataset,
                                     const struct hone_example *example, const struct hone_value *tags) {
     for (size_t i = 0; i < tags->n; i++) {
         e->labels[i] = (int16_t)hone_labels_find(&e->folder->labels, tags->items[i].bytes, tags->items[i].n);
+        if (e->labels[i] < 0) e->labels[i] = find_by_meaning(e, tags->items[i]);
         if (e->labels[i] < 0) return unknown_tag(e, dataset, example, i, tags->items[i]);
     }
     return HONE_OK;
 }
 
-static enum hone_status encode_example(void *user, const struct hone_dataset *dataset,
-                                       const struct hone_example *example) {
-    struct encoder *e = user;
-    const struct hone_value *tags;
-    if (!e->samples.samples.paths) hone_samples_name_files(&e->samples.samples, dataset);
-    HONE_TRY(take_tags(&tags, dataset, example));
+static enum hone_status find_types(struct encoder *e, const struct hone_dataset *dataset,
+                                   const struct hone_example *example) {
+    struct hone_labels *types = &e->tags.types;
+    int64_t known = types->n;
+    hone_reserve(&e->types, &e->types_capacity, e->spans.n, sizeof *e->types, "types of entities");
+    for (size_t i = 0; i < e->spans.n; i++) {
+        const char *label = e->spans.at[i].label;
+        e->types[i] = hone_labels_collect(types, label, strlen(label));
+        if (types->n > known)
+            return hone_texts_unknown_label(dataset, example, (struct hone_field){label, strlen(label)},
+                                            &(struct hone_labels){.names = types->names, .n = known});
+    }
+    return HONE_OK;
+}
+
+static void reserve(struct encoder *e, size_t words) {
     size_t lines = e->capacity;
-    hone_reserve(&e->labels, &e->capacity, tags->n, sizeof *e->labels, "labels of a sentence");
+    hone_reserve(&e->labels, &e->capacity, words, sizeof *e->labels, "labels of a sentence");
     hone_reserve(&e->line, &lines, e->capacity, sizeof *e->line, "tags of a sentence");
+}
+
+static enum hone_status encode_text(struct encoder *e, const struct hone_dataset *dataset,
+                                    const struct hone_example *example) {
+    struct hone_words *words = &e->words;
+    HONE_TRY(take_spans(&e->spans, dataset, example));
+    if (e->tags.scheme == HONE_SCHEME_NONE && e->spans.n)
+        return hone_texts_fail(dataset, example, "entities of a text, but the labels mark none");
+    HONE_TRY(find_types(e, dataset, example));
+    HONE_TRY(hone_words_find(words, example->text));
+    int64_t moved = hone_text_spans_find(&e->entities, &e->spans, e->types, words->ranges, words->n_ranges);
+    if (moved && !e->moved) {
+        e->moved_file = example->file;
+        e->moved_line = example->line;
+    }
+    e->moved += moved;
+    reserve(e, words->n_ranges);
+    hone_entities_mark(e->line, (int64_t)words->n_ranges, &e->entities, e->tags.scheme);
+    for (size_t i = 0; i < words->n_ranges; i++) {
+        e->labels[i] = label_of(&e->tags, e->folder->labels.n, e->line[i]);
+        if (e->labels[i] < 0)
+            return hone_texts_fail(dataset, example, "no label %c-%s for a word", e->line[i].prefix,
+                                   e->line[i].type < 0 ? "" : e->tags.types.names[e->line[i].type]);
+    }
+    enum hone_status status =
+        hone_words_append_text(&e->samples, words, example->text, e->labels, e->inside, example->file, example->line);
+    if (status == HONE_OK) return status;
+    return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
+}
+
+static enum hone_status encode_words(struct encoder *e, const struct hone_dataset *dataset,
+                                     const struct hone_example *example) {
+    const struct hone_value *tags;
+    HONE_TRY(take_tags(&tags, dataset, example));
+    reserve(e, tags->n);
     HONE_TRY(e->convert ? convert_tags(e, dataset, example, tags) : find_labels(e, dataset, example, tags));
     enum hone_status status = hone_words_append(&e->samples, &e->words, example->words->items, e->labels, tags->n,
                                                 e->inside, example->file, example->line);
     if (status == HONE_OK) return status;
     return hone_fail_prefix(status, "%s:%lld", hone_dataset_path(dataset), (long long)example->line);
+}
+
+static enum hone_status encode_example(void *user, const struct hone_dataset *dataset,
+                                       const struct hone_example *example) {
+    struct encoder *e = user;
+    if (!e->samples.samples.paths) hone_samples_name_files(&e->samples.samples, dataset);
+    return example->words ? encode_words(e, dataset, example) : encode_text(e, dataset, example);
 }
 
 /* A word's further tokens go on with its entity: I-T for B-T where there is such a label, as run_ner.py has it. */
@@ -201,8 +304,8 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
     if (hone_tokenizer_drops_spaces(folder->tokenizer))
         return hone_fail(
             HONE_BAD_INPUT,
-            "%s: the tokenizer reads given words as if no space stood before them; set add_prefix_space to "
-            "true in tokenizer.json (pre_tokenizer), or without one in tokenizer_config.json",
+            "%s: the tokenizer reads given words as if no space stood before them, and its pre_tokenizer in "
+            "tokenizer.json is more than ByteLevel, where that could be changed",
             folder->path);
     struct encoder e = {.samples = {.what = hone_split_name(split)},
                         .folder = folder,
@@ -217,8 +320,14 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
     enum hone_status status = hone_texts_each(recipe, split, encode_example, &e);
     if (status == HONE_OK) status = hone_samples_finish(out, &e.samples);
     hone_samples_abandon(&e.samples);
+    if (status == HONE_OK && e.moved)
+        hone_warn("%s:%lld: the first of %lld entities that don't begin and end with words: they cover whole ones, or "
+                  "are lost",
+                  out->paths[e.moved_file], (long long)e.moved_line, (long long)e.moved);
     hone_tags_free(&e.tags);
     hone_words_free(&e.words);
+    hone_text_spans_free(&e.spans);
+    hone_free(e.types);
     hone_free(e.labels);
     hone_free(e.line);
     hone_free(e.inside);

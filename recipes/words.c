@@ -7,6 +7,12 @@ void hone_words_free(struct hone_words *words) {
     hone_free(words->tags);
     hone_free(words->fields);
     hone_free(words->lengths);
+    hone_free(words->ranges);
+}
+
+static struct hone_encode_options options_of(const struct hone_words *words) {
+    return (struct hone_encode_options){
+        .add_special = true, .max_length = (size_t)words->max_length, .stride = (size_t)words->stride};
 }
 
 static enum hone_status encode(struct hone_words *words, const struct hone_field *sentence, size_t n) {
@@ -18,25 +24,27 @@ static enum hone_status encode(struct hone_words *words, const struct hone_field
         words->lengths[i] = sentence[i].n;
     }
     const struct hone_given_words given = {.words = words->fields, .lengths = words->lengths, .n = n};
-    const struct hone_encode_options options = {
-        .add_special = true, .max_length = (size_t)words->max_length, .stride = (size_t)words->stride};
+    const struct hone_encode_options options = options_of(words);
     return hone_tokenizer_encode_words(&words->encoding, words->folder->tokenizer, &given, NULL, &options);
 }
 
-/* Tokens of the sentence among those of the window. */
-static int64_t count_tokens(const struct hone_encoding *window) {
+int64_t hone_window_tokens(const struct hone_encoding *window) {
     int64_t n = 0;
-    for (size_t t = 0; t < window->n; t++) n += window->word_ids[t] >= 0;
+    for (size_t t = 0; t < window->n; t++) n += !window->special[t];
     return n;
 }
 
-enum hone_status hone_words_append(struct hone_samples_writer *samples, struct hone_words *words,
-                                   const struct hone_field *sentence, const int16_t *tags, size_t n,
-                                   const int16_t *inside, int32_t file, int64_t line) {
+void hone_window_share(int64_t *first, int64_t *end, size_t w, size_t n, int64_t step, int64_t stride) {
+    *first = w > 0 ? stride / 2 : 0;
+    *end = w + 1 < n ? step + stride / 2 : INT64_MAX;
+}
+
+/* Appends what was encoded. */
+static enum hone_status append(struct hone_samples_writer *samples, struct hone_words *words, const int16_t *tags,
+                               const int16_t *inside, int32_t file, int64_t line) {
     struct hone_encoding *window = &words->encoding;
-    HONE_TRY(encode(words, sentence, n));
     size_t n_windows = hone_encoding_windows(window);
-    int64_t step = count_tokens(window) - words->stride, half = words->stride / 2;
+    int64_t step = hone_window_tokens(window) - words->stride;
     int32_t word_before = -1; /* of the token before the window */
     for (size_t w = 0; w < n_windows; w++) {
         if (w > 0) hone_encoding_show(window, words->folder->tokenizer, w);
@@ -44,7 +52,8 @@ enum hone_status hone_words_append(struct hone_samples_writer *samples, struct h
         HONE_TRY(hone_samples_append(samples, window, words->folder->model, file, line));
         hone_reserve(&words->tags, &words->tags_capacity, window->n, sizeof *words->tags, "tags of tokens");
         int16_t *out = words->tags;
-        int64_t first = w > 0 ? half : 0, end = w + 1 < n_windows ? step + half : INT64_MAX, at = 0;
+        int64_t first, end, at = 0;
+        hone_window_share(&first, &end, w, n_windows, step, words->stride);
         int32_t before = word_before;
         for (size_t t = 0; t < window->n; t++) {
             int32_t word = window->word_ids[t];
@@ -59,4 +68,35 @@ enum hone_status hone_words_append(struct hone_samples_writer *samples, struct h
         HONE_TRY(hone_samples_tag(samples, out));
     }
     return HONE_OK;
+}
+
+enum hone_status hone_words_append(struct hone_samples_writer *samples, struct hone_words *words,
+                                   const struct hone_field *sentence, const int16_t *tags, size_t n,
+                                   const int16_t *inside, int32_t file, int64_t line) {
+    HONE_TRY(encode(words, sentence, n));
+    return append(samples, words, tags, inside, file, line);
+}
+
+enum hone_status hone_words_find(struct hone_words *words, struct hone_field text) {
+    struct hone_encoding *whole = &words->encoding;
+    const struct hone_encode_options options = {.add_special = false};
+    HONE_TRY(hone_tokenizer_encode(whole, words->folder->tokenizer, text.bytes, text.n, NULL, 0, &options));
+    words->n_ranges = 0;
+    for (size_t t = 0; t < whole->n; t++) {
+        size_t n = (size_t)whole->word_ids[t] + 1;
+        hone_reserve(&words->ranges, &words->ranges_capacity, n, sizeof *words->ranges, "words of a text");
+        while (words->n_ranges < n) words->ranges[words->n_ranges++] = (struct hone_word_range){.start = -1};
+        struct hone_word_range *range = &words->ranges[n - 1];
+        if (range->start < 0) range->start = whole->starts[t];
+        range->end = whole->ends[t];
+    }
+    return HONE_OK;
+}
+
+enum hone_status hone_words_append_text(struct hone_samples_writer *samples, struct hone_words *words,
+                                        struct hone_field text, const int16_t *tags, const int16_t *inside,
+                                        int32_t file, int64_t line) {
+    const struct hone_encode_options options = options_of(words);
+    HONE_TRY(hone_tokenizer_encode(&words->encoding, words->folder->tokenizer, text.bytes, text.n, NULL, 0, &options));
+    return append(samples, words, tags, inside, file, line);
 }

@@ -40,7 +40,7 @@ has_options bench io tokenizer train --filter --json
 has_options eval --model --data --text --pair --label
 has_options inspect --stats --diff --json
 has_options plan --json
-has_options predict --model --text --input --input-format --column --pair --keep --top --output --format \
+has_options predict --model --text --input --input-format --column --pair --keep --top --aggregation --output --format \
     --output-embeddings --pooling
 has_options recipe check show schema micro_batch_tokens
 has_options tokenize --tokenizer --input --max-length --stride --truncation --no-special --decode --skip-special --clean-up

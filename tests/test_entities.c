@@ -117,7 +117,7 @@ static void conversion(void **state) {
 
 static void tags_that_are_none(void **state) {
     (void)state;
-    static const char *const bad[] = {"", "0", "o", "O-A", "B_A", "B-", "B--A", "B-A-", "PER", "L-A", "OO"};
+    static const char *const bad[] = {"", "0", "o", "O-A", "B_A", "B-", "B--A", "B-A-", "PER", "X-A", "OO"};
     struct hone_labels types = {0};
     struct hone_tag tag;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -126,6 +126,9 @@ static void tags_that_are_none(void **state) {
     assert_int_equal(types.n, 0);
     assert_true(hone_tag_read(&tag, &types, "E-a-b", 5));
     assert_string_equal(types.names[tag.type], "a-b");
+    /* BILOU's letters. */
+    assert_true(hone_tag_read(&tag, &types, "L-x", 3) && tag.prefix == 'E');
+    assert_true(hone_tag_read(&tag, &types, "U", 1) && tag.prefix == 'S');
     hone_labels_free(&types);
 }
 
@@ -138,7 +141,7 @@ static void schemes_are_found(void **state) {
                  {"I-A B-A O", HONE_SCHEME_IOB1},  {"B-A I-A O B-B", HONE_SCHEME_IOB2},
                  {"B-A O I-A", HONE_SCHEME_IOB2},  {"B-A B-A", HONE_SCHEME_IOB2},
                  {"B-A E-A O", HONE_SCHEME_IOBES}, {"I-A B-B", HONE_SCHEME_IOB2},
-                 {"S-A", HONE_SCHEME_IOBES}};
+                 {"S-A", HONE_SCHEME_IOBES},       {"B-A L-A U-B", HONE_SCHEME_IOBES}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct hone_scheme_finder finder = {0};
         struct hone_labels types = {0};

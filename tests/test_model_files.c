@@ -178,7 +178,7 @@ static void max_length_set(void **state) {
         const char *from = test_scratch(), *to = test_scratch();
         put(from, "vocab.txt", "[PAD]\n");
         put(from, "tokenizer_config.json", rows[i].before);
-        TEST_OK(hone_tokenizer_files_copy(to, from, 128, "BertTokenizer"));
+        TEST_OK(hone_tokenizer_files_copy(to, from, 128, "BertTokenizer", false));
         expect_file(to, "tokenizer_config.json", rows[i].after);
     }
     static const struct {
@@ -203,7 +203,8 @@ static void max_length_set(void **state) {
         const char *from = test_scratch(), *to = test_scratch();
         put(from, "vocab.txt", "[PAD]\n");
         put(from, "tokenizer_config.json", wrong[i].text);
-        test_expect_status(hone_tokenizer_files_copy(to, from, 128, "BertTokenizer"), HONE_BAD_INPUT, wrong[i].message);
+        test_expect_status(hone_tokenizer_files_copy(to, from, 128, "BertTokenizer", false), HONE_BAD_INPUT,
+                           wrong[i].message);
     }
     /* 64 levels pass, 65 do not; both are far from any stack's end. */
     for (int depth = 63; depth <= 65; depth++) {
@@ -216,7 +217,7 @@ static void max_length_set(void **state) {
         const char *from = test_scratch(), *to = test_scratch();
         put(from, "vocab.txt", "[PAD]\n");
         put(from, "tokenizer_config.json", text.bytes);
-        enum hone_status status = hone_tokenizer_files_copy(to, from, 128, "BertTokenizer");
+        enum hone_status status = hone_tokenizer_files_copy(to, from, 128, "BertTokenizer", false);
         if (depth <= 64) {
             TEST_OK(status);
         } else {
@@ -241,7 +242,7 @@ static void files_copied(void **state) {
     }
     put(from, "README.md", "not a tokenizer's");
     put(from, "model.safetensors", "nor this");
-    TEST_OK(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer"));
+    TEST_OK(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer", false));
     for (size_t i = 0; i < N; i++) {
         char *text = hone_format("%s\r\n\xff\xfe é not even UTF-8", copied[i]);
         expect_file(to, copied[i], text);
@@ -259,7 +260,7 @@ static void files_copied(void **state) {
     for (size_t i = 0; i < N; i++) {
         const char *alone = test_scratch(), *target = test_scratch();
         put(alone, copied[i], "x");
-        enum hone_status status = hone_tokenizer_files_copy(target, alone, 77, "BertTokenizer");
+        enum hone_status status = hone_tokenizer_files_copy(target, alone, 77, "BertTokenizer", false);
         bool vocabulary = i < 3 || i == 4;
         test_expect_status(status, vocabulary ? HONE_OK : HONE_BAD_INPUT, vocabulary ? NULL : "no tokenizer here");
     }
@@ -277,7 +278,7 @@ static void links_not_followed(void **state) {
         if (i != 1) put(from, "vocab.txt", "x");
         char *link = hone_path_join(from, name), *copy = hone_path_join(to, name);
         assert_int_equal(symlink(target, link), 0);
-        test_expect_status(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer"), HONE_BAD_INPUT, name);
+        test_expect_status(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer", false), HONE_BAD_INPUT, name);
         assert_false(hone_file_exists(copy));
         hone_free(link);
         hone_free(copy);
@@ -287,7 +288,8 @@ static void links_not_followed(void **state) {
     const char *from = test_scratch(), *to = test_scratch();
     char *pipe = hone_path_join(from, "vocab.txt");
     assert_int_equal(mkfifo(pipe, 0600), 0); /* opening it would wait for ever */
-    test_expect_status(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer"), HONE_BAD_INPUT, "not a regular file");
+    test_expect_status(hone_tokenizer_files_copy(to, from, 77, "BertTokenizer", false), HONE_BAD_INPUT,
+                       "not a regular file");
     hone_free(pipe);
 }
 
@@ -303,7 +305,7 @@ static void failing_disk(void **state) {
             char plan[32];
             snprintf(plan, sizeof plan, "%s:%d", sites[s], n);
             hone_fault_plan(plan);
-            enum hone_status status = hone_tokenizer_files_copy(to, from, 128, "BertTokenizer");
+            enum hone_status status = hone_tokenizer_files_copy(to, from, 128, "BertTokenizer", false);
             bool fired = hone_fault_fired();
             hone_fault_plan(NULL);
             if (!fired) {

@@ -217,11 +217,11 @@ static void round_trips(void **state) {
         }
         const char *columns[] = {"0", "1"};
         TEST_OK(dump(&out, csv.bytes, csv.length,
-                     (struct hone_records_options){HONE_FORMAT_CSV, false, columns, 2, false, false}));
+                     (struct hone_records_options){.format = HONE_FORMAT_CSV, .columns = columns, .n_columns = 2}));
         assert_int_equal(out.length, want.length);
         assert_memory_equal(out.bytes, want.bytes, want.length);
         TEST_OK(dump(&out, jsonl.bytes, jsonl.length,
-                     (struct hone_records_options){HONE_FORMAT_JSONL, false, columns, 2, false, false}));
+                     (struct hone_records_options){.format = HONE_FORMAT_JSONL, .columns = columns, .n_columns = 2}));
         assert_int_equal(out.length, wanted_jsonl.length);
         assert_memory_equal(out.bytes, wanted_jsonl.bytes, wanted_jsonl.length);
         hone_text_free(&csv);
@@ -264,7 +264,7 @@ static void packed(void **state) {
     struct hone_text plain = {0}, want = {0}, out = {0};
     for (int i = 0; i < 3000; i++) hone_text_format(&plain, "row %d of some\t%d\n", i, i * i % 97);
     const char *columns[] = {"0", "1"};
-    struct hone_records_options options = {HONE_FORMAT_TSV, false, columns, 2, false, false};
+    struct hone_records_options options = {.format = HONE_FORMAT_TSV, .columns = columns, .n_columns = 2};
     TEST_OK(dump(&want, plain.bytes, plain.length, options));
     size_t capacity = 2 * plain.length, half = plain.length / 2;
     unsigned char *packed_bytes = hone_alloc(capacity, 1, "test");
@@ -316,7 +316,9 @@ static void hostile_bytes(void **state) {
         if (n > 8 && i % 2) memcpy(bytes, "{\"a\":[\"", 7);
         enum hone_data_format format = (enum hone_data_format)(TSV + next_random(&seed) % 5);
         enum hone_status status =
-            dump(&out, bytes, n, (struct hone_records_options){format, i % 3 == 0, columns, 1 + i % 2, false, false});
+            dump(&out, bytes, n,
+                 (struct hone_records_options){
+                     .format = format, .header = i % 3 == 0, .columns = columns, .n_columns = 1 + i % 2});
         assert_true(status == HONE_OK || status == HONE_BAD_INPUT);
     }
     hone_text_free(&out);

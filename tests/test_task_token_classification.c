@@ -172,6 +172,28 @@ static void schemes_are_converted(void **state) {
     close_run(&o);
 }
 
+/* BILOU's letters are read as those of IOBES, in all files. */
+static void letters_of_bilou(void **state) {
+    (void)state;
+    const char *folder = new_folder();
+    tiny_file(folder, "train.conll", "the B-x\nfilm I-x\nplot L-x\nof U-y\nthe O\n");
+    tiny_file(folder, "validation.conll", "the B-x\nplot L-x\n\nplot B-x\nthe E-x\nof S-y\n");
+    struct opened o;
+    open_run(&o, folder, (const char *const[4]){0});
+    const struct hone_labels *labels = &o.run.folder.labels;
+    static const char *const names[] = {"B-x", "E-x", "I-x", "O", "S-y"}, *const found[] = {"B-x", "E-x", "B-x", "E-x",
+                                                                                            "S-y"};
+    assert_int_equal(labels->n, 5);
+    assert_int_equal(labels->scheme, HONE_SCHEME_IOBES);
+    for (int i = 0; i < 5; i++) assert_string_equal(labels->names[i], names[i]);
+    int64_t n;
+    int16_t *given = labels_of(&n, &o.run.validation);
+    assert_int_equal(n, 5);
+    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[given[i]], found[i]);
+    hone_free(given);
+    close_run(&o);
+}
+
 static double train(json_t **results, const char *folder, const char *out, const char *more, const char *other) {
     char output[200], train[200], validation[200];
     snprintf(output, sizeof output, "output=%s/%s", folder, out);
@@ -244,7 +266,7 @@ static void faults_say_where(void **state) {
     snprintf(train, sizeof train, "data.train=%s/train.jsonl", folder);
     static const char *const lines[][2] = {
         {"{\"w\":[\"a\"],\"t\":[\"O\"]}\n{\"w\":[\"a\",\"b\"],\"t\":[\"O\"]}", "train.jsonl:2: 1 tags of 2 words"},
-        {"{\"w\":\"a b\",\"t\":[\"O\"]}", "train.jsonl:1: the field \"w\" is a string, expected a list"},
+        {"{\"w\":\"a b\",\"t\":[\"O\"]}", "train.jsonl:1: no list of entities for a text"},
         {"{\"w\":[\"\"],\"t\":[\"O\"]}", "train.jsonl:1: word 1 is empty"},
         {"{\"w\":[\"a\"]}", "train.jsonl:1: no field \"t\""}};
     for (int i = 0; i < 4; i++) {
@@ -256,27 +278,51 @@ static void faults_say_where(void **state) {
     }
 }
 
-/* A byte-level tokenizer sees words without the spaces that belong to them, unless it adds them. */
+/* A byte-level tokenizer sees words without the spaces that belong to them, unless it adds them, as it is made to; then the
+ * folder's does, too. */
 static void spaces_before_words(void **state) {
     (void)state;
     const char *folder = new_folder();
     char train[200];
     snprintf(train, sizeof train, "data.train=%s/train.conll", folder);
-    static const char *const word[] = {"false", "true"};
-    for (int i = 0; i < 2; i++) {
-        char *text =
-            hone_format("{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,\"trim_offsets\":true,"
-                        "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{\"\xC4\xA0\":0,\"a\":1},"
-                        "\"merges\":[]}}",
-                        word[i]);
+    tiny_file(folder, "train.conll", "a\tO\na\tB-x\n");
+    static const char *const parts[][2] = {
+        {"", "true"}, {"", "false"}, {"{\"type\":\"Digits\",\"individual_digits\":true},", "false"}};
+    for (int i = 0; i < 3; i++) {
+        char *text = hone_format(
+            "{\"pre_tokenizer\":%s%s{\"type\":\"ByteLevel\",\"add_prefix_space\" :\n%s,\"trim_offsets\":true,"
+            "\"use_regex\":true}%s,\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"a\",1],\"cls\":[\"a\","
+            "1],"
+            "\"trim_offsets\":true,\"add_prefix_space\":%s},\"model\":{\"type\":\"BPE\",\"vocab\":{\"\xC4\xA0\":0,"
+            "\"a\":1,\"\xC4\xA0\x61\":2,\"\\\"add_prefix_space\\\"\":3},\"merges\":[\"\xC4\xA0 a\"]}}",
+            i == 2 ? "{\"type\":\"Sequence\",\"pretokenizers\":[" : "", parts[i][0], parts[i][1], i == 2 ? "]}" : "",
+            parts[i][1]);
         tiny_file(folder, "model/tokenizer.json", text);
-        hone_free(text);
-        tiny_file(folder, "train.conll", "a\tO\na\tB-x\n");
         const char *const *overrides = TINY_OVERRIDES(TAGGED, train, "data.validation=null");
-        if (i == 0)
-            test_expect_status(tiny_train(NULL, folder, overrides), HONE_BAD_INPUT, "set add_prefix_space to true");
-        else
-            TEST_OK(tiny_train(NULL, folder, overrides));
+        TEST_OK(hone_remove_folder(tiny_path(folder, "out")));
+        if (i == 2) {
+            test_expect_status(tiny_train(NULL, folder, overrides), HONE_BAD_INPUT, "is more than ByteLevel");
+            hone_free(text);
+            continue;
+        }
+        TEST_OK(tiny_train(NULL, folder, overrides));
+        char *saved, *config;
+        size_t n;
+        TEST_OK(hone_read_file(&saved, &n, tiny_path(folder, "out/tokenizer.json"), 1 << 20));
+        TEST_OK(hone_read_file(&config, &n, tiny_path(folder, "out/tokenizer_config.json"), 1 << 20));
+        if (i == 0) assert_string_equal(saved, text);
+        if (i == 1) {
+            assert_null(strstr(saved, "false"));
+            assert_int_equal(strlen(saved), strlen(text) - 2);
+            assert_non_null(strstr(config, "\"add_prefix_space\": true"));
+        }
+        struct hone_tokenizer *tokenizer;
+        TEST_OK(hone_tokenizer_open(&tokenizer, tiny_path(folder, "out")));
+        assert_false(hone_tokenizer_drops_spaces(tokenizer));
+        hone_tokenizer_free(tokenizer);
+        hone_free(saved);
+        hone_free(config);
+        hone_free(text);
     }
 }
 
@@ -345,6 +391,7 @@ int main(void) {
         cmocka_unit_test(words_count_in_the_middle),
         cmocka_unit_test(tokens_of_a_word),
         cmocka_unit_test(schemes_are_converted),
+        cmocka_unit_test(letters_of_bilou),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(faults_say_where),
         cmocka_unit_test(spaces_before_words),

@@ -176,7 +176,9 @@ static void hash_file(struct hasher *h, const char *path, enum hone_data_format 
     struct hone_records *records;
     struct hone_field text;
     bool more;
-    TEST_OK(hone_records_open(&records, path, (struct hone_records_options){format, header, &column, 1, false, false}));
+    TEST_OK(hone_records_open(
+        &records, path,
+        (struct hone_records_options){.format = format, .header = header, .columns = &column, .n_columns = 1}));
     for (;;) {
         TEST_OK(hone_records_next(records, &more));
         if (!more) break;

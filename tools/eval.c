@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "recipes/run.h"
 #include "recipes/tags.h"
+#include "tools/entity_table.h"
 #include "tools/recipe_option.h"
 #include "tools/tools.h"
 
@@ -86,6 +87,7 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
     HONE_TRY(hone_device_open(&device, hone_recipe_word("device", (int)recipe->device)));
     struct hone_model_folder_options options = {.device = device,
                                                 .head = HONE_HEAD_MASKED_LM,
+                                                .given_words = true,
                                                 .head_of_config = recipe->task.type != HONE_TASK_MASKED_LM,
                                                 .precision = recipe->precision};
     HONE_TRY(hone_model_folder_open(&folder, model, options));
@@ -168,6 +170,7 @@ int hone_tool_eval(int argc, char **argv) {
     } else if (status == HONE_OK) {
         status = evaluate_recipe(results, n_positional, argv);
     }
+    if (status == HONE_OK) hone_tool_show_entities(results);
     if (status == HONE_OK) status = hone_tool_print_json(results);
     json_decref(results);
     return hone_tool_end(status);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -14,12 +15,15 @@
 
 static const char help[] =
     "usage: hone predict --model DIR [--text TEXT | --input FILE] [--column C] [--pair C] [--output FILE]\n"
-    "                    [--keep C,C…] [--top K] [--precision f32|bf16|auto]\n"
+    "                    [--keep C,C…] [--top K] [--aggregation A] [--precision f32|bf16|auto]\n"
     "       hone predict --model DIR [--input FILE] … --output-embeddings FILE [--pooling cls|mean]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
     "  {\"label\":…,\"score\":…,\"scores\":{…}}   one label\n"
     "  {\"labels\":[…],\"scores\":{…}}           any number of labels: those that reach the model's threshold\n"
-    "  {\"value\":…} or {\"values\":{…}}         regression\n\n"
+    "  {\"value\":…} or {\"values\":{…}}         regression\n"
+    "  {\"entities\":[{\"entity_group\":…,\"score\":…,\"start\":…,\"end\":…,\"word\":…},…]}\n"
+    "                                       entities, from a model that labels words; start and end count\n"
+    "                                       characters. On a terminal: the text with its entities coloured\n\n"
     "  --model DIR    model folder with a task head, such as the output folder of hone train, or org/name[@revision]\n"
     "  --text TEXT    predict this one text\n"
     "  --input FILE   .tsv, .csv: a column of each row; .jsonl: a field of each object; each also packed with gzip or\n"
@@ -31,8 +35,12 @@ static const char help[] =
     "  --keep C,C…    columns or fields of the input that go with each prediction: under \"input\" in JSONL, as\n"
     "                 columns \"input.<name>\" in a table; \"all\" keeps all of them\n"
     "  --top K        only the K labels with the highest scores, in their order\n"
-    "  --output FILE  write there, atomically, instead of to standard output: .csv and .tsv as tables, else JSONL\n"
-    "  --format jsonl|csv|tsv   whatever the output's name says\n"
+    "  --aggregation none|simple|first|average|max   of entities: every token by itself; joined where neighbours\n"
+    "                 have one type; or by whole words, which have the label of their first token (default, as in\n"
+    "                 training), of the mean of their scores, or of the highest\n"
+    "  --output FILE  write there, atomically, instead of to standard output: .csv and .tsv as tables, else JSONL;\n"
+    "                 of entities .conll, a line for each word with its label\n"
+    "  --format jsonl|csv|tsv   whatever the output's name says; of entities jsonl, conll or text (coloured)\n"
     "  --precision P  f32 (default), bf16, or auto: bf16 where this machine has it\n"
     "  --output-embeddings FILE   instead of predictions, vectors from the model's last layer, in f32: the tensor\n"
     "                 \"embeddings\" [inputs, hidden] of a .safetensors file, or the dataset of a .h5 or .hdf5\n"
@@ -43,7 +51,7 @@ enum { KEPT_MOST = 256 };
 
 struct predict {
     const char *model, *text, *input, *input_format, *column, *pair, *keep, *top, *output_path, *format;
-    const char *precision_word, *embeddings, *pooling;
+    const char *precision_word, *embeddings, *pooling, *aggregation;
     enum hone_precision precision;
     struct hone_predictor predictor;
     struct hone_embedder embedder; /* instead, with --output-embeddings */
@@ -80,7 +88,7 @@ static enum hone_status write_out(struct predict *p) {
 }
 
 static enum hone_status flush_predictions(struct predict *p) {
-    p->done += p->embeddings ? p->embedder.pending.samples.n : p->predictor.pending.samples.n;
+    p->done += p->embeddings ? p->embedder.pending.samples.n : p->predictor.waiting;
     enum hone_status status =
         p->embeddings ? hone_embedder_run(&p->embedder) : hone_predictor_run(&p->predictor, &p->out, &p->output);
     if (status != HONE_OK) return p->records ? hone_fail_prefix(status, "%s", hone_records_path(p->records)) : status;
@@ -104,23 +112,22 @@ static bool is_number(const char *text) {
     return *text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text);
 }
 
-/* Format of a name or of the word that was given. */
+/* The format of an option: of the word that was given, else of the name, else `otherwise`; one of the `allowed`. */
 static enum hone_status format_of(enum hone_data_format *out, const char *option, const char *word, const char *path,
-                                  enum hone_data_format otherwise) {
+                                  enum hone_data_format otherwise, const char *allowed) {
     static const char *const words[] = {[HONE_FORMAT_TSV] = "tsv",
                                         [HONE_FORMAT_CSV] = "csv",
                                         [HONE_FORMAT_JSONL] = "jsonl",
-                                        [HONE_FORMAT_TEXT] = "text"};
-    bool text = otherwise == HONE_FORMAT_TEXT;
+                                        [HONE_FORMAT_TEXT] = "text",
+                                        [HONE_FORMAT_CONLL] = "conll"};
     *out = path ? hone_format_of(path, otherwise) : otherwise;
-    if (!word) return HONE_OK;
-    for (int i = HONE_FORMAT_TSV; i <= (text ? HONE_FORMAT_TEXT : HONE_FORMAT_JSONL); i++) {
+    if (!word) word = words[*out];
+    for (int i = HONE_FORMAT_TSV; i <= HONE_FORMAT_CONLL; i++) {
         if (strcmp(words[i], word) != 0) continue;
         *out = (enum hone_data_format)i;
-        return HONE_OK;
+        if (strstr(allowed, words[i])) return HONE_OK;
     }
-    return hone_fail(HONE_USAGE, "predict: %s: found \"%s\", expected tsv, csv%s", option, word,
-                     text ? ", jsonl or text" : " or jsonl");
+    return hone_fail(HONE_USAGE, "predict: %s: found \"%s\", expected %s", option, word, allowed);
 }
 
 /* Cuts --keep at its commas. */
@@ -139,7 +146,8 @@ static enum hone_status add_kept(struct predict *p) {
 
 static enum hone_status open_records(struct predict *p) {
     struct hone_records_options options = {.columns = p->columns};
-    HONE_TRY(format_of(&options.format, "--input-format", p->input_format, p->input, HONE_FORMAT_TEXT));
+    HONE_TRY(format_of(&options.format, "--input-format", p->input_format, p->input, HONE_FORMAT_TEXT,
+                       "tsv, csv, jsonl or text"));
     bool jsonl = options.format == HONE_FORMAT_JSONL, all = p->keep && strcmp(p->keep, "all") == 0;
     if ((p->column || p->pair || p->keep) && options.format == HONE_FORMAT_TEXT)
         return hone_fail(HONE_USAGE,
@@ -194,12 +202,37 @@ static enum hone_status predict_text(struct predict *p) {
 static enum hone_status read_top(struct predict *p) {
     int64_t n = p->predictor.folder.labels.n;
     if (!p->top) return HONE_OK;
+    if (hone_predictor_tags(&p->predictor))
+        return hone_fail(HONE_USAGE, "predict: --top: %s labels words, each of which has one label", p->model);
     if (p->predictor.task->problem == HONE_REGRESSION)
         return hone_fail(HONE_USAGE, "predict: --top: %s is a regression, which has no scores", p->model);
     if (is_number(p->top)) p->output.top = strtol(p->top, NULL, 10);
     if (p->output.top < 1)
         return hone_fail(HONE_USAGE, "predict: --top: found \"%s\", expected a number from 1", p->top);
     if (p->output.top > n) p->output.top = n;
+    return HONE_OK;
+}
+
+/* What is only for models that label words, or not for them. */
+static enum hone_status read_tagging(struct predict *p) {
+    bool tags = hone_predictor_tags(&p->predictor);
+    enum hone_aggregation *aggregation = &p->predictor.tagger.aggregator.aggregation;
+    const char *option = p->format || !p->output_path ? "--format" : "--output";
+    bool shown = tags && !p->output_path && !p->keep && isatty(STDOUT_FILENO);
+    HONE_TRY(format_of(&p->output.format, option, p->format, p->output_path,
+                       shown ? HONE_FORMAT_TEXT : HONE_FORMAT_JSONL,
+                       tags ? "jsonl, conll or text, as the model labels words" : "tsv, csv or jsonl"));
+    if (!tags && p->aggregation) return hone_fail(HONE_USAGE, "predict: --aggregation: %s labels no words", p->model);
+    if (!tags) return HONE_OK;
+    if (p->pair) return hone_fail(HONE_USAGE, "predict: --pair: %s labels the words of single texts", p->model);
+    if (p->keep && p->output.format != HONE_FORMAT_JSONL)
+        return hone_fail(HONE_USAGE, "predict: --keep: only JSONL has room for it beside entities");
+    if (p->aggregation && !hone_aggregation_read(aggregation, p->aggregation))
+        return hone_fail(HONE_USAGE,
+                         "predict: --aggregation: found \"%s\", expected none, simple, first, average or max",
+                         p->aggregation);
+    if (*aggregation <= HONE_AGGREGATION_SIMPLE && p->output.format == HONE_FORMAT_CONLL)
+        return hone_fail(HONE_USAGE, "predict: --aggregation: CoNLL has a line for each word: first, average or max");
     return HONE_OK;
 }
 
@@ -227,8 +260,8 @@ static enum hone_status embed(struct predict *p) {
 static enum hone_status predict(struct predict *p) {
     char *temporary = NULL;
     enum hone_status status;
-    HONE_TRY_GOTO(format_of(&p->output.format, "--format", p->format, p->output_path, HONE_FORMAT_JSONL));
     HONE_TRY_GOTO(hone_predictor_open(&p->predictor, p->model, p->precision));
+    HONE_TRY_GOTO(read_tagging(p));
     p->output.labels = &p->predictor.folder.labels;
     p->output.problem = p->predictor.task->problem;
     p->output.threshold = p->predictor.folder.threshold;
@@ -255,7 +288,8 @@ int hone_tool_predict(int argc, char **argv) {
     struct predict p = {0};
     int n_positional;
     bool helped;
-    struct hone_tool_option options[] = {{"--column", &p.column, NULL},
+    struct hone_tool_option options[] = {{"--aggregation", &p.aggregation, NULL},
+                                         {"--column", &p.column, NULL},
                                          {"--format", &p.format, NULL},
                                          {"--input", &p.input, NULL},
                                          {"--input-format", &p.input_format, NULL},
@@ -281,10 +315,9 @@ int hone_tool_predict(int argc, char **argv) {
         status =
             hone_fail(HONE_USAGE, "predict: --column, --pair, --keep and --input-format are for files, not for --text");
     } else if (status == HONE_OK && p.embeddings &&
-               (p.text || p.keep || p.top || p.output_path || p.format || p.precision_word)) {
-        status =
-            hone_fail(HONE_USAGE, "predict: --output-embeddings goes with neither --text nor --keep, --top, --output "
-                                  "and --format");
+               (p.text || p.keep || p.top || p.output_path || p.format || p.precision_word || p.aggregation)) {
+        status = hone_fail(HONE_USAGE, "predict: --output-embeddings goes with neither --text nor --keep, --top, "
+                                       "--aggregation, --output and --format");
     } else if (status == HONE_OK && p.pooling && !p.embeddings) {
         status = hone_fail(HONE_USAGE, "predict: --pooling is for --output-embeddings");
     }

@@ -4,6 +4,7 @@
 
 #include "base/stop.h"
 #include "recipes/train.h"
+#include "tools/entity_table.h"
 #include "tools/recipe_option.h"
 #include "tools/sweep_option.h"
 #include "tools/tools.h"
@@ -59,6 +60,7 @@ static enum hone_status train(int n_positional, char **argv) {
     hone_stop_watch();
     enum hone_status status = replay ? hone_train_replay(&results, &recipe, replay) : hone_train(&results, &recipe);
     if (status == HONE_OK && !replay) hone_info("the model is in %s", recipe.output);
+    if (status == HONE_OK) hone_tool_show_entities(results);
     if (status == HONE_OK) status = hone_tool_print_json(results);
     json_decref(results);
     hone_recipe_free(&recipe);
