@@ -35,7 +35,7 @@ void hone_saver_free(struct hone_saver *saver);
  * the new one has been read back and verified. A step that is there already is not written again. */
 enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_training_state *state,
                                  struct hone_stream *stream, bool wait);
-/* Waits for the save under way; its failure, if any. */
+/* Waits for the save under way; its failure, if any. NULL is allowed. */
 enum hone_status hone_saver_wait(struct hone_saver *saver);
 /* Seconds that training stood still for saves beside it, and how many those were, so far. */
 double hone_saver_stall(const struct hone_saver *saver, int64_t *saves);

@@ -8,7 +8,10 @@
 enum hone_status hone_engine_create(struct hone_engine *engine, const struct hone_model *model, int64_t T, int64_t B,
                                     int64_t n_targets) {
     struct hone_device *device = hone_parameters_device(model->parameters);
-    *engine = (struct hone_engine){.model = model, .device = device, .batch_bytes = hone_batch_bytes(T, B, n_targets)};
+    *engine = (struct hone_engine){.model = model,
+                                   .device = device,
+                                   .world = hone_world_alone(),
+                                   .batch_bytes = hone_batch_bytes(T, B, n_targets)};
     HONE_TRY(device->stream_create(device, &engine->stream));
     HONE_TRY(device->allocate_pinned(device, &engine->host_memory, engine->batch_bytes, "batch"));
     HONE_TRY(device->allocate(device, &engine->device_memory, engine->batch_bytes, "batch on the device"));
@@ -25,6 +28,7 @@ void hone_engine_free(struct hone_engine *engine) {
     if (engine->host_memory) engine->device->release_pinned(engine->device, engine->host_memory);
     if (engine->stream) engine->device->stream_destroy(engine->stream);
     hone_free(engine->logits);
+    hone_free(engine->gathered);
     *engine = (struct hone_engine){0};
 }
 
@@ -82,29 +86,88 @@ static enum hone_status check_finite(const struct hone_engine *engine, const str
     return HONE_OK;
 }
 
+/* One round: a micro-batch for each rank. */
+struct round {
+    const struct hone_samples *samples;
+    int64_t *chosen; /* [size][B_capacity] */
+    int64_t *counts; /* [size]; 0 behind the last samples */
+};
+
+/* Cuts the next micro-batches off the samples at..end-1; returns where they end. */
+static int64_t cut_round(struct round *round, const struct hone_engine *engine, int64_t at, int64_t end,
+                         int64_t tokens) {
+    int64_t capacity = engine->batch.B_capacity;
+    for (int r = 0; r < engine->world->size; r++) {
+        int64_t *chosen = round->chosen + r * capacity, n = end - at < capacity ? end - at : capacity;
+        for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
+        round->counts[r] = n ? hone_micro_batch(round->samples, chosen, 0, n, tokens) : 0;
+        at += round->counts[r];
+    }
+    return at;
+}
+
+static enum hone_status fill(struct hone_engine *engine, const struct round *round, int rank) {
+    return hone_batch_fill(&engine->batch, round->samples, round->chosen + rank * engine->batch.B_capacity,
+                           round->counts[rank], HONE_PASS_EVALUATION);
+}
+
+static enum hone_status infer_own(struct hone_engine *engine, const struct round *round) {
+    enum hone_status asked = hone_stop_asked();
+    if (asked != HONE_OK) return hone_fail(asked, "stopped by a signal");
+    if (!round->counts[engine->world->rank]) return HONE_OK;
+    HONE_TRY(fill(engine, round, engine->world->rank));
+    HONE_TRY(infer_batch(engine));
+    return check_finite(engine, round->samples);
+}
+
+/* The logits of a rank's micro-batch, whose batch is filled, on every rank. */
+static enum hone_status gather(const float **out, struct hone_engine *engine, int rank) {
+    struct hone_world *world = engine->world;
+    struct hone_collectives *c = world->collectives;
+    size_t n = (size_t)(engine->batch.R * engine->model->n_labels);
+    float *logits = engine->logits;
+    if (rank != world->rank) {
+        hone_reserve(&engine->gathered, &engine->gathered_capacity, n, sizeof *engine->gathered, "logits");
+        logits = engine->gathered;
+    }
+    *out = logits;
+    return c->broadcast(c, logits, (int64_t)(n * sizeof *logits), rank, NULL);
+}
+
+static enum hone_status infer_round(struct hone_engine *engine, const struct round *round,
+                                    void (*sink)(const struct hone_batch *batch, const float *logits, void *user),
+                                    void *user) {
+    struct hone_world *world = engine->world;
+    enum hone_status own = infer_own(engine, round);
+    int64_t worst = own;
+    HONE_TRY(hone_world_largest(&worst, world));
+    if (own != HONE_OK) return own;
+    if (worst != HONE_OK) return hone_fail((enum hone_status)worst, "another rank ended the evaluation");
+    for (int r = 0; r < world->size && round->counts[r]; r++) {
+        const float *logits;
+        if (world->size > 1) HONE_TRY(fill(engine, round, r));
+        HONE_TRY(gather(&logits, engine, r));
+        sink(&engine->batch, logits, user);
+    }
+    return HONE_OK;
+}
+
 enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,
                                    int64_t end, int64_t tokens,
                                    void (*sink)(const struct hone_batch *batch, const float *logits, void *user),
                                    void *user) {
     enum hone_status status = HONE_OK;
-    int64_t capacity = engine->batch.B_capacity;
-    int64_t *chosen = hone_alloc((size_t)capacity, sizeof *chosen, "samples of a batch");
+    size_t size = (size_t)engine->world->size, capacity = (size_t)engine->batch.B_capacity;
+    struct round round = {.samples = samples,
+                          .chosen = hone_alloc(size * capacity, sizeof *round.chosen, "samples of a batch"),
+                          .counts = hone_alloc(size, sizeof *round.counts, "samples of a batch")};
     for (int64_t at = begin; at < end && status == HONE_OK;) {
-        status = hone_stop_asked();
-        if (status != HONE_OK) {
-            status = hone_fail(status, "stopped by a signal");
-            break;
-        }
-        int64_t n = end - at < capacity ? end - at : capacity;
-        for (int64_t i = 0; i < n; i++) chosen[i] = at + i;
-        n = hone_micro_batch(samples, chosen, 0, n, tokens);
-        status = hone_batch_fill(&engine->batch, samples, chosen, n, HONE_PASS_EVALUATION);
-        if (status == HONE_OK) status = infer_batch(engine);
-        if (status == HONE_OK) status = check_finite(engine, samples);
-        if (status == HONE_OK) sink(&engine->batch, engine->logits, user);
-        at += n;
+        hone_world_mark(engine->world, HONE_PHASE_EVALUATION, at);
+        at = cut_round(&round, engine, at, end, tokens);
+        status = infer_round(engine, &round, sink, user);
     }
-    hone_free(chosen);
+    hone_free(round.chosen);
+    hone_free(round.counts);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #define HONE_RECIPES_ENGINE_H
 
 #include "data/batch.h"
+#include "dist/world.h"
 #include "models/model.h"
 
 /* Token budget of micro-batches in evaluation and prediction: GEMMs run at full rate from 256 rows on, so more only
@@ -14,6 +15,7 @@
 struct hone_engine {
     const struct hone_model *model;
     struct hone_device *device;
+    struct hone_world *world; /* borrowed; alone after creating: who shares the work of inference */
     struct hone_stream *stream;
     struct hone_tape *tape;
     struct hone_batch batch;     /* host; fill it, then upload */
@@ -22,6 +24,8 @@ struct hone_engine {
     size_t batch_bytes;
     float *logits; /* host: [rows of a batch, labels] of the last inference; grows */
     size_t logits_capacity;
+    float *gathered; /* host: those of another rank; grows */
+    size_t gathered_capacity;
 };
 
 /* Batches of at most T tokens and B sequences with n_targets (0: none) each. The model (allocated) is borrowed. */
@@ -32,7 +36,9 @@ void hone_engine_free(struct hone_engine *engine);
 /* Enqueues the copy of the batch and returns its device side for a model's forward pass. */
 struct hone_model_inputs hone_engine_upload(struct hone_engine *engine, const struct hone_step *step);
 
-/* Runs the model over samples begin … end-1 in their order, in micro-batches of at most `tokens` tokens, and calls
+/* Every rank of the world takes a share and calls sink for all, in the same order.
+ *
+ * Runs the model over samples begin … end-1 in their order, in micro-batches of at most `tokens` tokens, and calls
  * sink(batch, logits, user) for each: logits [batch->R, n_labels] in host memory, valid during the call. Logits that
  * are not finite are HONE_NUMERIC with the sample's line. Asked to stop (base/stop.h), it ends with that status. */
 enum hone_status hone_engine_infer(struct hone_engine *engine, const struct hone_samples *samples, int64_t begin,

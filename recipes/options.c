@@ -250,6 +250,15 @@ const struct hone_option hone_options[] = {
      .may_change = true, .aliases = "resume_from_checkpoint overwrite_output_dir",
      .help = "Go on from the newest checkpoint that is whole; strict: a damaged one is an error; never: start over"},
 
+    {"distributed.reproducible", HONE_OPTION_WORD, AT(distributed.reproducible), "run", WORDS("run", "world"),
+     .help = "What gives the same bits again: a run of as many ranks (processes), or world: one of any number"},
+    {"distributed.leaf", HONE_OPTION_INTEGER, AT(distributed.leaf), "4", .low = 1, .high = 65536, .only = "world",
+     .chooser = "distributed.reproducible",
+     .help = "Sequences that go through the model together, whatever the number of ranks"},
+    {"distributed.timeout", HONE_OPTION_NUMBER, AT(distributed.timeout), "300", .low = 0, .low_open = true, .high = 1e6,
+     .may_change = true, .aliases = "ddp_timeout",
+     .help = "Seconds that a rank may be at a step before the others end; ten times as many to start or to save"},
+
     {"output", HONE_OPTION_PATH, AT(output), .required = true, .may_change = true,
      .aliases = "output_dir out_dir save_dir run_dir",
      .help = "Run folder: the best model, the resolved recipe, metrics"},

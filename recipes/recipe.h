@@ -120,6 +120,9 @@ struct hone_interval {
 #define HONE_EVERY_EPOCH (-1) /* evaluation.every, checkpoint.every: at the end of each epoch */
 #define HONE_NEVER       0    /* evaluation.every, checkpoint.every: not at all */
 
+/* What gives the same bits again: a run of as many ranks, or one of any number. */
+enum hone_reproducible { HONE_REPRODUCIBLE_RUN, HONE_REPRODUCIBLE_WORLD };
+
 /* What a step does whose loss or gradient is not finite; it is never applied. */
 enum hone_non_finite { HONE_NON_FINITE_STOP, HONE_NON_FINITE_SKIP };
 
@@ -216,6 +219,11 @@ struct hone_recipe {
         int64_t keep; /* newest checkpoints that stay, beside the best model's */
         enum hone_resume resume;
     } checkpoint;
+    struct {
+        enum hone_reproducible reproducible;
+        int64_t leaf;   /* sequences */
+        double timeout; /* seconds */
+    } distributed;
     char *output; /* the run folder */
     struct {
         int64_t every; /* optimizer steps */

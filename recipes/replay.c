@@ -51,6 +51,7 @@ static enum hone_status replay(json_t **results, struct hone_run *run, const str
     struct hone_training_state state = {0};
     struct hone_optimizer *optimizer = NULL;
     struct hone_engine engine = {0};
+    struct hone_team team = {0};
     int64_t T, B, *chosen = NULL;
     enum hone_status status;
     HONE_TRY(
@@ -66,16 +67,19 @@ static enum hone_status replay(json_t **results, struct hone_run *run, const str
     }
     hone_run_capacity(&T, &B, run);
     HONE_TRY_GOTO(hone_engine_create(&engine, run->folder.model, T, B, run->train.n_targets));
+    HONE_TRY_GOTO(hone_team_create(&team, run, engine.stream));
     chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
     struct hone_step_of step = {.engine = &engine,
                                 .optimizer = optimizer,
                                 .run = run,
                                 .step = state.step,
                                 .chosen = chosen,
-                                .n = hone_run_step_samples(run, state.step, chosen)};
+                                .n = hone_run_step_samples(run, state.step, chosen),
+                                .team = &team};
     status = take_step(results, &step);
 done:
     hone_free(chosen);
+    hone_team_free(&team);
     json_decref(state.best_results);
     hone_optimizer_free(optimizer);
     hone_engine_free(&engine);

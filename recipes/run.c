@@ -127,12 +127,30 @@ int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t 
     return n;
 }
 
+int64_t hone_run_micro_batch(const struct hone_run *run, const int64_t *chosen, int64_t begin, int64_t n) {
+    if (run->recipe->distributed.reproducible == HONE_REPRODUCIBLE_WORLD)
+        return hone_min_i64(run->recipe->distributed.leaf, n - begin);
+    return hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens);
+}
+
 /* Walks the run's whole order, which is fixed by the seed, for the largest micro-batch that it makes; a run too long
  * for that gets the largest of any order. */
 static void find_largest_micro_batch(struct hone_run *run) {
-    if (run->steps > SAMPLES_TO_WALK / run->recipe->training.batch_size) {
-        hone_micro_batch_worst(&run->most_tokens, &run->most_sequences, &run->train, run->recipe->training.batch_size,
-                               run->micro_batch_tokens);
+    bool leaves = run->recipe->distributed.reproducible == HONE_REPRODUCIBLE_WORLD;
+    /* What a rank is dealt are other micro-batches; leaves are the same on any. */
+    if ((!leaves && run->world->size > 1) || run->steps > SAMPLES_TO_WALK / run->recipe->training.batch_size) {
+        hone_micro_batch_worst(&run->most_tokens, &run->most_sequences, &run->train,
+                               leaves ? run->recipe->distributed.leaf : run->recipe->training.batch_size,
+                               leaves ? INT64_MAX : run->micro_batch_tokens);
+        /* A mix takes a sample more than once. */
+        if (run->mix.n_sources) {
+            int64_t most = leaves ? run->recipe->distributed.leaf : run->recipe->training.batch_size;
+            run->most_sequences = most;
+            run->most_tokens = most * run->train.longest;
+            if (!leaves)
+                run->most_tokens =
+                    hone_max_i64(run->train.longest, hone_min_i64(run->most_tokens, run->micro_batch_tokens));
+        }
         return;
     }
     int64_t *chosen = hone_alloc((size_t)run->recipe->training.batch_size, sizeof *chosen, "samples of a step");
@@ -140,7 +158,7 @@ static void find_largest_micro_batch(struct hone_run *run) {
     for (int64_t step = 0; step < run->steps; step++) {
         int64_t n = hone_run_step_samples(run, step, chosen);
         for (int64_t begin = 0; begin < n;) {
-            int64_t count = hone_micro_batch(&run->train, chosen, begin, n, run->micro_batch_tokens), tokens = 0;
+            int64_t count = hone_run_micro_batch(run, chosen, begin, n), tokens = 0;
             for (int64_t i = begin; i < begin + count; i++) {
                 tokens += run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]];
             }
@@ -220,7 +238,7 @@ static enum hone_status plan_steps(struct hone_run *run, int64_t tokens) {
         run->micro_batch_tokens =
             hone_min_i64(CPU_MICRO_BATCH_TOKENS, hone_max_i64(batch_size * run->train.longest, 1));
     }
-    size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes());
+    size_t free_bytes = (size_t)(MEMORY_SHARE * (double)hone_available_bytes() / run->world->size);
     const struct hone_parameters *parameters = run->folder.model->parameters;
     run->optimizer = optimizer_settings(recipe);
     run->optimizer.groups = run->groups;
@@ -295,7 +313,9 @@ static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth dep
 }
 
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, enum hone_run_depth depth) {
-    *run = (struct hone_run){.recipe = recipe, .task = hone_task_find(recipe->task.type, recipe->task.problem_type)};
+    *run = (struct hone_run){.recipe = recipe,
+                             .task = hone_task_find(recipe->task.type, recipe->task.problem_type),
+                             .world = hone_world_alone()};
     enum hone_status status = open_parts(run, depth);
     if (status != HONE_OK) hone_run_close(run);
     return status;

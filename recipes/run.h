@@ -4,6 +4,7 @@
 #define HONE_RECIPES_RUN_H
 
 #include "data/mix.h"
+#include "dist/world.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "recipes/engine.h"
@@ -16,6 +17,7 @@ struct hone_run {
     const struct hone_recipe *recipe; /* borrowed */
     struct hone_identity identity;    /* not of an outline */
     const struct hone_task_class *task;
+    struct hone_world *world; /* borrowed; alone after opening */
     struct hone_device *device;
     struct hone_model_folder folder;
     struct hone_samples train, validation, test, validation_mm; /* n == 0: none */
@@ -45,7 +47,8 @@ enum hone_run_depth {
 enum hone_status hone_run_open(struct hone_run *run, const struct hone_recipe *recipe, enum hone_run_depth depth);
 void hone_run_close(struct hone_run *run);
 
-/* Plans with micro-batches of `tokens` tokens instead of what `auto` chose: those of the run that is continued. */
+/* Plans with micro-batches of `tokens` tokens instead of what `auto` chose: those of the run that is continued, or of all
+ * the ranks of its world. */
 enum hone_status hone_run_replan(struct hone_run *run, int64_t tokens);
 
 /* What an engine must have room for in training and evaluation. */
@@ -55,6 +58,10 @@ void hone_run_capacity(int64_t *tokens, int64_t *sequences, const struct hone_ru
 uint32_t hone_run_epoch(const struct hone_run *run, int64_t step);
 /* The samples of optimizer step `step` (from 0) in their order, into chosen[batch_size]; returns how many. */
 int64_t hone_run_step_samples(const struct hone_run *run, int64_t step, int64_t *chosen);
+
+/* How many of the samples of a step, or of a rank's share, from `begin` on make the next micro-batch: what its budget holds,
+ * or, in distributed.reproducible: world, a leaf. */
+int64_t hone_run_micro_batch(const struct hone_run *run, const int64_t *chosen, int64_t begin, int64_t n);
 
 /* Evaluates samples and sets "<prefix>_loss", metrics, "<prefix>_samples", "<prefix>_runtime",
  * "<prefix>_samples_per_second" in `results`. *value (may be NULL) is the figure that `metric` names, NaN when the task

@@ -145,6 +145,7 @@ void hone_run_folder_close(struct hone_run_folder *folder) {
 }
 
 enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_t *line) {
+    if (!folder->path) return HONE_OK;
     struct hone_text text = {0};
     char *object = hone_json_line(line);
     hone_text_format(&text, "%s\n", object);
@@ -156,6 +157,7 @@ enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_
 }
 
 enum hone_status hone_run_folder_save_model(struct hone_run_folder *folder, const struct hone_run *run) {
+    if (!folder->path) return HONE_OK;
     char *target = hone_path_join(folder->path, "model"), *temporary = NULL;
     enum hone_status status = hone_temporary_folder(&temporary, target);
     if (status == HONE_OK) status = hone_model_folder_save(&run->folder, temporary, run->recipe->data.max_length, NULL);

@@ -28,6 +28,7 @@ enum hone_status hone_run_folder_results(json_t **out, const char *path);
 enum hone_status hone_run_folder_open(struct hone_run_folder *out, const struct hone_recipe *recipe,
                                       int64_t metrics_bytes);
 void hone_run_folder_close(struct hone_run_folder *folder);
+/* A folder that was not opened, a rank's that does not write ({0}), takes lines and models and leaves nothing. */
 /* Appends one line; `line` is borrowed. */
 enum hone_status hone_run_folder_log(struct hone_run_folder *folder, const json_t *line);
 /* Replaces the folder's model by the present weights: written and synced in a temporary folder, moved in by rename,

@@ -162,7 +162,7 @@ static void *save_beside(void *argument) {
 }
 
 enum hone_status hone_saver_wait(struct hone_saver *saver) {
-    if (!saver->at_work) return HONE_OK;
+    if (!saver || !saver->at_work) return HONE_OK;
     pthread_join(saver->thread, NULL);
     saver->at_work = false;
     if (saver->status == HONE_OK) return HONE_OK;
@@ -196,8 +196,8 @@ enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_tra
 }
 
 double hone_saver_stall(const struct hone_saver *saver, int64_t *saves) {
-    *saves = saver->saves;
-    return saver->stall;
+    *saves = saver ? saver->saves : 0;
+    return saver ? saver->stall : 0;
 }
 
 void hone_saver_free(struct hone_saver *saver) {

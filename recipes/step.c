@@ -1,5 +1,8 @@
 /* One optimizer step, and the same step once more, op by op, to find what was not finite in it. */
+#include <stdio.h>
+
 #include "autograd/finite.h"
+#include "dist/balance.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
 #include "recipes/train.h"
@@ -14,16 +17,45 @@ static enum hone_status begin_step(const struct hone_step_of *s, float *scale) {
                                 hone_train_rate(run, s->step), s->engine->stream);
 }
 
-/* Uploads, records and lays out the micro-batch that starts at sample `begin` of the step; *count samples. */
-static enum hone_status record(int64_t *count, const struct hone_step_of *s, int64_t begin, float scale) {
+/* What this rank does of a step. */
+struct share {
+    const int64_t *chosen; /* [n] */
+    int64_t n, first;      /* place of the first in the step, of leaves */
+};
+
+static struct share share_of(const struct hone_step_of *s) {
+    struct hone_team *team = s->team;
+    const struct hone_world *world = s->run->world;
+    const int64_t *begins = s->run->train.begins;
+    struct share share = {.chosen = s->chosen, .n = s->n};
+    if (world->size == 1) return share;
+    for (int64_t i = 0; i < s->n; i++) team->lengths[i] = begins[s->chosen[i] + 1] - begins[s->chosen[i]];
+    if (team->leaves) {
+        int64_t end;
+        hone_balance_leaves(&share.first, &end, team->lengths, s->n, s->run->recipe->distributed.leaf, world->rank,
+                            world->size);
+        share.chosen = s->chosen + share.first;
+        share.n = end - share.first;
+        return share;
+    }
+    share.n = hone_balance_samples(team->share, team->lengths, s->n, world->rank, world->size);
+    for (int64_t i = 0; i < share.n; i++) team->share[i] = s->chosen[team->share[i]];
+    share.chosen = team->share;
+    return share;
+}
+
+/* Uploads, records and lays out the micro-batch that starts at sample `begin` of the share; *count samples. */
+static enum hone_status record(int64_t *count, const struct hone_step_of *s, const struct share *share, int64_t begin,
+                               float scale) {
     const struct hone_run *run = s->run;
     struct hone_engine *engine = s->engine;
     const struct hone_model *model = engine->model;
     struct hone_step *state = hone_optimizer_step_state(s->optimizer);
-    *count = hone_micro_batch(&run->train, s->chosen, begin, s->n, run->micro_batch_tokens);
+    *count = hone_run_micro_batch(run, share->chosen, begin, share->n);
+    hone_world_mark(run->world, HONE_PHASE_STEP, s->step);
     /* The batch that the last micro-batch reads must not change under it. */
     HONE_TRY(engine->device->stream_synchronize(engine->stream));
-    HONE_TRY(hone_batch_fill(&engine->batch, &run->train, s->chosen + begin, *count, hone_run_epoch(run, s->step)));
+    HONE_TRY(hone_batch_fill(&engine->batch, &run->train, share->chosen + begin, *count, hone_run_epoch(run, s->step)));
     struct hone_model_inputs in = hone_engine_upload(engine, state);
     hone_tape_begin(engine->tape, HONE_TRAINING);
     hone_value logits = model->class->forward(model, engine->tape, &in);
@@ -31,17 +63,39 @@ static enum hone_status record(int64_t *count, const struct hone_step_of *s, int
     return hone_tape_layout(engine->tape);
 }
 
+/* Gradients and loss of the whole step, on every rank. */
+static enum hone_status sum_over_ranks(const struct hone_step_of *s) {
+    struct hone_step *state = hone_optimizer_step_state(s->optimizer);
+    struct hone_collectives *c = s->run->world->collectives;
+    struct hone_stream *stream = s->engine->stream;
+    if (s->team->leaves) {
+        int64_t leaf = s->run->recipe->distributed.leaf;
+        return hone_leaves_finish(s->team->leaves, (s->n + leaf - 1) / leaf, &state->loss, stream);
+    }
+    HONE_TRY(hone_buckets_finish(s->team->buckets));
+    return c->all_reduce(c, &state->loss, 1, HONE_F32, HONE_SUM, stream);
+}
+
 enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) {
     struct hone_engine *engine = s->engine;
+    struct hone_team *team = s->team;
+    struct share share = share_of(s);
     float scale;
     HONE_TRY(begin_step(s, &scale));
-    for (int64_t begin = 0, count; begin < s->n; begin += count) {
-        HONE_TRY(record(&count, s, begin, scale));
+    hone_buckets_begin(team->buckets);
+    for (int64_t begin = 0, count; begin < share.n; begin += count) {
+        HONE_TRY(record(&count, s, &share, begin, scale));
         hone_tape_forward(engine->tape, engine->stream);
-        hone_tape_backward(engine->tape, NULL, NULL, engine->stream);
-        *tokens += engine->batch.T;
+        bool complete = team->buckets && begin + count == share.n;
+        hone_tape_backward(engine->tape, complete ? hone_buckets_on_gradient : NULL, team->buckets, engine->stream);
+        if (team->leaves)
+            HONE_TRY(hone_leaves_add(team->leaves, (share.first + begin) / s->run->recipe->distributed.leaf,
+                                     &hone_optimizer_step_state(s->optimizer)->loss, engine->stream));
     }
+    HONE_TRY(sum_over_ranks(s));
     hone_optimizer_apply(s->optimizer, engine->stream);
+    for (int64_t i = 0; i < s->n; i++)
+        *tokens += s->run->train.begins[s->chosen[i] + 1] - s->run->train.begins[s->chosen[i]];
     return HONE_OK;
 }
 
@@ -56,7 +110,7 @@ static void add_samples(struct hone_text *text, const struct hone_samples *sampl
 }
 
 static void describe(struct hone_text *text, const struct hone_not_finite *found, const struct hone_step_of *s,
-                     int64_t begin, int64_t count) {
+                     const struct share *share, int64_t begin, int64_t count) {
     const struct hone_samples *samples = &s->run->train;
     const struct hone_batch *batch = &s->engine->batch;
     hone_text_format(text, "; the first to give such a number is %s", found->op);
@@ -71,27 +125,52 @@ static void describe(struct hone_text *text, const struct hone_not_finite *found
         int64_t b = 0;
         while (batch->cu_seqlens[b + 1] <= found->row) b++;
         hone_text_format(text, "; the sample is ");
-        add_samples(text, samples, &s->chosen[begin + b], 1);
+        add_samples(text, samples, &share->chosen[begin + b], 1);
     }
     hone_text_format(text, "; its micro-batch is ");
-    add_samples(text, samples, s->chosen + begin, count);
+    add_samples(text, samples, share->chosen + begin, count);
+}
+
+/* What the first rank that found something says, on every rank; nothing when none did. */
+static enum hone_status share_finding(struct hone_text *text, struct hone_world *world) {
+    struct hone_collectives *c = world->collectives;
+    char said[4096] = "";
+    int64_t first = text->length ? world->size - world->rank : 0;
+    HONE_TRY(hone_world_largest(&first, world));
+    if (world->size == 1 || first == 0) return HONE_OK;
+    int rank = world->size - (int)first;
+    if (rank == world->rank) snprintf(said, sizeof said, " on rank %d%s", rank, text->bytes);
+    HONE_TRY(c->broadcast(c, said, sizeof said, rank, NULL));
+    said[sizeof said - 1] = 0;
+    text->length = 0;
+    hone_text_format(text, "%s", said);
+    return HONE_OK;
 }
 
 enum hone_status hone_train_explain(struct hone_text *text, const struct hone_step_of *s) {
     const float *loss = &hone_optimizer_step_state(s->optimizer)->loss;
     struct hone_not_finite found = {.op = NULL};
+    struct hone_text finding = {0};
+    struct share share = share_of(s);
     float scale;
+    enum hone_status status;
     HONE_TRY(begin_step(s, &scale));
-    for (int64_t begin = 0, count; begin < s->n && !found.op; begin += count) {
-        HONE_TRY(record(&count, s, begin, scale));
-        HONE_TRY(hone_tape_find_not_finite(&found, s->engine->tape, loss, s->engine->stream));
-        if (found.op) describe(text, &found, s, begin, count);
+    for (int64_t begin = 0, count; begin < share.n && !found.op; begin += count) {
+        HONE_TRY_GOTO(record(&count, s, &share, begin, scale));
+        HONE_TRY_GOTO(hone_tape_find_not_finite(&found, s->engine->tape, loss, s->engine->stream));
+        if (found.op) describe(&finding, &found, s, &share, begin, count);
     }
-    if (!found.op) {
+    HONE_TRY_GOTO(share_finding(&finding, s->run->world));
+    if (finding.length) {
+        hone_text_format(text, "%s", finding.bytes);
+    } else {
         hone_text_format(text,
                          "; every number by itself is finite, but the gradient is too long for f32; the step is ");
         add_samples(text, &s->run->train, s->chosen, s->n);
     }
     hone_optimizer_skip(s->optimizer, s->engine->stream);
-    return s->engine->device->stream_synchronize(s->engine->stream);
+    status = s->engine->device->stream_synchronize(s->engine->stream);
+done:
+    hone_text_free(&finding);
+    return status;
 }

@@ -249,7 +249,7 @@ static enum hone_status run_all(json_t *runs, const struct plan *plan, const str
     for (size_t i = 0; i < plan->n && !is_stop(first); i++) {
         json_t *results = NULL;
         hone_info("run %zu of %zu: %s", i + 1, plan->n, plan->names[i]);
-        enum hone_status status = hone_train(&results, &plan->recipes[i]);
+        enum hone_status status = hone_train(&results, &plan->recipes[i], hone_world_alone());
         json_t *entry = json_pack("{s:s, s:s, s:o}", "name", plan->names[i], "output", plan->recipes[i].output,
                                   "values", values_json(sweep, i));
         if (status == HONE_OK) {

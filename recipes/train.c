@@ -19,7 +19,8 @@ struct trainer {
     struct hone_run *run;
     struct hone_engine engine;
     struct hone_optimizer *optimizer;
-    struct hone_run_folder folder;
+    struct hone_team team;
+    struct hone_run_folder folder; /* of rank 0, like the saver; the others write nothing */
     struct hone_saver *saver;
     struct hone_replay *replay; /* of a run that is made again; else NULL */
     int64_t last_step;          /* to be taken: the run's, or the replay's */
@@ -73,6 +74,8 @@ static void show_progress(const struct trainer *trainer, double loss) {
 /* The state as it is between two steps; with `wait` it is on the disk on return. */
 static enum hone_status save(struct trainer *trainer, bool wait) {
     struct hone_training_state state = trainer->state;
+    if (!trainer->saver) return HONE_OK;
+    hone_world_mark(trainer->run->world, HONE_PHASE_SAVE, state.step);
     trainer->save_begin = hone_seconds();
     state.run_seconds += trainer->save_begin - trainer->begin;
     state.micro_batch_tokens = trainer->run->micro_batch_tokens;
@@ -91,7 +94,8 @@ static void save_for_replay(struct trainer *trainer, struct hone_text *why) {
                   hone_error_message());
         return;
     }
-    state = hone_format("%s/checkpoints/step-%06lld/state.h5", trainer->folder.path, (long long)trainer->state.step);
+    state = hone_format("%s/checkpoints/step-%06lld/state.h5", trainer->run->recipe->output,
+                        (long long)trainer->state.step);
     hone_text_format(why, "; replay=%s takes the step again", state);
     hone_free(state);
 }
@@ -141,7 +145,8 @@ static enum hone_status run_step(struct trainer *trainer, int64_t *chosen) {
                                 .run = run,
                                 .step = trainer->state.step,
                                 .chosen = chosen,
-                                .n = n};
+                                .n = n,
+                                .team = &trainer->team};
     HONE_TRY(hone_train_step(&step, &tokens));
     HONE_TRY(hone_optimizer_result(trainer->optimizer, &result, trainer->engine.stream));
     if (!result.finite) return not_finite(trainer, &result, &step);
@@ -205,6 +210,13 @@ static enum hone_status evaluate_weights(struct trainer *trainer) {
     return hone_run_folder_save_model(&trainer->folder, run);
 }
 
+/* Whether a signal asked any rank to stop: all stop at the same step then. */
+static enum hone_status stop_asked(const struct trainer *trainer) {
+    int64_t asked = hone_stop_asked();
+    HONE_TRY(hone_world_largest(&asked, trainer->run->world));
+    return (enum hone_status)asked;
+}
+
 static enum hone_status save_weights(struct trainer *trainer) {
     return hone_run_folder_save_model(&trainer->folder, trainer->run);
 }
@@ -242,7 +254,7 @@ static enum hone_status stop(struct trainer *trainer, enum hone_status asked) {
     return hone_fail(asked,
                      "stopped by a signal after step %lld of %lld; the state is saved in %s, and the same "
                      "command goes on from there",
-                     (long long)trainer->state.step, (long long)trainer->run->steps, trainer->folder.path);
+                     (long long)trainer->state.step, (long long)trainer->run->steps, trainer->run->recipe->output);
 }
 
 static bool patience_is_over(const struct trainer *trainer) {
@@ -255,7 +267,7 @@ static bool patience_is_over(const struct trainer *trainer) {
 static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
     struct hone_run *run = trainer->run;
     for (;;) {
-        HONE_TRY(hone_stop_asked());
+        HONE_TRY(stop_asked(trainer));
         if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(averaged(trainer, evaluate_weights));
         bool over = trainer->state.step == trainer->last_step || patience_is_over(trainer);
         if (over || save_is_due(trainer)) {
@@ -316,7 +328,9 @@ static enum hone_status evaluate_best(struct trainer *trainer, json_t *results) 
     struct hone_run *run = trainer->run;
     if (!run->test.n && !run->validation_mm.n) return HONE_OK;
     if (trainer->state.has_best && trainer->state.best_step != trainer->state.step) {
-        HONE_TRY(hone_model_folder_reload(&run->folder, trainer->folder.path));
+        /* Rank 0 has written it by then. */
+        HONE_TRY(run->world->collectives->barrier(run->world->collectives, NULL));
+        HONE_TRY(hone_model_folder_reload(&run->folder, run->recipe->output));
     } else {
         HONE_TRY(hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream));
     }
@@ -349,7 +363,8 @@ static json_t *training_results(const struct trainer *trainer, double runtime) {
 static enum hone_status resume(struct trainer *trainer) {
     struct hone_run *run = trainer->run;
     const struct hone_recipe *recipe = run->recipe;
-    if (recipe->checkpoint.resume == HONE_RESUME_NEVER) return hone_checkpoint_remove_all(recipe->output);
+    if (recipe->checkpoint.resume == HONE_RESUME_NEVER)
+        return run->world->rank == 0 ? hone_checkpoint_remove_all(recipe->output) : HONE_OK;
     struct hone_checkpoint checkpoint;
     HONE_TRY(hone_checkpoint_find(&checkpoint, recipe->output, recipe->checkpoint.resume == HONE_RESUME_STRICT));
     if (!checkpoint.path) return HONE_OK;
@@ -363,6 +378,40 @@ static enum hone_status resume(struct trainer *trainer) {
                   (long long)run->steps);
     hone_checkpoint_close(&checkpoint);
     return status;
+}
+
+/* A run whose ranks differ in what they were given would train on, to a result that nobody asked for. */
+static enum hone_status compare_ranks(const struct trainer *trainer) {
+    const struct hone_run *run = trainer->run;
+    const struct hone_parameters *parameters = run->folder.model->parameters;
+    struct hone_fact facts[] = {{"recipe", ""}, {"data", ""}, {"program", ""}, {"step", ""}, {"weights", ""}};
+    enum { FACTS = sizeof facts / sizeof *facts };
+    struct hone_sha256 hash;
+    if (run->world->size == 1) return HONE_OK;
+    snprintf(facts[0].value, sizeof facts[0].value, "%s", run->identity.recipe);
+    snprintf(facts[1].value, sizeof facts[1].value, "%s", run->identity.data);
+    HONE_TRY(hone_sha256_file(facts[2].value, "/proc/self/exe"));
+    snprintf(facts[3].value, sizeof facts[3].value, "%lld", (long long)trainer->state.step);
+    hone_sha256_begin(&hash);
+    for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        float *values = hone_alloc((size_t)p->count, sizeof *values, "weights to compare");
+        enum hone_status status = hone_parameters_read(parameters, i, values);
+        hone_sha256_add(&hash, values, (size_t)p->count * sizeof *values);
+        hone_free(values);
+        HONE_TRY(status);
+    }
+    hone_sha256_end(facts[4].value, &hash);
+    return hone_world_compare(run->world, facts, FACTS);
+}
+
+/* Micro-batches of the fewest tokens that any rank has room for. */
+static enum hone_status agree_on_micro_batches(struct hone_run *run, struct hone_world *world) {
+    run->world = world;
+    if (world->size == 1) return HONE_OK;
+    int64_t tokens = -run->micro_batch_tokens;
+    HONE_TRY(hone_world_largest(&tokens, world));
+    return hone_run_replan(run, -tokens);
 }
 
 /* The run is the one to be made again, cut into the same micro-batches. */
@@ -385,11 +434,16 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
     if (trainer->replay) HONE_TRY(begin_replay(trainer, trainer->replay));
     HONE_TRY(hone_train_optimizer(&trainer->optimizer, run));
     HONE_TRY(resume(trainer));
+    HONE_TRY(compare_ranks(trainer));
     hone_run_capacity(&T, &B, run);
     HONE_TRY(hone_engine_create(&trainer->engine, run->folder.model, T, B, run->train.n_targets));
     HONE_TRY(hone_tape_reserve(trainer->engine.tape, run->arena_bytes));
-    HONE_TRY(hone_run_folder_open(&trainer->folder, run->recipe, trainer->state.metrics_bytes));
-    trainer->saver = hone_saver_create(run, trainer->optimizer, run->recipe->output);
+    trainer->engine.world = run->world;
+    HONE_TRY(hone_team_create(&trainer->team, run, trainer->engine.stream));
+    if (run->world->rank == 0) {
+        HONE_TRY(hone_run_folder_open(&trainer->folder, run->recipe, trainer->state.metrics_bytes));
+        trainer->saver = hone_saver_create(run, trainer->optimizer, run->recipe->output);
+    }
     trainer->first_step = trainer->state.step;
     char frozen[40] = "";
     int64_t parameters = hone_parameters_total(run->folder.model->parameters);
@@ -403,33 +457,53 @@ static enum hone_status train(struct trainer *trainer, json_t **results) {
     if (is_cut_short(trainer)) return HONE_OK;
     *results = training_results(trainer, trainer->state.run_seconds + hone_seconds() - trainer->begin);
     HONE_TRY(evaluate_best(trainer, *results));
+    if (run->world->rank > 0) return HONE_OK;
     json_t *certificate;
     HONE_TRY(hone_certificate_make(&certificate, run, trainer->folder.path));
     json_object_set_new(*results, "certificate", certificate);
     return hone_run_folder_finish(&trainer->folder, run, *results);
 }
 
-static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay) {
+static enum hone_status run_recipe(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay,
+                                   struct hone_world *world) {
     struct hone_run run;
     HONE_TRY(hone_run_open(&run, recipe, HONE_RUN_WHOLE));
     struct trainer trainer = {.run = &run, .replay = replay};
-    enum hone_status status = train(&trainer, results);
-    if (status != HONE_OK) {
+    enum hone_status status = agree_on_micro_batches(&run, world);
+    if (status == HONE_OK) status = train(&trainer, results);
+    if (status != HONE_OK || world->rank > 0) {
         json_decref(*results);
         *results = NULL;
     }
     hone_saver_free(trainer.saver);
     json_decref(trainer.state.best_results);
     hone_run_folder_close(&trainer.folder);
+    hone_team_free(&trainer.team);
     hone_optimizer_free(trainer.optimizer);
     hone_engine_free(&trainer.engine);
     hone_run_close(&run);
     return status;
 }
 
-enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) {
+/* Rank 0's answer to whether there is something to do, on every rank. */
+static enum hone_status share_state(enum hone_run_state *state, struct hone_world *world) {
+    int64_t value = *state;
+    HONE_TRY(hone_world_share(&value, world));
+    *state = (enum hone_run_state)value;
+    return HONE_OK;
+}
+
+/* What a rank does that is not the first. */
+static enum hone_status follow(json_t **results, const struct hone_recipe *recipe, struct hone_world *world) {
+    enum hone_run_state state = HONE_RUN_NEW;
+    HONE_TRY(share_state(&state, world));
+    return state == HONE_RUN_NEW ? run_recipe(results, recipe, NULL, world) : HONE_OK;
+}
+
+enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe, struct hone_world *world) {
     *results = NULL;
     enum hone_run_state state;
+    if (world->rank > 0) return follow(results, recipe, world);
     struct hone_lock *lock;
     HONE_TRY(hone_run_folder_state(&state, recipe));
     bool new = !hone_folder_exists(recipe->output);
@@ -439,7 +513,8 @@ enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) 
         /* Another process may have ended it meanwhile. */
         enum hone_status status = hone_run_folder_state(&state, recipe);
         if (status == HONE_OK && state == HONE_RUN_NEW) {
-            status = run_recipe(results, recipe, NULL);
+            status = share_state(&state, world);
+            if (status == HONE_OK) status = run_recipe(results, recipe, NULL, world);
             hone_lock_release(lock);
             if (status != HONE_OK && new) hone_remove_empty_folder(recipe->output);
             return status;
@@ -447,11 +522,12 @@ enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe) 
         hone_lock_release(lock);
         HONE_TRY(status);
     }
+    HONE_TRY(share_state(&state, world));
     hone_info("%s: this run is complete; its results:", recipe->output);
     return hone_run_folder_results(results, recipe->output);
 }
 
 enum hone_status hone_train_again(json_t **results, const struct hone_recipe *recipe, struct hone_replay *replay) {
     *results = NULL;
-    return run_recipe(results, recipe, replay);
+    return run_recipe(results, recipe, replay, hone_world_alone());
 }

@@ -2,13 +2,18 @@
 #ifndef HONE_RECIPES_TRAIN_H
 #define HONE_RECIPES_TRAIN_H
 
+#include "dist/buckets.h"
+#include "dist/leaves.h"
 #include "recipes/run.h"
 
-/* Runs the recipe to its end and returns what all_results.json holds (the caller's to json_decref). A folder whose run
+/* Training by one rank of `world`; with several every rank calls it. Rank 0 alone writes the run folder and has results;
+ * the others get NULL.
+ *
+ * Runs the recipe to its end and returns what all_results.json holds (the caller's to json_decref). A folder whose run
  * is complete is left as it is and its results are returned. A loss or gradient that is not finite is never applied:
  * the step, op, parameter and samples are named, and the run ends with HONE_NUMERIC or, with training.non_finite skip,
  * goes on without the step. */
-enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe);
+enum hone_status hone_train(json_t **results, const struct hone_recipe *recipe, struct hone_world *world);
 
 /* The first `steps` steps of a complete run once more (0: all of it), in the recipe's output, a new folder. Held to the
  * certificate of the run before the first step. With fewer steps than the run has there are no results. */
@@ -26,6 +31,15 @@ enum hone_status hone_train_again(json_t **results, const struct hone_recipe *re
  * ["train.tsv:3", …]}, the caller's. One of another run is HONE_RESUME_MISMATCH. */
 enum hone_status hone_train_replay(json_t **results, const struct hone_recipe *recipe, const char *file);
 
+/* How the ranks of a run work together in a step. */
+struct hone_team {
+    struct hone_buckets *buckets; /* NULL alone, and with leaves */
+    struct hone_leaves *leaves;   /* of distributed.reproducible: world; else NULL */
+    int64_t *share, *lengths;     /* [batch_size]: this rank's samples; tokens of all */
+};
+enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *run, struct hone_stream *stream);
+void hone_team_free(struct hone_team *team);
+
 /* An optimizer step and all it takes. */
 struct hone_step_of {
     struct hone_engine *engine;
@@ -34,11 +48,12 @@ struct hone_step_of {
     int64_t step;          /* from 0 */
     const int64_t *chosen; /* [n]: its samples */
     int64_t n;
+    struct hone_team *team;
 };
 
 double hone_train_rate(const struct hone_run *run, int64_t step);
-/* Forward, backward and the optimizer over the samples, cut into micro-batches. The optimizer's step state holds loss,
- * gradient norm and the finite flag afterwards. Adds the tokens fed to *tokens. */
+/* Forward, backward and the optimizer over the samples, of which each rank takes a share, cut into micro-batches. The optimizer's step state holds loss,
+ * gradient norm and the finite flag afterwards. Adds the tokens of all samples to *tokens. */
 enum hone_status hone_train_step(const struct hone_step_of *step, int64_t *tokens);
 /* After a step whose flag says that something was not finite: the same step once more, bit for bit, looking at what
  * every op gives. Appends "; the first to give such a number is linear (…): nan at …; its micro-batch is FILE:LINE, …".

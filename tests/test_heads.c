@@ -37,7 +37,7 @@ static json_t *run(const char *recipe_path, const char *folder, const char *cons
     for (int i = 0; i < n; i++) hone_free(arguments[i]);
     hone_log_set_level(HONE_LOG_QUIET);
     json_t *results;
-    TEST_OK(hone_train(&results, &recipe));
+    TEST_OK(hone_train(&results, &recipe, hone_world_alone()));
     hone_recipe_free(&recipe);
     return results;
 }
@@ -117,7 +117,7 @@ static void refused(const char *name, const char *problem, const char *label, co
     struct hone_text mistakes = {0};
     TEST_OK(hone_recipe_read(&recipe, tiny_file(folder, "r.yaml", text), NULL, 0, &mistakes));
     json_t *results;
-    test_expect_status(hone_train(&results, &recipe), HONE_BAD_INPUT, part);
+    test_expect_status(hone_train(&results, &recipe, hone_world_alone()), HONE_BAD_INPUT, part);
     hone_recipe_free(&recipe);
     hone_free(text);
 }

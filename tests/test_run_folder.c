@@ -320,7 +320,7 @@ static void walk(const char *site, bool reading) {
     struct hone_recipe recipe;
     tiny_recipe(&recipe, folder, overrides);
     json_t *whole;
-    TEST_OK(hone_train(&whole, &recipe));
+    TEST_OK(hone_train(&whole, &recipe, hone_world_alone()));
     double loss = json_real_value(json_object_get(whole, "test_loss"));
     json_decref(whole);
     int refused = 0;
@@ -331,7 +331,7 @@ static void walk(const char *site, bool reading) {
         hone_free(plan);
         hone_fail(HONE_OK, "%s", "");
         json_t *results;
-        enum hone_status status = hone_train(&results, &recipe);
+        enum hone_status status = hone_train(&results, &recipe, hone_world_alone());
         bool fired = hone_fault_fired();
         hone_fault_plan(NULL);
         if (status == HONE_OK) {
@@ -353,7 +353,7 @@ static void walk(const char *site, bool reading) {
         if (!fired) break;
         /* The next run goes through, over what is there. */
         if (n % 16 == 0 && !has(out, "all_results.json")) {
-            TEST_OK(hone_train(&results, &recipe));
+            TEST_OK(hone_train(&results, &recipe, hone_world_alone()));
             assert_true(json_real_value(json_object_get(results, "test_loss")) == loss);
             json_decref(results);
             expect_whole_files(out);

@@ -380,7 +380,7 @@ static void nothing_is_kept_after_a_run(void **state) {
     tiny_recipe(&recipe, folder, TINY_OVERRIDES("training.max_steps=40"));
     size_t before = hone_memory_in_use();
     json_t *results;
-    TEST_OK(hone_train(&results, &recipe));
+    TEST_OK(hone_train(&results, &recipe, hone_world_alone()));
     json_decref(results);
     assert_int_equal(hone_memory_in_use(), before);
     hone_recipe_free(&recipe);

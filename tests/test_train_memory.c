@@ -30,13 +30,14 @@ struct loop {
     struct hone_engine engine;
     struct hone_optimizer *optimizer;
     struct hone_run_folder folder;
+    struct hone_team team;
 };
 
 /* What train.c does for a step, and every 250 for an evaluation. */
 static void run_step(struct loop *loop, int64_t step, int64_t *chosen) {
     struct hone_step result;
     int64_t tokens = 0, n = hone_run_step_samples(&loop->run, step, chosen);
-    struct hone_step_of one = {&loop->engine, loop->optimizer, &loop->run, step, chosen, n};
+    struct hone_step_of one = {&loop->engine, loop->optimizer, &loop->run, step, chosen, n, &loop->team};
     TEST_OK(hone_train_step(&one, &tokens));
     TEST_OK(hone_optimizer_result(loop->optimizer, &result, loop->engine.stream));
     assert_true(result.finite);
@@ -69,6 +70,7 @@ static void resident_memory_stays(void **state) {
     TEST_OK(hone_engine_create(&loop.engine, loop.run.folder.model, T, B, 0));
     TEST_OK(hone_tape_reserve(loop.engine.tape, loop.run.arena_bytes));
     TEST_OK(hone_train_optimizer(&loop.optimizer, &loop.run));
+    TEST_OK(hone_team_create(&loop.team, &loop.run, loop.engine.stream));
     TEST_OK(hone_make_folders(recipe.output));
     TEST_OK(hone_run_folder_open(&loop.folder, &recipe, 0));
     int64_t chosen[5];
@@ -86,6 +88,7 @@ static void resident_memory_stays(void **state) {
     /* The layouts that were met, which are kept for the next time, at most 64 of them. */
     assert_true(late_in_use <= early_in_use + (256 << 10));
     hone_run_folder_close(&loop.folder);
+    hone_team_free(&loop.team);
     hone_optimizer_free(loop.optimizer);
     hone_engine_free(&loop.engine);
     hone_run_close(&loop.run);

@@ -259,7 +259,7 @@ enum hone_status tiny_train(json_t **results, const char *folder, const char *co
     struct hone_recipe recipe;
     tiny_recipe(&recipe, folder, overrides);
     json_t *made = NULL;
-    enum hone_status status = hone_train(&made, &recipe);
+    enum hone_status status = hone_train(&made, &recipe, hone_world_alone());
     hone_recipe_free(&recipe);
     if (results) {
         *results = made;

@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
     {"devices", hone_tool_devices, "", "what can be used here, and why not"},
     {"eval", hone_tool_eval, "RECIPE | --model DIR --data FILE", "metrics of a model on a file"},
     {"inspect", hone_tool_inspect, "PATH [--diff PATH]", "tensors, config and hashes of a model"},
+    {"launch", hone_tool_launch, "--nproc N RECIPE [key=value]…", "train with several processes of this machine"},
     {"plan", hone_tool_plan, "RECIPE [key=value]…", "memory, steps, FLOPs, disk and time of a run, before it"},
     {"predict", hone_tool_predict, "--model DIR [--text S | --input F]", "one JSON object a line"},
     {"prepare", hone_tool_prepare, "RECIPE [key=value]…", "tokenize the data into the token cache"},
@@ -47,7 +48,7 @@ static void print_help(FILE *file) {
     fprintf(file, "\n`hone VERB --help` tells a verb's options. stdout carries results only.\n\n"
                   "exit codes:\n"
                   "  0 ok   2 usage or recipe   3 bad input file   4 disk   5 out of memory   6 numeric\n"
-                  "  9 the output folder is in use   10 it holds another run   70 internal error\n"
+                  "  7 another rank   9 the output folder is in use   10 it holds another run   70 internal error\n"
                   "  75 stopped by a signal, the state is saved   130 the same after Ctrl-C\n");
 }
 

@@ -12,6 +12,7 @@ int hone_tool_bench(int argc, char **argv);
 int hone_tool_devices(int argc, char **argv);
 int hone_tool_eval(int argc, char **argv);
 int hone_tool_inspect(int argc, char **argv);
+int hone_tool_launch(int argc, char **argv);
 int hone_tool_plan(int argc, char **argv);
 int hone_tool_prepare(int argc, char **argv);
 int hone_tool_predict(int argc, char **argv);

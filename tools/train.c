@@ -28,6 +28,8 @@ static const char help[] =
     "tells\n"
     "             loss and samples, or the op, parameter and sample where a number stops being finite (exit code 6).\n"
     "             A run that such a number stops saves the state before it and names the file. Nothing is changed\n\n"
+    "With several ranks (hone launch, or torchrun, mpirun, srun, each once for a rank) the ranks share every step's\n"
+    "samples; training.batch_size is that of all together, rank 0 writes, and the output is on a disk that all see.\n\n"
     "Threads: OMP_NUM_THREADS, by default one for each core.\n\n"
     "Keys of a recipe, each can be given as key=value:\n\n";
 
@@ -58,10 +60,18 @@ static enum hone_status train(int n_positional, char **argv) {
     const char *replay = take_replay(&n_positional, argv);
     HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
     hone_stop_watch();
-    enum hone_status status = replay ? hone_train_replay(&results, &recipe, replay) : hone_train(&results, &recipe);
+    struct hone_world *world;
+    enum hone_status status = hone_world_join(&world, recipe.distributed.timeout);
+    if (status == HONE_OK && world->rank > 0 && recipe.logging.level > HONE_LOG_WARNING)
+        hone_log_set_level(HONE_LOG_WARNING);
+    if (status == HONE_OK)
+        status = replay ? hone_train_replay(&results, &recipe, replay) : hone_train(&results, &recipe, world);
     if (status == HONE_OK && !replay) hone_info("the model is in %s", recipe.output);
-    if (status == HONE_OK) hone_tool_show_entities(results);
-    if (status == HONE_OK) status = hone_tool_print_json(results);
+    if (status == HONE_OK && results) {
+        hone_tool_show_entities(results);
+        status = hone_tool_print_json(results);
+    }
+    hone_world_leave(world, status);
     json_decref(results);
     hone_recipe_free(&recipe);
     return status;

@@ -1,0 +1,29 @@
+/* Gradients summed over all ranks while backward still computes others: the flat gradient buffer is cut into buckets,
+ * and a thread sends each as soon as backward has finished it. The buffer lies in the order in which backward finishes
+ * it, so a bucket is a range; buckets go in their order, on every rank the same, whatever was finished first.
+ *
+ *     hone_buckets_begin(buckets);
+ *     hone_tape_backward(tape, hone_buckets_on_gradient, buckets, stream);
+ *     HONE_TRY(hone_buckets_finish(buckets)); */
+#ifndef HONE_DIST_BUCKETS_H
+#define HONE_DIST_BUCKETS_H
+
+#include "autograd/parameters.h"
+#include "kernels/collectives.h"
+
+struct hone_buckets;
+
+/* Of parameters allocated for training; both are borrowed. With one rank *out is NULL: there is nothing to sum. */
+enum hone_status hone_buckets_create(struct hone_buckets **out, const struct hone_parameters *parameters,
+                                     struct hone_collectives *collectives);
+void hone_buckets_free(struct hone_buckets *buckets);
+
+/* A step begins: nothing is complete. NULL is allowed, here and in finish. */
+void hone_buckets_begin(struct hone_buckets *buckets);
+/* For hone_tape_backward: the parameter's gradient is complete on this rank. `user` is the buckets. */
+void hone_buckets_on_gradient(int32_t parameter, void *user);
+/* Nothing more comes in this step, complete or not needed: sends the rest and returns when all is summed. Until then no
+ * other collectives. */
+enum hone_status hone_buckets_finish(struct hone_buckets *buckets);
+
+#endif

@@ -1,0 +1,130 @@
+# Trainings of several ranks: the same model as one rank's, bit for bit in distributed.reproducible: world; evaluation of
+# every sample once; ranks that are killed, stopped, told to stop, or given other data. $1 is the binary.
+. tests/cli.sh
+export OMP_NUM_THREADS=1
+
+make_model good bad film the a was '##ly'
+awk 'BEGIN {
+    srand(5); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
+    for (i = 0; i < 61; i++) {
+        text = ""; for (k = int(12 * rand()); k > 0; k--) text = text " " words[1 + int(n * rand())]
+        print text "\t" (text ~ /good/ ? "yes" : "no")
+    }
+}' >train.tsv
+cat >r.yaml <<'END_OF_RECIPE'
+model: {path: model}
+task: {type: sequence_classification, labels: [no, yes, never]}
+data: {train: train.tsv, validation: train.tsv, test: train.tsv, text: sentence, label: label, max_length: 20}
+training: {epochs: 3, batch_size: 9}
+evaluation: {every: 7, metric: loss}
+checkpoint: {every: 5, keep: 2}
+logging: {every: 1}
+optimizer: {lr: 1e-3}
+distributed: {timeout: 60}
+output: one
+END_OF_RECIPE
+losses() { sed -E 's/, "(tokens_per_second|runtime|samples_per_second)": [^,}]*//g' "$1/metrics.jsonl"; }
+field() { sed -nE "s/.*\"split\": \"$2\".*\"$3\": ([^,}]*).*/\1/p" "$1/metrics.jsonl"; }
+
+# No process of ours is left behind.
+no_orphans() {
+    for i in $(seq 1 100); do
+        pgrep -f "^hone train .*output=$1\$" >/dev/null || return 0
+        sleep 0.1
+    done
+    fail "a rank is left: $(pgrep -fa "^hone train .*output=$1\$")"
+}
+
+expect 0 "" "$hone" train r.yaml output=one
+expect 0 "" "$hone" train r.yaml output=world1 distributed.reproducible=world
+for n in 2 3 4; do
+    expect 0 "the model is in run$n" "$hone" launch --nproc $n r.yaml output=run$n
+    [ "$(grep -c '"train_loss"' out)" = 1 ] || fail "$n ranks: not the results of one"
+    # f32 sums in another order, and what 21 steps of AdamW make of them.
+    paste <(field one train loss) <(field run$n train loss) | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-3) exit 1 } END { if (NR != 21) exit 1 }' ||
+        fail "$n ranks: other losses"
+    paste <(field one validation loss) <(field run$n validation loss) | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-3) exit 1 }' ||
+        fail "$n ranks: other evaluations"
+    expect 0 "" "$hone" launch --nproc $n r.yaml output=world$n distributed.reproducible=world
+    cmp world1/model.safetensors world$n/model.safetensors || fail "$n ranks: another model"
+    cmp world1/checkpoints/step-000021/state.h5 world$n/checkpoints/step-000021/state.h5 || fail "$n ranks: another state"
+    diff <(losses world1) <(losses world$n) >/dev/null || fail "$n ranks: other figures"
+    no_orphans run$n
+done
+# Run to run at one number of ranks.
+expect 0 "" "$hone" launch --nproc 3 r.yaml output=again3
+cmp run3/model.safetensors again3/model.safetensors || fail "another model of the same 3 ranks"
+diff <(losses run3) <(losses again3) >/dev/null || fail "other figures of the same 3 ranks"
+expect 0 "this run is complete" "$hone" launch --nproc 2 r.yaml output=run2
+
+# Mistakes are told once; a rank that has other data than rank 0 is named with what differs.
+expect 2 "1 mistake" "$hone" launch --nproc 2 r.yaml training.epochs=0
+[ "$(grep -c 'training.epochs' err)" = 1 ] || fail "a mistake is told more than once"
+sed '$d' train.tsv >other.tsv
+port=$((23000 + $$ % 5000))
+rank() { env RANK=$1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$port "$hone" train r.yaml "${@:2}"; }
+rank 1 output=differs training.seed=7 >out1 2>err1 &
+process=$!
+expect 7 "rank 1 on $(uname -n) has another recipe than rank 0" rank 0 output=differs
+code=0
+wait $process || code=$?
+[ $code = 7 ] || fail "rank 1 ended with $code"
+expect 2 "contradict" env RANK=1 WORLD_SIZE=2 MASTER_ADDR=h MASTER_PORT=1 PMI_RANK=0 PMI_SIZE=2 "$hone" train r.yaml
+
+# start N NAME [key=value]…: in the background, until the first checkpoint is there.
+start() {
+    "$hone" launch --nproc $1 r.yaml output=$2 training.epochs=3000 checkpoint.every=5 "${@:3}" >out 2>err &
+    launcher=$!
+    for i in $(seq 1 600); do
+        ! compgen -G "$2/checkpoints/step-*/manifest.json" >/dev/null || return 0
+        sleep 0.05
+    done
+    fail "no checkpoint of $2"
+}
+# process_of NAME RANK
+process_of() {
+    for process in $(pgrep -f "^hone train .*output=$1 "); do
+        if tr '\0' '\n' <"/proc/$process/environ" | grep -qx "RANK=$2"; then echo $process; fi
+    done
+}
+# ended CODE SECONDS TEXT: the launcher, with that code, in that time, after saying that.
+ended() {
+    local code=0 begin=$SECONDS
+    wait $launcher || code=$?
+    [ $code = "$1" ] || fail "exit code $code, expected $1"
+    [ $((SECONDS - begin)) -le "$2" ] || fail "it took $((SECONDS - begin)) s"
+    grep -qF -- "$3" err || fail "no \"$3\" on stderr"
+}
+
+for victim in 0 2; do
+    start 3 killed$victim
+    process=$(process_of killed$victim $victim)
+    kill -9 "$process"
+    ended 7 10 "rank $victim on $(uname -n) (process $process) is dead"
+    no_orphans killed$victim
+    # What is saved serves any number of ranks.
+    start 2 killed$victim
+    for i in $(seq 1 200); do
+        ! grep -q 'of up to 9 sequences' err || break
+        sleep 0.05
+    done
+    kill -TERM $launcher
+    ended 75 10 "going on from killed$victim/checkpoints/step-"
+done
+start 2 stopped
+process=$(process_of stopped 1)
+kill -STOP "$process"
+ended 7 30 "rank 1 on $(uname -n) (process $process) is silent"
+no_orphans stopped
+
+# Asked to stop: all at the same step, saved; the same command goes on.
+start 2 asked
+kill -TERM $launcher
+ended 75 10 "the state is saved in asked"
+no_orphans asked
+# The launcher is gone: so are its ranks.
+start 2 left
+kill -9 $launcher
+wait $launcher 2>/dev/null || true
+no_orphans left
+echo "ranks: all as expected"
