@@ -21,7 +21,7 @@ static void backward(const struct hone_call *call) {
     const struct embedding *a = (const void *)n->attributes;
     call->ops->embedding_backward(hone_call_gradient(call, a->dword), a->ids, hone_call_gradient(call, a->dposition),
                                   a->positions, hone_call_gradient(call, a->dtype), a->types, call->doutput, n->rows,
-                                  n->cols, call->stream);
+                                  n->cols, call->workspace, call->stream);
 }
 
 static const struct hone_op embedding_op = {
@@ -49,6 +49,7 @@ hone_value hone_embedding(struct hone_tape *tape, int64_t T, int32_t word, const
     if (position >= 0) a.position += first_position * C;
     if (a.dposition >= 0) a.dposition += first_position * C;
     node.output = hone_tape_add_value(tape, T, C, HONE_F32);
+    node.backward_workspace = tape->device->ops->embedding_backward_workspace(T, C);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -42,7 +42,7 @@ enum hone_status hone_fail_prefix(enum hone_status status, const char *format, .
 
 const char *hone_error_message(void) { return message; }
 
-_Noreturn void hone_check_failed(const char *file, int line, const char *condition, const char *format, ...) {
+void hone_check_failed(const char *file, int line, const char *condition, const char *format, ...) {
     char raw[MESSAGE_SIZE], text[MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);

@@ -63,7 +63,7 @@ const char *hone_error_message(void);
         if (!(condition)) hone_check_failed(__FILE__, __LINE__, #condition, __VA_ARGS__);                              \
     } while (0)
 
-_Noreturn void hone_check_failed(const char *file, int line, const char *condition, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void hone_check_failed(const char *file, int line, const char *condition, const char *format, ...)
+    __attribute__((noreturn, format(printf, 4, 5)));
 
 #endif

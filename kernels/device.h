@@ -37,8 +37,8 @@ struct hone_device {
     void (*zero)(void *device_memory, size_t bytes, struct hone_stream *stream);
 };
 
-/* The device named "cpu", or "auto" (the best one present). Devices live as long as the program; nothing to close.
- * An unknown or absent one is HONE_USAGE with the reason. */
+/* The device named "cpu" or "cuda", or "auto" (the best one present). Devices live as long as the program; nothing to
+ * close. An unknown or absent one is HONE_USAGE with the reason. */
 enum hone_status hone_device_open(struct hone_device **out, const char *name);
 
 /* All known devices in a fixed order, for `hone devices`: i from 0; false past the end. `why_not` is NULL for a device
@@ -46,7 +46,7 @@ enum hone_status hone_device_open(struct hone_device **out, const char *name);
 struct hone_device_report {
     const char *name;
     const char *description;
-    const char *why_not;
+    const char *why_not;      /* valid until the next failure */
     const char *bf16_why_not; /* as in struct hone_device */
 };
 bool hone_device_report(struct hone_device_report *out, int i);

@@ -156,7 +156,8 @@ struct hone_ops {
     /* Adds dy's rows to those of the tables' gradients, token after token. Each table may be NULL. */
     void (*embedding_backward)(float *dword, const int32_t *ids, float *dposition, const int32_t *positions,
                                float *dtype_table, const int32_t *types, const float *dy, int64_t T, int64_t C,
-                               struct hone_stream *s);
+                               void *workspace, struct hone_stream *s);
+    size_t (*embedding_backward_workspace)(int64_t T, int64_t C);
 
     /* out[R, H*D] = dropout(softmax(scale q k^T)) v for each head within each sequence; lse[R, H] f32: log of the sum
      * of exp of the scaled scores. Empty sequences are allowed. Vaswani et al. 2017; Dao 2023, arXiv 2307.08691. */

@@ -223,7 +223,7 @@ const struct hone_option hone_options[] = {
     {"precision", HONE_OPTION_WORD, AT(precision), "f32", WORDS("f32", "bf16", "auto"),
      .aliases = "dtype torch_dtype bf16 fp16",
      .help = "Format of the layers' matrix products and what they read and write; auto: bf16 where the CPU has it"},
-    {"device", HONE_OPTION_WORD, AT(device), "auto", WORDS("auto", "cpu"), .aliases = "accelerator use_cpu",
+    {"device", HONE_OPTION_WORD, AT(device), "auto", WORDS("auto", "cpu", "cuda"), .aliases = "accelerator use_cpu",
      .help = "Where to compute"},
 
     {"evaluation.every", HONE_OPTION_EVERY, AT(evaluation.every), "epoch", .low = 1, .high = 1e9,

@@ -34,7 +34,7 @@ enum hone_scheme {
     HONE_SCHEME_IOBES,
 };
 enum hone_precision { HONE_PRECISION_F32, HONE_PRECISION_BF16, HONE_PRECISION_AUTO };
-enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU };
+enum hone_device_choice { HONE_DEVICE_AUTO, HONE_DEVICE_CPU, HONE_DEVICE_CUDA };
 enum hone_resume { HONE_RESUME_AUTO, HONE_RESUME_STRICT, HONE_RESUME_NEVER };
 enum hone_metric {
     HONE_METRIC_AUTO, /* what the task chooses */

@@ -119,3 +119,54 @@ void kernel_dropout_make(struct kernel_dropout *drop, struct kernel_buffers *k, 
 }
 
 void kernel_dropout_free(struct kernel_dropout *drop) { hone_free(drop->keys); }
+
+#define OP(name) offsetof(struct hone_ops, name)
+static const struct {
+    const char *name;
+    void (*run)(struct kernel_buffers *k);
+    size_t op;     /* one of the family's */
+    bool f32_only; /* has no dtype */
+} cases[] = {
+    {"activation", kernel_cases_activation, OP(activation_forward), false},
+    {"adafactor", kernel_cases_adafactor, OP(adafactor), true},
+    {"adamw", kernel_cases_adamw, OP(adamw), true},
+    {"attention", kernel_cases_attention, OP(attention_forward), false},
+    {"binary_cross_entropy", kernel_cases_binary_cross_entropy, OP(binary_cross_entropy_forward), true},
+    {"class_loss", kernel_cases_class_loss, OP(class_loss_forward), true},
+    {"clip_values", kernel_cases_clip_values, OP(clip_values), true},
+    {"cross_entropy", kernel_cases_cross_entropy, OP(cross_entropy_forward), false},
+    {"dropout", kernel_cases_dropout, OP(dropout), false},
+    {"ema", kernel_cases_ema, OP(ema), true},
+    {"embedding", kernel_cases_embedding, OP(embedding_forward), true},
+    {"gradient_norm", kernel_cases_gradient_norm, OP(gradient_norm), true},
+    {"linear", kernel_cases_linear, OP(linear_forward), false},
+    {"residual_layer_norm", kernel_cases_residual_layer_norm, OP(residual_layer_norm_forward), false},
+    {"rows", kernel_cases_rows, OP(gather_rows), false},
+    {"squared_error", kernel_cases_squared_error, OP(squared_error_forward), true},
+    {"sgd", kernel_cases_sgd, OP(sgd), true},
+};
+#undef OP
+
+static int run_in(struct kernel_buffers *k, const char *only, enum hone_dtype dtype) {
+    int ran = 0;
+    k->dtype = dtype;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (cases[i].f32_only && dtype != HONE_F32) continue;
+        if (only && strcmp(only, cases[i].name) != 0) continue;
+        void *op;
+        memcpy(&op, (const char *)k->device->ops + cases[i].op, sizeof op);
+        print_message("%s: %s in %s%s\n", k->device->name, cases[i].name, hone_dtype_name(dtype),
+                      op ? "" : ": no kernel yet");
+        if (!op) continue;
+        cases[i].run(k);
+        ran++;
+    }
+    return ran;
+}
+
+int kernel_cases_run(struct kernel_buffers *k, const char *only) {
+    int ran = run_in(k, only, HONE_F32);
+    if (!k->device->bf16_why_not) return ran + run_in(k, only, HONE_BF16);
+    print_message("%s: no bf16: %s\n", k->device->name, k->device->bf16_why_not);
+    return ran;
+}

@@ -50,6 +50,10 @@ void kernel_dropout_make(struct kernel_dropout *drop, struct kernel_buffers *k, 
                          int64_t R, bool half);
 void kernel_dropout_free(struct kernel_dropout *drop);
 
+/* Runs every family that the device has kernels for, or the one named `only`, in f32 and then in bf16; the number of
+ * runs. */
+int kernel_cases_run(struct kernel_buffers *k, const char *only);
+
 void kernel_cases_activation(struct kernel_buffers *k);
 void kernel_cases_adafactor(struct kernel_buffers *k);
 void kernel_cases_adamw(struct kernel_buffers *k);

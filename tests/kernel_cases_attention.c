@@ -43,6 +43,9 @@ static void compare_columns(struct kernel_buffers *k, const char *name, const vo
     /* The gradient of a score is p (dp - sum of p dp): where a query sees one key that is 0, and what remains is the
      * rounding of two sums of up to 128 products of size 1, times keys of size 1; hence the absolute part. */
     double absolute = 4e-6, relative = 1e-5;
+    /* A GPU's tensor cores take probabilities and gradients of scores in bf16, each off by 2^-9 at most; their sums are
+     * over numbers some times larger than the result where signs differ. */
+    if (dtype == HONE_BF16 && strcmp(k->device->name, "cpu") != 0) relative = 1.0 / 128;
     for (int64_t i = 0; i < rows * n; i++) near[i] = kernel_nearest(want[i], (double)got[i], dtype);
     test_close(name, got, near, rows * n, absolute, relative);
     hone_free(got), hone_free(all), hone_free(near);
@@ -81,8 +84,10 @@ static void attention_run(struct kernel_buffers *k, const struct attention_case 
     reference_attention_forward(out, lse, q.d, key.d, v.d, &host, drop_host);
     reference_attention_backward(dq, dk, dv, dout.d, q.d, key.d, v.d, &host, drop_host);
 
-    /* Packed: [q k v and two columns of nothing] in one matrix; pruned queries have their own with one such column. */
-    int64_t kv_stride = c->packed ? 3 * width + 2 : width, q_stride = c->packed && !c->pruned ? kv_stride : width + 1;
+    /* Packed: [q k v and some columns of nothing] in one matrix; pruned queries have their own with such columns. Rows
+     * stay aligned to 16 bytes where the heads are. */
+    int64_t gap = c->D % 8 == 0 ? 8 : 2, kv_stride = c->packed ? 3 * width + gap : width;
+    int64_t q_stride = c->packed && !c->pruned ? kv_stride : width + gap;
     float *q_host = spread(q.f, R, width, q_stride), *k_host = spread(key.f, T, width, kv_stride);
     float *v_host = spread(v.f, T, width, kv_stride);
     void *q_d, *k_d, *v_d, *dq_d, *dk_d, *dv_d;
@@ -141,7 +146,9 @@ void kernel_cases_attention(struct kernel_buffers *k) {
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         for (int options = 0; options < 16; options++) {
             /* The long ones with a few of the options only: they take the time. */
-            if (shapes[i].lengths[0] + shapes[i].lengths[1] > 1000 && options % 5 != 0) continue;
+            int32_t longest = shapes[i].lengths[0] + shapes[i].lengths[1];
+            if (longest > 1000 && options % 5 != 0) continue;
+            if (k->light && (longest > 200 || (i > 1 && options % 5 != 0))) continue;
             struct attention_case c = {.H = shapes[i].H, .D = shapes[i].D};
             memcpy(c.lengths, shapes[i].lengths, sizeof(c.lengths));
             c.packed = options & 1, c.causal = options & 2, c.pruned = options & 4, c.dropout = options & 8;

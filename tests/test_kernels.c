@@ -9,47 +9,10 @@
 #include "tests/reference_ops.h"
 #include "tests/support.h"
 
-static const struct {
-    const char *name;
-    void (*run)(struct kernel_buffers *k);
-    bool f32_only; /* has no dtype */
-} cases[] = {
-    {"activation", kernel_cases_activation, false},
-    {"adafactor", kernel_cases_adafactor, true},
-    {"adamw", kernel_cases_adamw, true},
-    {"attention", kernel_cases_attention, false},
-    {"binary_cross_entropy", kernel_cases_binary_cross_entropy, true},
-    {"class_loss", kernel_cases_class_loss, true},
-    {"clip_values", kernel_cases_clip_values, true},
-    {"cross_entropy", kernel_cases_cross_entropy, false},
-    {"dropout", kernel_cases_dropout, false},
-    {"ema", kernel_cases_ema, true},
-    {"embedding", kernel_cases_embedding, true},
-    {"gradient_norm", kernel_cases_gradient_norm, true},
-    {"linear", kernel_cases_linear, false},
-    {"residual_layer_norm", kernel_cases_residual_layer_norm, false},
-    {"rows", kernel_cases_rows, false},
-    {"squared_error", kernel_cases_squared_error, true},
-    {"sgd", kernel_cases_sgd, true},
-};
-
-static void run_cases(struct kernel_buffers *k, enum hone_dtype dtype) {
-    k->dtype = dtype;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (cases[i].f32_only && dtype != HONE_F32) continue;
-        print_message("%s: %s in %s\n", k->device->name, cases[i].name, hone_dtype_name(dtype));
-        cases[i].run(k);
-    }
-}
-
 static void run_device(struct hone_device *device) {
     static struct kernel_buffers k;
     kernel_buffers_open(&k, device);
-    run_cases(&k, HONE_F32);
-    if (device->bf16_why_not)
-        print_message("%s: no bf16: %s\n", device->name, device->bf16_why_not);
-    else
-        run_cases(&k, HONE_BF16);
+    kernel_cases_run(&k, NULL);
     /* The table is an array of function pointers: none is missing, and each was called above. */
     enum { ENTRIES = sizeof(struct hone_ops) / sizeof(void *) };
     void *entries[ENTRIES];

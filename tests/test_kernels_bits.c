@@ -230,7 +230,7 @@ static void rows_all(void *out, const void *user) {
     ops->dropout(z, b->z, &b->drop, b->T, b->C, dtype, stream);
     ops->add(z, b->r, n, dtype, stream);
     memset(dtable, 0, (size_t)(11 * b->C) * F4);
-    ops->embedding_backward(dtable, b->ids, NULL, NULL, NULL, NULL, b->dy, b->T, b->C, stream);
+    ops->embedding_backward(dtable, b->ids, NULL, NULL, NULL, NULL, b->dy, b->T, b->C, NULL, stream);
 }
 
 static void optimizer_all(void *out, const void *user) {

@@ -37,20 +37,21 @@ static void embedding_forward_verify(struct kernel_bench *b) {
     }
 }
 
-/* dword, dposition, dtype, dy */
+/* dword, dposition, dtype, dy, workspace */
 static void embedding_backward_plan(struct kernel_bench *b) {
     const struct kernel_shape *s = &b->shape;
     kernel_shared_buffer(b, KERNEL_ZERO, s->V * s->C);
     kernel_buffer(b, KERNEL_ZERO, s->S * s->C);
     kernel_buffer(b, KERNEL_ZERO, 2 * s->C);
     kernel_buffer(b, KERNEL_NOISE, elements(b));
+    kernel_workspace(b, b->ops->embedding_backward_workspace(s->T, s->C));
     b->work = F4 * (double)(3 * elements(b) + 2 * (s->S + 1) * s->C + 3 * s->T);
 }
 
 static void embedding_backward_run(struct kernel_bench *b) {
     float *const *at = b->at;
     b->ops->embedding_backward(at[0], b->ids, at[1], b->positions, at[2], b->types, at[3], b->shape.T, b->shape.C,
-                               b->stream);
+                               at[4], b->stream);
 }
 
 /* The gradient of the row of a table that token t reads. */

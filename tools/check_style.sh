@@ -45,7 +45,7 @@ report() {
     [ -z "$found" ] || { printf '%s\n' "$found"; wrong=1; }
 }
 
-mapfile -t sources < <(find $rooms -type f \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) 2>/dev/null | sort)
+mapfile -t sources < <(find $rooms -type f \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cpp' \) 2>/dev/null | sort)
 mapfile -t scripts < <(find $rooms .ci -type f \( -name '*.sh' -o -name '*.py' -o -path 'tools/*' -o -path '.ci/*' \) \
     ! -name '*.c' ! -name '*.h' ! -name '*.pyc' 2>/dev/null | sort)
 
@@ -90,7 +90,7 @@ if [ -z "$quick" ]; then
     cache=$(mktemp -d)
     trap 'rm -rf "$cache"' EXIT
     # Suppressed: it does not know the compiler's vector types, nor that a softmax has at least one term.
-    cppcheck --project="$build/compile_commands.json" -j "$jobs" --quiet --std=c11 --inline-suppr \
+    cppcheck --project="$build/compile_commands.json" --file-filter='*.c' -j "$jobs" --quiet --std=c11 --inline-suppr \
         --enable=warning,performance,portability --template='{file}:{line}: {message} [cppcheck {id}]' \
         --suppress='*:/usr/*' --suppress='*:*/generated/*' --suppress='uninitvar:*/kernels/cpu/*' --suppress='legacyUninitvar:*/kernels/cpu/*' \
         --suppress=invalidFunctionArg \
@@ -98,7 +98,7 @@ if [ -z "$quick" ]; then
     report < <(sed "s|^$PWD/||" "$cache/cppcheck" | grep -E '^[^ ]+:[0-9]+: ' | sort -u)
     # One file a process: what it says must not depend on its neighbours. Tests are run under the sanitizers, so the
     # analyzer's guesses, which take the time, are for the product.
-    sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$build/compile_commands.json" | sort -u >"$cache/files"
+    sed -n 's/^ *"file": "\(.*\.c\)",*$/\1/p' "$build/compile_commands.json" | sort -u >"$cache/files"
     {
         grep -v "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 clang-tidy --quiet -p "$build"
         grep "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 \

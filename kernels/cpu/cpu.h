@@ -36,6 +36,7 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
     X(dropout)                                                                                                         \
     X(embedding_forward)                                                                                               \
     X(embedding_backward)                                                                                              \
+    X(embedding_backward_workspace)                                                                                    \
     X(attention_forward)                                                                                               \
     X(attention_backward)                                                                                              \
     X(attention_workspace)                                                                                             \
