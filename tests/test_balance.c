@@ -1,5 +1,6 @@
 /* Which rank takes which samples: each once, in order, and about as many tokens on every rank. And the sum of leaves: the
  * same bits on any number of ranks. */
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -147,6 +148,8 @@ static void leaves_give_the_same_bits_on_any_number_of_ranks(void **state) {
 }
 
 int main(void) {
+    /* Threads of OpenMP do not live on in a fork. */
+    omp_set_num_threads(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sample_is_dealt_once),
         cmocka_unit_test(leaves_stay_whole),
