@@ -43,13 +43,12 @@ static enum hone_status open_cuda(struct hone_device **out) {
 }
 
 enum hone_status hone_device_open(struct hone_device **out, const char *name) {
-    bool any = strcmp(name, "auto") == 0;
-    if (any || strcmp(name, "cuda") == 0) {
+    if (strcmp(name, "cuda") == 0) {
         enum hone_status status = open_cuda(out);
-        if (status == HONE_OK) return HONE_OK;
-        if (!any) return hone_fail_prefix(status, "device 'cuda'");
+        return status == HONE_OK ? status : hone_fail_prefix(status, "device 'cuda'");
     }
-    if (any || strcmp(name, "cpu") == 0) {
+    /* Kernels that no GPU has run yet are for those who ask for them. */
+    if (strcmp(name, "auto") == 0 || strcmp(name, "cpu") == 0) {
         *out = hone_cpu_device();
         return HONE_OK;
     }

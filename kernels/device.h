@@ -37,7 +37,7 @@ struct hone_device {
     void (*zero)(void *device_memory, size_t bytes, struct hone_stream *stream);
 };
 
-/* The device named "cpu" or "cuda", or "auto" (the best one present). Devices live as long as the program; nothing to
+/* The device named "cpu" or "cuda", or "auto" (the CPU). Devices live as long as the program; nothing to
  * close. An unknown or absent one is HONE_USAGE with the reason. */
 enum hone_status hone_device_open(struct hone_device **out, const char *name);
 

@@ -183,7 +183,7 @@ static const struct {
      "r.yaml:2:14: task.type: found \"classification\", expected sequence_classification, masked_lm or "
      "token_classification\n",
      NONE},
-    {ALL "device: cuda\n", "r.yaml:5:9: device: found \"cuda\", expected auto or cpu\n", NONE},
+    {ALL "device: gpu\n", "r.yaml:5:9: device: found \"gpu\", expected auto, cpu or cuda\n", NONE},
     {ALL "precision: fp16\n", "r.yaml:5:12: precision: found \"fp16\", expected f32, bf16 or auto\n", NONE},
     {ALL "precision: 32\n", "r.yaml:5:12: precision: found \"32\", expected f32, bf16 or auto\n", NONE},
     {ALL "optimizer: {name: AdamW}\n",
@@ -355,9 +355,9 @@ static const struct {
      "null\n",
      {"training.epochs=3", "training.max_steps=5"}},
     {ALL,
-     "command line: device=cuda: found \"cuda\", expected auto or cpu\n"
+     "command line: device=gpu: found \"gpu\", expected auto, cpu or cuda\n"
      "command line: precision=f16: found \"f16\", expected f32, bf16 or auto\n",
-     {"device=cuda", "precision=f16"}},
+     {"device=gpu", "precision=f16"}},
     {ALL,
      "command line: training.batch_size=0: found \"0\", expected a whole number from 1 to 65536\n",
      {"training.batch_size=0", "training.batch_size=8"}},
