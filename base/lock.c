@@ -219,6 +219,16 @@ static enum hone_status take(char **path, const char *folder, const char *mine, 
     }
 }
 
+/* Removes the lock, whose thread has ended or never began. */
+static void give_up(struct hone_lock *lock) {
+    unlink(lock->path);
+    hone_temporary_forget(lock->path);
+    pthread_mutex_destroy(&lock->mutex);
+    pthread_cond_destroy(&lock->wake);
+    hone_free(lock->path);
+    hone_free(lock);
+}
+
 enum hone_status hone_lock_take(struct hone_lock **out, const char *folder) {
     struct holder self;
     describe_self(&self);
@@ -253,7 +263,12 @@ enum hone_status hone_lock_take(struct hone_lock **out, const char *folder) {
     pthread_mutex_init(&lock->mutex, NULL);
     pthread_cond_init(&lock->wake, NULL);
     int error = pthread_create(&lock->toucher, NULL, touch, lock);
-    HONE_CHECK(error == 0, "no thread for the lock of %s: %s", folder, strerror(error));
+    if (error) {
+        /* A thread's stack is memory that the system didn't give. */
+        status = hone_fail(HONE_OUT_OF_MEMORY, "no thread for the lock of %s: %s", folder, strerror(error));
+        give_up(lock);
+        return status;
+    }
     *out = lock;
     return HONE_OK;
 }
@@ -265,10 +280,5 @@ void hone_lock_release(struct hone_lock *lock) {
     pthread_cond_signal(&lock->wake);
     pthread_mutex_unlock(&lock->mutex);
     pthread_join(lock->toucher, NULL);
-    unlink(lock->path);
-    hone_temporary_forget(lock->path);
-    pthread_mutex_destroy(&lock->mutex);
-    pthread_cond_destroy(&lock->wake);
-    hone_free(lock->path);
-    hone_free(lock);
+    give_up(lock);
 }

@@ -115,7 +115,7 @@ static void leaves_give_the_same_bits_on_any_number_of_ranks(void **state) {
     (void)state;
     static float whole[ELEMENTS], part[ELEMENTS];
     for (int64_t n = 1; n <= 9; n += 2) {
-        float loss;
+        float loss = -1;
         assert_true(sum_leaves(whole, &loss, hone_collectives_alone(), n));
         assert_true(loss == whole[5]);
         /* A sum, up to rounding. */
@@ -135,7 +135,7 @@ static void leaves_give_the_same_bits_on_any_number_of_ranks(void **state) {
                 struct hone_collectives *c;
                 if (hone_shared_memory_open(&c, descriptor, r, size) != HONE_OK || !sum_leaves(part, &loss, c, n))
                     _exit(2);
-                _exit(memcmp(part, whole, sizeof part) != 0 || loss != whole[5]);
+                _exit(memcmp((const char *)part, (const char *)whole, sizeof part) != 0 || loss != whole[5]);
             }
             for (int r = 0; r < size; r++) {
                 int status;

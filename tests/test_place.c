@@ -139,7 +139,8 @@ static void meet(int size, int odd, const struct hone_place *place, const struct
 static struct hone_place place_of(int size) {
     static int port;
     if (!port) port = 21000 + (int)(getpid() % 5000) * 2;
-    struct hone_place place = {.size = size, .address = "127.0.0.1", .port = port++};
+    struct hone_place place = {.size = size, .address = "127.0.0.1", .port = port};
+    port++;
     snprintf(place.job, sizeof place.job, "job %d", (int)getpid());
     return place;
 }

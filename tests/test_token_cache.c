@@ -198,7 +198,7 @@ static void damage_in_use(void **state) {
     hone_text_format(&text, "label\tsentence\n");
     for (int i = 0; i < ROWS; i++) {
         hone_text_format(&text, "%s\t", names[i % 2]);
-        for (int w = 0; w < 60; w++) hone_text_format(&text, "%s ", tiny_word((uint64_t)(i + w)));
+        for (int w = 0; w < 60; w++) hone_text_format(&text, "%s ", tiny_word((uint64_t)i + (uint64_t)w));
         hone_text_format(&text, "\n");
     }
     TEST_OK(hone_write_file(tiny_path(folder, "train.tsv"), text.bytes, text.length));
