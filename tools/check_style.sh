@@ -9,6 +9,7 @@ usage: tools/check_style.sh [--quick] [BUILD]
 
 Checks every C file. BUILD (build/ by default) is a configured build folder, for its compile_commands.json.
   --quick   only what takes a second: not cppcheck and clang-tidy
+With CI=full in the environment, clang's static analyzer too: five minutes instead of half a minute.
 Exit code: 0 clean, 1 findings, 77 a tool is not installed (clang-format, clang-tidy, cppcheck), 2 usage.
 END
 }
@@ -97,10 +98,12 @@ if [ -z "$quick" ]; then
         2>"$cache/cppcheck" >/dev/null
     report < <(sed "s|^$PWD/||" "$cache/cppcheck" | grep -E '^[^ ]+:[0-9]+: ' | sort -u)
     # One file a process: what it says must not depend on its neighbours. Tests are run under the sanitizers, so the
-    # analyzer's guesses, which take the time, are for the product.
+    # analyzer's guesses are for the product; it takes nearly all of the time, so it has to be asked for.
+    checks=-clang-analyzer-*
+    [ "${CI:-}" != full ] || checks=
     sed -n 's/^ *"file": "\(.*\.c\)",*$/\1/p' "$build/compile_commands.json" | sort -u >"$cache/files"
     {
-        grep -v "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 clang-tidy --quiet -p "$build"
+        grep -v "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 clang-tidy --quiet -p "$build" "--checks=$checks"
         grep "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 \
             clang-tidy --quiet -p "$build" '--checks=-clang-analyzer-*,-bugprone-macro-parentheses'
     } >"$cache/tidy" 2>/dev/null
