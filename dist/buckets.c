@@ -5,9 +5,6 @@
 #include "base/arith.h"
 #include "base/memory.h"
 
-/* Elements: large enough for a transport's full rate, small enough that the last one, which nothing hides, is short. */
-#define BUCKET (1 << 20)
-
 struct hone_buckets {
     const struct hone_parameters *parameters;
     struct hone_collectives *collectives;
@@ -43,7 +40,7 @@ static void *send_all(void *argument) {
     struct hone_buckets *b = argument;
     pthread_mutex_lock(&b->mutex);
     while (!b->ending) {
-        int64_t end = hone_min_i64(b->elements, b->sent + BUCKET);
+        int64_t end = hone_min_i64(b->elements, b->sent + HONE_BUCKET);
         if (b->sent < end && b->ready >= end)
             send_one(b, end);
         else

@@ -11,6 +11,9 @@
 #include "autograd/parameters.h"
 #include "kernels/collectives.h"
 
+/* Elements: large enough for a transport's full rate, small enough that the last one, which nothing hides, is short. */
+#define HONE_BUCKET (1 << 20)
+
 struct hone_buckets;
 
 /* Of parameters allocated for training; both are borrowed. With one rank *out is NULL: there is nothing to sum. */

@@ -39,6 +39,11 @@ enum hone_status hone_leaves_create(struct hone_leaves **out, const struct hone_
     return HONE_OK;
 }
 
+size_t hone_leaves_bytes(const struct hone_parameters *parameters, int64_t blocks, int64_t most, int size) {
+    int64_t sums = blocks * hone_parameters_trained(parameters), gathered = blocks * PIECE * (size + 1);
+    return (size_t)(sums + gathered + most) * sizeof(float);
+}
+
 static void release(struct hone_leaves *l, float *memory) {
     if (memory) l->device->release(l->device, memory);
 }
@@ -64,6 +69,21 @@ static void add(const struct hone_leaves *l, float *to, const float *from, int64
 static bool are_siblings(const struct block *left, const struct block *right) {
     return left->count == right->count && left->first + left->count == right->first &&
            left->first % (2 * left->count) == 0;
+}
+
+int64_t hone_leaves_blocks(int64_t first, int64_t count) {
+    struct block blocks[BLOCKS];
+    int64_t most = 0;
+    int n = 0;
+    for (int64_t leaf = first; leaf < first + count; leaf++) {
+        struct block new = {leaf, 1, NULL};
+        for (; n && are_siblings(&blocks[n - 1], &new); n--)
+            new = (struct block){blocks[n - 1].first, 2 * new.count, NULL};
+        HONE_CHECK(n < BLOCKS, "more than %d blocks of leaves", BLOCKS);
+        blocks[n++] = new; // cppcheck-suppress arrayIndexOutOfBoundsCond
+        most = hone_max_i64(most, n);
+    }
+    return most;
 }
 
 enum hone_status hone_leaves_add(struct hone_leaves *l, int64_t leaf, float *loss, struct hone_stream *stream) {

@@ -7,6 +7,9 @@
 
 #define HONE_SHARED_MEMORY_RANKS 256 /* at most */
 
+/* Bytes of the machine's memory that collectives of `size` ranks come to use. */
+size_t hone_shared_memory_bytes(int size);
+
 /* A descriptor of new memory for `size` ranks; the caller's to close. */
 enum hone_status hone_shared_memory_create(int *descriptor, int size);
 /* The same memory in another process, from what rank 0's process calls it. HONE_RANK: not to be reached from here. */

@@ -60,20 +60,23 @@ static double work_share(const struct hone_parameters *parameters) {
     return all > 0 ? done / all : 1;
 }
 
-/* Adds the n samples `times` times. Forward costs once, backward twice. */
-static void count(struct hone_plan *plan, const struct hone_run *run, const int64_t *chosen, int64_t n, int64_t times) {
+/* Forward costs once, backward twice. */
+double hone_plan_sample_flops(const struct hone_run *run, int64_t sample) {
     const struct hone_model *model = run->folder.model;
+    double length = (double)(run->train.begins[sample + 1] - run->train.begins[sample]);
+    /* The head reads one row of each, or the masked tokens. */
+    double rows = run->train.masking ? run->train.masking->probability * length : 1;
+    return 3 *
+           (length * (model->flops_per_token + length * model->flops_per_token_length) + rows * model->flops_per_row);
+}
+
+/* Adds the n samples `times` times. */
+static void count(struct hone_plan *plan, const struct hone_run *run, const int64_t *chosen, int64_t n, int64_t times) {
     for (int64_t i = 0; i < n; i++) {
         int64_t sample = chosen ? chosen[i] : i;
-        int64_t tokens = run->train.begins[sample + 1] - run->train.begins[sample];
-        double length = (double)tokens;
         plan->samples += times;
-        plan->tokens += times * tokens;
-        /* The head reads one row of each, or the masked tokens. */
-        double rows = run->train.masking ? run->train.masking->probability * length : 1;
-        plan->flops +=
-            3 * (double)times *
-            (length * (model->flops_per_token + length * model->flops_per_token_length) + rows * model->flops_per_row);
+        plan->tokens += times * (run->train.begins[sample + 1] - run->train.begins[sample]);
+        plan->flops += (double)times * hone_plan_sample_flops(run, sample);
     }
 }
 
@@ -107,7 +110,9 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .arena_bytes = run->arena_bytes,
                               .batch_bytes = 2 * hone_batch_bytes(tokens, sequences, run->train.n_targets),
                               .program_bytes = hone_resident_bytes(),
-                              .kernels_bytes = GEMM_LIBRARY_BYTES};
+                              .kernels_bytes = GEMM_LIBRARY_BYTES,
+                              .ranks = 1,
+                              .imbalance = 1};
     for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {
         size_t bytes = (size_t)hone_parameters_get(parameters, id)->count * sizeof(float);
         if (bytes > out->transfer_bytes) out->transfer_bytes = bytes;

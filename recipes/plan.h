@@ -19,9 +19,27 @@ struct hone_plan {
     size_t disk_bytes;     /* of the output folder, checkpoints, and what is replaced while it is, included */
     double gemm_rate;      /* FLOP/s, measured just now; 0: not measured */
     double seconds;        /* estimate of training alone; 0: not measured */
+
+    /* Of ranks; 1 of them until hone_plan_ranks(). All sizes are those of the first, which alone keeps snapshot_bytes. */
+    int ranks;
+    size_t shared_bytes;          /* of the memory that they share: counted once on the machine, in each one's peak */
+    size_t leaves_bytes;          /* sums of leaves, of distributed.reproducible: world */
+    double imbalance;             /* work of the rank that has most in a step, over the mean */
+    double step_seconds;          /* 0: not measured */
+    double communication_seconds; /* of gradients, a step; 0: no link given */
+    double exposed_seconds;       /* of them those behind backward, which step_seconds holds */
 };
 
 /* The run was opened with `outline`. `measure` times a GEMM of the model's size for a fraction of a second. */
 enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *run, bool measure);
+
+/* Before hone_plan_make(): as if the run, opened alone, were one rank of `ranks`. `world` is filled in, and outlives it. */
+enum hone_status hone_plan_imagine(struct hone_run *run, struct hone_world *world, int ranks);
+/* After it, for the run's world: adds what ranks share and wait for. A rank computes with as much as has been measured and
+ * sends and receives `link` bytes a second at once, by rings; 0: takes no time to do so. */
+void hone_plan_ranks(struct hone_plan *plan, const struct hone_run *run, double link);
+
+/* FLOPs of a training sample, forward and backward, with nothing frozen. */
+double hone_plan_sample_flops(const struct hone_run *run, int64_t sample);
 
 #endif

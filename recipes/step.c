@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "autograd/finite.h"
-#include "dist/balance.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
+#include "recipes/share.h"
 #include "recipes/train.h"
 
 /* A step's numbers before its first micro-batch; *scale is that of each sample's loss. */
@@ -18,35 +18,13 @@ static enum hone_status begin_step(const struct hone_step_of *s, float *scale) {
 }
 
 /* What this rank does of a step. */
-struct share {
-    const int64_t *chosen; /* [n] */
-    int64_t n, first;      /* place of the first in the step, of leaves */
-};
-
-static struct share share_of(const struct hone_step_of *s) {
-    struct hone_team *team = s->team;
-    const struct hone_world *world = s->run->world;
-    const int64_t *begins = s->run->train.begins;
-    struct share share = {.chosen = s->chosen, .n = s->n};
-    if (world->size == 1) return share;
-    for (int64_t i = 0; i < s->n; i++) team->lengths[i] = begins[s->chosen[i] + 1] - begins[s->chosen[i]];
-    if (team->leaves) {
-        int64_t end;
-        hone_balance_leaves(&share.first, &end, team->lengths, s->n, s->run->recipe->distributed.leaf, world->rank,
-                            world->size);
-        share.chosen = s->chosen + share.first;
-        share.n = end - share.first;
-        return share;
-    }
-    share.n = hone_balance_samples(team->share, team->lengths, s->n, world->rank, world->size);
-    for (int64_t i = 0; i < share.n; i++) team->share[i] = s->chosen[team->share[i]];
-    share.chosen = team->share;
-    return share;
+static struct hone_share share_of(const struct hone_step_of *s) {
+    return hone_share_find(s->team->room, s->run, s->chosen, s->n, s->run->world->rank);
 }
 
 /* Uploads, records and lays out the micro-batch that starts at sample `begin` of the share; *count samples. */
-static enum hone_status record(int64_t *count, const struct hone_step_of *s, const struct share *share, int64_t begin,
-                               float scale) {
+static enum hone_status record(int64_t *count, const struct hone_step_of *s, const struct hone_share *share,
+                               int64_t begin, float scale) {
     const struct hone_run *run = s->run;
     struct hone_engine *engine = s->engine;
     const struct hone_model *model = engine->model;
@@ -79,7 +57,7 @@ static enum hone_status sum_over_ranks(const struct hone_step_of *s) {
 enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) {
     struct hone_engine *engine = s->engine;
     struct hone_team *team = s->team;
-    struct share share = share_of(s);
+    struct hone_share share = share_of(s);
     float scale;
     HONE_TRY(begin_step(s, &scale));
     hone_buckets_begin(team->buckets);
@@ -110,7 +88,7 @@ static void add_samples(struct hone_text *text, const struct hone_samples *sampl
 }
 
 static void describe(struct hone_text *text, const struct hone_not_finite *found, const struct hone_step_of *s,
-                     const struct share *share, int64_t begin, int64_t count) {
+                     const struct hone_share *share, int64_t begin, int64_t count) {
     const struct hone_samples *samples = &s->run->train;
     const struct hone_batch *batch = &s->engine->batch;
     hone_text_format(text, "; the first to give such a number is %s", found->op);
@@ -151,7 +129,7 @@ enum hone_status hone_train_explain(struct hone_text *text, const struct hone_st
     const float *loss = &hone_optimizer_step_state(s->optimizer)->loss;
     struct hone_not_finite found = {.op = NULL};
     struct hone_text finding = {0};
-    struct share share = share_of(s);
+    struct hone_share share = share_of(s);
     float scale;
     enum hone_status status;
     HONE_TRY(begin_step(s, &scale));

@@ -7,8 +7,7 @@ enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *
     struct hone_collectives *collectives = run->world->collectives;
     int64_t most = run->recipe->training.batch_size;
     *out = (struct hone_team){0};
-    out->share = hone_alloc((size_t)most, sizeof *out->share, "samples of a rank");
-    out->lengths = hone_alloc((size_t)most, sizeof *out->lengths, "samples of a rank");
+    out->room = hone_alloc(2 * (size_t)most, sizeof *out->room, "samples of a rank");
     if (run->recipe->distributed.reproducible == HONE_REPRODUCIBLE_WORLD)
         return hone_leaves_create(&out->leaves, parameters, collectives, most, stream);
     return hone_buckets_create(&out->buckets, parameters, collectives);
@@ -17,7 +16,6 @@ enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *
 void hone_team_free(struct hone_team *team) {
     hone_buckets_free(team->buckets);
     hone_leaves_free(team->leaves);
-    hone_free(team->share);
-    hone_free(team->lengths);
+    hone_free(team->room);
     *team = (struct hone_team){0};
 }

@@ -35,7 +35,7 @@ enum hone_status hone_train_replay(json_t **results, const struct hone_recipe *r
 struct hone_team {
     struct hone_buckets *buckets; /* NULL alone, and with leaves */
     struct hone_leaves *leaves;   /* of distributed.reproducible: world; else NULL */
-    int64_t *share, *lengths;     /* [batch_size]: this rank's samples; tokens of all */
+    int64_t *room;                /* [2 * batch_size]: for hone_share_find() */
 };
 enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *run, struct hone_stream *stream);
 void hone_team_free(struct hone_team *team);

@@ -1,0 +1,82 @@
+# hone plan --ranks N [--link GB/s]: what it says of each rank follows from the run, and what it says of memory holds for
+# ranks that train. $1 is the binary.
+. tests/cli.sh
+export OMP_NUM_THREADS=1
+
+# Large enough that a rank's share of the memory is no rounding of the program's.
+make_model good bad film the a was
+sed -i 's/"num_hidden_layers": *[0-9]*/"num_hidden_layers": 4/; s/"hidden_size": *[0-9]*/"hidden_size": 480/; s/"intermediate_size": *[0-9]*/"intermediate_size": 1920/' model/config.json
+rm model/model.safetensors
+awk 'BEGIN {
+    srand(3); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
+    for (i = 0; i < 64; i++) {
+        text = ""; for (k = int(12 * rand()); k > 0; k--) text = text " " words[1 + int(n * rand())]
+        print text "\t" (text ~ /good/ ? "yes" : "no")
+    }
+}' >train.tsv
+cat >r.yaml <<'END_OF_RECIPE'
+model: {path: model, init: random}
+task: {type: sequence_classification, labels: [no, yes]}
+data: {train: train.tsv, text: sentence, label: label, max_length: 20}
+training: {epochs: 1, batch_size: 16, micro_batch_tokens: 128}
+checkpoint: {every: 2}
+output: run
+END_OF_RECIPE
+plan() { expect 0 "" "$hone" plan r.yaml --json "$@"; }
+# The number behind the key in ./out, the last of that name; of a list the first.
+number() { tr -d ' \n' <out | sed -E "s/.*\"$1\":\[?([0-9.e+-]+).*/\1/"; }
+holds() { awk "BEGIN { exit !($1) }" || fail "not so: $1 (${*:2})"; }
+
+plan
+alone=$(number peak_memory_bytes)
+[ "$(grep -c '"ranks"' out)" = 0 ] || fail "ranks of a run that has none"
+plan --ranks 1
+[ "$(number peak_memory_bytes)" -le $((alone + alone / 50)) ] || fail "one rank takes more than none"
+
+plan --ranks 3
+snapshot=$(number snapshot_bytes)
+[ "$snapshot" -gt 0 ] || fail "no copy for checkpoints"
+[ "$(number count)" = 3 ] || fail "another number of ranks"
+first=$(tr -d ' \n' <out | sed -E 's/.*"peak_memory_bytes":\[([0-9]+),([0-9]+),([0-9]+)\].*/\1 \2 \3/')
+read -r a b c <<<"$first"
+[ $((a - b)) = "$snapshot" ] && [ "$b" = "$c" ] || fail "the first rank alone keeps a copy: $first"
+[ "$(number communication_seconds)" = 0.0 ] || fail "communication without a link"
+holds "$(number imbalance) >= 1 && $(number imbalance) < 1.34" imbalance
+plan --ranks 3 training.batch_size=1
+holds "$(number imbalance) == 3" "one rank does all"
+
+# 2 (N-1)/N of the gradients over the link.
+gradients=$(plan --ranks 4 --link 2 && number gradients_bytes)
+holds "($(number communication_seconds) / (1.5 * $gradients / 2e9) - 1) ^ 2 < 1e-12" "what a ring takes"
+holds "$(number exposed_seconds) <= $(number communication_seconds)" "no more is exposed than is sent"
+holds "$(number step_seconds) > $(number exposed_seconds)" "a step is more than communication"
+plan --ranks 4 --link 1e-4
+holds "$(number exposed_seconds) > 0.9 * $(number communication_seconds)" "nothing hides a slow link"
+plan --ranks 4 --link 1e6
+holds "$(number exposed_seconds) < 1e-4" "a fast link"
+# Sums of leaves are gathered behind backward.
+plan --ranks 2 --link 2 distributed.reproducible=world distributed.leaf=1
+holds "$(number leaves_bytes) >= 3 * $gradients" "8 leaves of a rank: sums of 1, 2, 4"
+holds "$(number exposed_seconds) == $(number communication_seconds) && $(number exposed_seconds) > 0" "leaves"
+expect 0 "" "$hone" plan r.yaml --ranks 2 --link 2
+grep -q '^ranks  *2: peak .* on the first' out && grep -q 'waiting for gradients' out || fail "the table lacks ranks"
+
+refused 2 "plan: --ranks: found \"0\", expected a whole number from 1 to 256" "$hone" plan r.yaml --ranks 0
+refused 2 "plan: --link needs --ranks" "$hone" plan r.yaml --link 2
+refused 2 "plan: --link: found \"fast\", expected a number of GB/s above 0" "$hone" plan r.yaml --ranks 2 --link fast
+
+# What it says is what rank 0 takes; not under the sanitizers, whose own memory no plan knows.
+if ! grep -q __asan_init "$hone"; then
+    for mode in "" "distributed.reproducible=world distributed.leaf=2"; do
+        # shellcheck disable=SC2086 # several words
+        plan --ranks 2 $mode
+        planned=$(number peak_memory_bytes)
+        rm -rf run
+        # shellcheck disable=SC2086 # several words
+        expect 0 "" "$hone" launch --nproc 2 r.yaml $mode
+        taken=$(number peak_memory_bytes)
+        echo "${mode:-default}: planned $planned bytes, taken $taken"
+        holds "$planned >= 0.95 * $taken && $planned <= 1.05 * $taken" "memory of rank 0"
+    done
+fi
+echo "plan of ranks: all as expected"
