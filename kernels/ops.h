@@ -253,4 +253,43 @@ struct hone_ops {
                 struct hone_stream *s);
 };
 
+/* Every entry of the table; every device has each, as hone_cpu_x, hone_cuda_x. */
+#define HONE_OPS(X)                                                                                                    \
+    X(linear_forward)                                                                                                  \
+    X(linear_backward_input)                                                                                           \
+    X(linear_backward_weight)                                                                                          \
+    X(linear_workspace)                                                                                                \
+    X(activation_forward)                                                                                              \
+    X(activation_backward)                                                                                             \
+    X(residual_layer_norm_forward)                                                                                     \
+    X(residual_layer_norm_backward)                                                                                    \
+    X(residual_layer_norm_backward_workspace)                                                                          \
+    X(dropout)                                                                                                         \
+    X(embedding_forward)                                                                                               \
+    X(embedding_backward)                                                                                              \
+    X(embedding_backward_workspace)                                                                                    \
+    X(attention_forward)                                                                                               \
+    X(attention_backward)                                                                                              \
+    X(attention_workspace)                                                                                             \
+    X(gather_rows)                                                                                                     \
+    X(scatter_rows_add)                                                                                                \
+    X(add)                                                                                                             \
+    X(cast)                                                                                                            \
+    X(cross_entropy_forward)                                                                                           \
+    X(cross_entropy_backward)                                                                                          \
+    X(class_loss_forward)                                                                                              \
+    X(class_loss_backward)                                                                                             \
+    X(binary_cross_entropy_forward)                                                                                    \
+    X(binary_cross_entropy_backward)                                                                                   \
+    X(squared_error_forward)                                                                                           \
+    X(squared_error_backward)                                                                                          \
+    X(gradient_norm)                                                                                                   \
+    X(gradient_norm_workspace)                                                                                         \
+    X(adamw)                                                                                                           \
+    X(sgd)                                                                                                             \
+    X(adafactor)                                                                                                       \
+    X(adafactor_workspace)                                                                                             \
+    X(ema)                                                                                                             \
+    X(clip_values)
+
 #endif

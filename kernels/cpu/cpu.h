@@ -22,47 +22,9 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
 /* Elements below which a loop isn't worth waking other threads for (about 5 us of work). */
 #define HONE_CPU_PARALLEL 8192
 
-/* Every entry of struct hone_ops; the prototypes are taken from there. */
-#define HONE_CPU_OPS(X)                                                                                                \
-    X(linear_forward)                                                                                                  \
-    X(linear_backward_input)                                                                                           \
-    X(linear_backward_weight)                                                                                          \
-    X(linear_workspace)                                                                                                \
-    X(activation_forward)                                                                                              \
-    X(activation_backward)                                                                                             \
-    X(residual_layer_norm_forward)                                                                                     \
-    X(residual_layer_norm_backward)                                                                                    \
-    X(residual_layer_norm_backward_workspace)                                                                          \
-    X(dropout)                                                                                                         \
-    X(embedding_forward)                                                                                               \
-    X(embedding_backward)                                                                                              \
-    X(embedding_backward_workspace)                                                                                    \
-    X(attention_forward)                                                                                               \
-    X(attention_backward)                                                                                              \
-    X(attention_workspace)                                                                                             \
-    X(gather_rows)                                                                                                     \
-    X(scatter_rows_add)                                                                                                \
-    X(add)                                                                                                             \
-    X(cast)                                                                                                            \
-    X(cross_entropy_forward)                                                                                           \
-    X(cross_entropy_backward)                                                                                          \
-    X(class_loss_forward)                                                                                              \
-    X(class_loss_backward)                                                                                             \
-    X(binary_cross_entropy_forward)                                                                                    \
-    X(binary_cross_entropy_backward)                                                                                   \
-    X(squared_error_forward)                                                                                           \
-    X(squared_error_backward)                                                                                          \
-    X(gradient_norm)                                                                                                   \
-    X(gradient_norm_workspace)                                                                                         \
-    X(adamw)                                                                                                           \
-    X(sgd)                                                                                                             \
-    X(adafactor)                                                                                                       \
-    X(adafactor_workspace)                                                                                             \
-    X(ema)                                                                                                             \
-    X(clip_values)
-
+/* The prototypes are taken from the table. */
 #define HONE_CPU_DECLARE(name) __typeof__(*((struct hone_ops *)0)->name) hone_cpu_##name;
-HONE_CPU_OPS(HONE_CPU_DECLARE)
+HONE_OPS(HONE_CPU_DECLARE)
 #undef HONE_CPU_DECLARE
 
 #endif

@@ -15,7 +15,7 @@
 
 static const struct hone_ops ops = {
 #define ENTRY(name) .name = hone_cpu_##name,
-    HONE_CPU_OPS(ENTRY)
+    HONE_OPS(ENTRY)
 #undef ENTRY
 };
 

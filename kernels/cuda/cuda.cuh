@@ -7,7 +7,7 @@
  *         launch(s, "scale", scale_kernel, blocks_of(n, 256), 256, 0, y, by, n);
  *     }
  *
- * A new kernel is one short file like this and one line in HONE_CUDA_OPS. */
+ * A new kernel is one short file like this and one line in HONE_OPS. */
 #ifndef HONE_KERNELS_CUDA_CUDA_CUH
 #define HONE_KERNELS_CUDA_CUDA_CUH
 
@@ -30,47 +30,9 @@ void hone_cuda_check(struct hone_stream *s, cudaError_t error, const char *what)
 extern const struct hone_host *hone_cuda_host;
 extern int hone_cuda_processors; /* multiprocessors of the GPU */
 
-/* Every entry of struct hone_ops that the plug-in has; the prototypes are taken from there. */
-#define HONE_CUDA_OPS(X)                                                                                               \
-    X(linear_forward)                                                                                                  \
-    X(linear_backward_input)                                                                                           \
-    X(linear_backward_weight)                                                                                          \
-    X(linear_workspace)                                                                                                \
-    X(activation_forward)                                                                                              \
-    X(activation_backward)                                                                                             \
-    X(residual_layer_norm_forward)                                                                                     \
-    X(residual_layer_norm_backward)                                                                                    \
-    X(residual_layer_norm_backward_workspace)                                                                          \
-    X(dropout)                                                                                                         \
-    X(embedding_forward)                                                                                               \
-    X(embedding_backward)                                                                                              \
-    X(embedding_backward_workspace)                                                                                    \
-    X(attention_forward)                                                                                               \
-    X(attention_backward)                                                                                              \
-    X(attention_workspace)                                                                                             \
-    X(gather_rows)                                                                                                     \
-    X(scatter_rows_add)                                                                                                \
-    X(add)                                                                                                             \
-    X(cast)                                                                                                            \
-    X(cross_entropy_forward)                                                                                           \
-    X(cross_entropy_backward)                                                                                          \
-    X(class_loss_forward)                                                                                              \
-    X(class_loss_backward)                                                                                             \
-    X(binary_cross_entropy_forward)                                                                                    \
-    X(binary_cross_entropy_backward)                                                                                   \
-    X(squared_error_forward)                                                                                           \
-    X(squared_error_backward)                                                                                          \
-    X(gradient_norm)                                                                                                   \
-    X(gradient_norm_workspace)                                                                                         \
-    X(adamw)                                                                                                           \
-    X(sgd)                                                                                                             \
-    X(adafactor)                                                                                                       \
-    X(adafactor_workspace)                                                                                             \
-    X(ema)                                                                                                             \
-    X(clip_values)
-
+/* The prototypes are taken from the table. */
 #define HONE_CUDA_DECLARE(name) std::remove_pointer_t<decltype(hone_ops::name)> hone_cuda_##name;
-HONE_CUDA_OPS(HONE_CUDA_DECLARE)
+HONE_OPS(HONE_CUDA_DECLARE)
 #undef HONE_CUDA_DECLARE
 
 #ifdef __CUDACC__

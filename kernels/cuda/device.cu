@@ -113,7 +113,7 @@ enum hone_status hone_plugin_open(const struct hone_host *host, struct hone_devi
     enum hone_status status = find_gpu(&properties);
     if (status != HONE_OK) return status;
 #define ENTRY(name) ops.name = hone_cuda_##name;
-    HONE_CUDA_OPS(ENTRY)
+    HONE_OPS(ENTRY)
 #undef ENTRY
     hone_cuda_processors = properties.multiProcessorCount;
     *device = {};
