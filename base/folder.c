@@ -172,13 +172,10 @@ static int rename_new(const char *from, const char *to) {
     return rename(from, to);
 }
 
-/* Removes what is left of a temporary folder after a failure and keeps that failure's message. */
-static enum hone_status discard(const char *temporary, enum hone_status status);
-
 enum hone_status hone_commit_folder(const char *temporary, const char *path) {
     enum hone_status status = sync_tree(temporary, 0);
     if (status == HONE_OK && rename_new(temporary, path) != 0) status = system_fail(path, "renaming the folder to it");
-    if (status != HONE_OK) return discard(temporary, status);
+    if (status != HONE_OK) return hone_discard_folder(temporary, status);
     hone_temporary_forget(temporary);
     return system_sync_parent(path);
 }
@@ -200,11 +197,11 @@ static enum hone_status merge_one(const char *temporary, const char *path, const
 }
 
 enum hone_status hone_merge_folder(const char *temporary, const char *path, const char *last) {
+    if (!hone_folder_exists(path)) return hone_commit_folder(temporary, path);
     char **names = NULL;
     size_t n = 0;
     bool last_found = false;
     enum hone_status status = sync_tree(temporary, 0);
-    if (status == HONE_OK) status = hone_make_folders(path);
     if (status == HONE_OK) status = hone_list_folder(&names, &n, temporary);
     for (size_t i = 0; status == HONE_OK && i < n; i++) {
         if (last && strcmp(names[i], last) == 0)
@@ -219,7 +216,7 @@ enum hone_status hone_merge_folder(const char *temporary, const char *path, cons
         status = merge_one(temporary, path, last);
         if (status == HONE_OK) status = sync_path(path, O_DIRECTORY);
     }
-    return discard(temporary, status);
+    return hone_discard_folder(temporary, status);
 }
 
 /* unlink, or rmdir after its contents, without following links; false leaves errno. */
@@ -251,7 +248,8 @@ enum hone_status hone_remove_folder(const char *path) {
 
 void hone_remove_empty_folder(const char *path) { (void)rmdir(path); }
 
-static enum hone_status discard(const char *temporary, enum hone_status status) {
+enum hone_status hone_discard_folder(const char *temporary, enum hone_status status) {
+    if (!temporary) return status;
     if (status == HONE_OK) return hone_remove_folder(temporary);
     if (remove_tree(AT_FDCWD, temporary, 0)) hone_temporary_forget(temporary);
     return status;

@@ -52,8 +52,8 @@ enum hone_status hone_make_folders(const char *path);
 enum hone_status hone_temporary_folder(char **out, const char *path);
 /* Syncs the files of `temporary` and it, renames it to `path` (which must not exist), syncs the parent. */
 enum hone_status hone_commit_folder(const char *temporary, const char *path);
-/* Moves every file of `temporary` over those of `path` (created if missing), each by rename, files synced first; the
- * file called `last` (may be NULL) goes last. Removes the empty temporary folder. */
+/* hone_commit_folder where there is no `path`; else moves every file of `temporary` over those of `path`, each by rename,
+ * files synced first; the file called `last` (may be NULL) goes last. Removes the empty temporary folder. */
 enum hone_status hone_merge_folder(const char *temporary, const char *path, const char *last);
 /* fsync of a folder: the names of what was made in it outlive a power cut. */
 enum hone_status hone_sync_folder(const char *path);
@@ -61,6 +61,9 @@ enum hone_status hone_sync_folder(const char *path);
 enum hone_status hone_rename(const char *from, const char *to);
 /* rm -r of a folder that this program made; missing is fine. */
 enum hone_status hone_remove_folder(const char *path);
+/* hone_remove_folder of a temporary folder (NULL: none) at the end of what has `status`: a failure is returned with its
+ * message as they are, whatever comes of the removal. */
+enum hone_status hone_discard_folder(const char *temporary, enum hone_status status);
 /* rmdir; one that is not empty, or not there, stays as it is. */
 void hone_remove_empty_folder(const char *path);
 bool hone_file_exists(const char *path);

@@ -312,11 +312,15 @@ enum hone_status hone_tokenizer_train(struct hone_train_summary *summary, const 
     *summary = (struct hone_train_summary){0};
     HONE_TRY(check_special(&m));
     enum hone_status status;
+    char *temporary = NULL;
     HONE_TRY_GOTO(train(&m, summary, files, n_files));
-    HONE_TRY_GOTO(hone_make_folders(folder));
-    HONE_TRY_GOTO(write_file(tokenizer_config(&m), folder, "tokenizer_config.json"));
-    HONE_TRY_GOTO(write_file(tokenizer_json(&m), folder, "tokenizer.json"));
+    HONE_TRY_GOTO(hone_temporary_folder(&temporary, folder));
+    status = write_file(tokenizer_config(&m), temporary, "tokenizer_config.json");
+    if (status == HONE_OK) status = write_file(tokenizer_json(&m), temporary, "tokenizer.json");
+    if (status == HONE_OK) status = hone_merge_folder(temporary, folder, "tokenizer.json");
 done:
+    if (status != HONE_OK) hone_discard_folder(temporary, status);
+    hone_free(temporary);
     hone_trained_free(&m.trained);
     json_decref(m.normalizer);
     json_decref(m.pre_tokenizer);

@@ -162,13 +162,7 @@ enum hone_status hone_run_folder_save_model(struct hone_run_folder *folder, cons
     enum hone_status status = hone_temporary_folder(&temporary, target);
     if (status == HONE_OK) status = hone_model_folder_save(&run->folder, temporary, run->recipe->data.max_length, NULL);
     if (status == HONE_OK) status = hone_merge_folder(temporary, folder->path, "model.safetensors");
-    if (status != HONE_OK && temporary) {
-        /* The first failure is the one to tell. */
-        char *message = hone_strdup(hone_error_message(), "message");
-        hone_remove_folder(temporary);
-        hone_fail(status, "%s", message);
-        hone_free(message);
-    }
+    if (status != HONE_OK) hone_discard_folder(temporary, status);
     hone_free(temporary);
     hone_free(target);
     return status;

@@ -141,12 +141,7 @@ static enum hone_status save(struct hone_saver *saver, const struct hone_snapsho
     }
     status = prune(saver->folder, state, run->recipe->checkpoint.keep);
 done:
-    if (status != HONE_OK && temporary && hone_folder_exists(temporary)) {
-        char *message = hone_strdup(hone_error_message(), "message");
-        hone_remove_folder(temporary);
-        status = hone_fail(status, "%s", message);
-        hone_free(message);
-    }
+    if (status != HONE_OK) hone_discard_folder(temporary, status);
     json_decref(manifest);
     hone_free(temporary);
     hone_free(state_path);

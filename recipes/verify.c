@@ -209,12 +209,7 @@ enum hone_status hone_verify(json_t **report, const char *run_folder, int64_t st
                   "of", (json_int_t)v.replay.of, "lines", (json_int_t)v.lines, "figures", (json_int_t)v.figures,
                   "checkpoints", (json_int_t)v.checkpoints, "same_program", v.replay.differences.length == 0);
 done:
-    if (again) {
-        char *message = hone_strdup(status == HONE_OK ? "" : hone_error_message(), "message");
-        enum hone_status removed = hone_remove_folder(again);
-        status = status == HONE_OK ? removed : hone_fail(status, "%s", message);
-        hone_free(message);
-    }
+    status = hone_discard_folder(again, status);
     hone_free(again);
     hone_text_free(&v.replay.differences);
     json_decref(v.recorded);

@@ -3,7 +3,7 @@
 set -euo pipefail
 campaigns=("resume --trials 2" "alloc --trials 15")
 # A library in front of the sanitizers' own is not allowed, nor is a limit on their address space.
-[ ! -f "$(dirname "$1")/tests/io_preload.so" ] || campaigns+=("power --trials 8" "memory --trials 4")
+[ ! -f "$(dirname "$1")/tests/io_preload.so" ] || campaigns+=("power --trials 8" "memory --trials 4" "io --trials 30")
 for campaign in "${campaigns[@]}"; do
     # shellcheck disable=SC2086
     tools/torture $campaign --seed 7 --binary "$1"

@@ -154,7 +154,7 @@ static const struct operation operations[] = {
     {"hone_copy_file", 10, copy_prepare, copy_run, write_check},
     {"hone_commit_folder", 17, commit_prepare, commit_run, commit_check},
     {"hone_merge_folder", 19, merge_prepare, merge_run, merge_check},
-    {"hone_merge_folder, new", 14, merge_new_prepare, merge_new_run, merge_new_check},
+    {"hone_merge_folder, new", 9, merge_new_prepare, merge_new_run, merge_new_check},
     {"hone_make_folders", 9, write_prepare, folders_run, folders_check},
     {"hone_temporary_folder", 4, write_prepare, temporary_run, nothing_to_check},
 };

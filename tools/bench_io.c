@@ -66,12 +66,9 @@ static enum hone_status measure(struct hone_bench *bench, struct tensors *t, con
         if (r >= 0) rates[r] = t->bytes / (hone_seconds() - begin) / 1e9;
         if (status == HONE_OK) status = hone_remove_folder(path); /* the writer replaces nothing */
     }
-    if (status == HONE_OK) {
+    if (status == HONE_OK)
         hone_bench_add(bench, "io: write and sync safetensors", "gigabytes_per_second", "GB/s", rates, REPEATS);
-        status = hone_remove_folder(temporary);
-    } else {
-        hone_temporary_remove_all();
-    }
+    status = hone_discard_folder(temporary, status);
     hone_free(path);
     hone_free(temporary);
     return status;

@@ -3,7 +3,8 @@
  *
  *   IO_TRACE=FILE   writes the calls that change something, with their bytes, to FILE: what tests/io/power_cut.c reads
  *   IO_FAULT=CALL:N:HOW   the N-th call of a kind fails with HOW (ENOSPC, EIO, EINTR), or with "short" moves one byte
- *                   only; with a "+" behind it all later ones, too. TERM: it works, and SIGTERM comes. $IO_FIRED is made when it happens. Closing counts of files open for writing
+ *                   only; with a "+" behind it all later ones, too. TERM: it works, and SIGTERM comes. $IO_FIRED is
+ *                   made when it happens. Closing counts of files open for writing
  *   IO_COUNT=FILE   gets "call n" for each kind when the program ends
  *
  * A trace is a sequence of lines "call descriptor number number path path2\n", fields parted by TABs; a write is followed
