@@ -11,6 +11,8 @@
 /* The figures are rounded to 12 places. */
 static const double tolerance = 1e-12;
 
+static const char *const modes[HONE_ENTITY_MODES] = {"default", "strict"};
+
 static enum hone_scheme scheme_of(const char *word) {
     for (int s = HONE_SCHEME_NONE; s <= HONE_SCHEME_IOBES; s++)
         if (strcmp(hone_recipe_word("task.scheme", s), word) == 0) return (enum hone_scheme)s;
@@ -27,6 +29,36 @@ static void check_scores(size_t number, const char *what, const json_t *wanted, 
         if (!(fabs(values[i] - want) <= tolerance))
             fail_msg("document %zu, %s, number %zu: found %.17g, expected %.17g", number, what, i, values[i], want);
     }
+}
+
+/* A row for each type that seqeval has in one of its modes; in the other mode such a type has nothing. */
+static void check_types(size_t number, const json_t *document, const struct hone_entity_scores *scores) {
+    static const char *const keys[HONE_ENTITY_MODES][4] = {
+        {"precision", "recall", "f1", "support"}, {"precision_strict", "recall_strict", "f1_strict", "support_strict"}};
+    json_t *all = hone_entity_scores_by_type(scores);
+    size_t expected = 0;
+    for (int mode = 0; mode < HONE_ENTITY_MODES; mode++) {
+        const json_t *wanted = json_object_get(json_object_get(document, modes[mode]), "types");
+        const json_t *other = json_object_get(json_object_get(document, modes[!mode]), "types"), *row;
+        const char *type;
+        json_object_foreach((json_t *)wanted, type, row) {
+            const json_t *got = json_object_get(all, type);
+            if (!got) fail_msg("document %zu, %s: no row of type %s", number, modes[mode], type);
+            expected += mode == 0 || !json_object_get(other, type);
+        }
+        json_object_foreach(all, type, row) {
+            const json_t *want = json_object_get(wanted, type);
+            for (size_t i = 0; i < 4; i++) {
+                double found = json_number_value(json_object_get(row, keys[mode][i]));
+                double figure = json_number_value(json_array_get(want, i));
+                if (!(fabs(found - figure) <= tolerance))
+                    fail_msg("document %zu, type %s: %s is %.17g, expected %.17g", number, type, keys[mode][i], found,
+                             figure);
+            }
+        }
+    }
+    assert_int_equal(json_object_size(all), expected);
+    json_decref(all);
 }
 
 static void check_document(size_t number, const json_t *document) {
@@ -52,7 +84,6 @@ static void check_document(size_t number, const json_t *document) {
         }
         hone_entity_scores_add(&scores, a, b, n);
     }
-    static const char *const modes[] = {"default", "strict"};
     for (int mode = 0; mode < HONE_ENTITY_MODES; mode++) {
         struct hone_averages averages = hone_entity_averages(&scores, (enum hone_entity_mode)mode);
         const json_t *wanted = json_object_get(document, modes[mode]);
@@ -60,6 +91,7 @@ static void check_document(size_t number, const json_t *document) {
         check_scores(number, modes[mode], json_object_get(wanted, "macro"), averages.macro);
         check_scores(number, modes[mode], json_object_get(wanted, "weighted"), averages.weighted);
     }
+    check_types(number, document, &scores);
     hone_entity_scores_free(&scores);
     hone_tags_free(&tags);
     hone_labels_free(&labels);

@@ -1,5 +1,5 @@
 """Makes tests/fixtures/metrics/entities.json: what seqeval 1.2.2 says of random tag sequences and of edge cases, in its default
-and its strict mode. Needs seqeval alone (pip install seqeval==1.2.2, in an environment of its own):
+and its strict mode, in all and for each type. Needs seqeval alone (pip install seqeval==1.2.2, in an environment of its own):
 
     python tests/reference/make_entities.py
 
@@ -12,18 +12,33 @@ import warnings
 from seqeval.metrics import accuracy_score
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
 from seqeval.metrics.v1 import precision_recall_fscore_support as strict
-from seqeval.scheme import IOB1, IOB2, IOBES
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB1, IOB2, IOBES, Entities
 
 PREFIXES = {"io": "I", "iob1": "BI", "iob2": "BI", "iobes": "BIES"}
 SCHEMES = {"io": IOB1, "iob1": IOB1, "iob2": IOB2, "iobes": IOBES}
 AVERAGES = ["micro", "macro", "weighted"]
 
 
-def scores(function, gold, predicted, **more):
+def rounded(*figures):
+    return [None if x != x else round(float(x), 12) for x in figures]
+
+
+def lenient_types(sentences):
+    return {kind for kind, _, _ in get_entities(sentences)}
+
+
+def strict_types(scheme, sentences):
+    return Entities(sentences, scheme=scheme).unique_tags
+
+
+def scores(function, types, gold, predicted, **more):
     out = {}
     for name in AVERAGES:
-        precision, recall, f1, support = function(gold, predicted, average=name, zero_division=0, **more)
-        out[name] = [None if x != x else round(float(x), 12) for x in (precision, recall, f1)]
+        out[name] = rounded(*function(gold, predicted, average=name, zero_division=0, **more)[:3])
+    columns = function(gold, predicted, average=None, zero_division=0, **more)
+    out["types"] = {kind: [*rounded(*row[:3]), int(row[3])]
+                    for kind, *row in zip(sorted(types), *columns, strict=True)}
     return out
 
 
@@ -38,8 +53,9 @@ def document(scheme, labels, gold, predicted):
         "gold": letters(gold),
         "predicted": letters(predicted),
         "accuracy": round(accuracy_score(names, guesses), 12),
-        "default": scores(lenient, names, guesses),
-        "strict": scores(strict, names, guesses, scheme=SCHEMES[scheme]),
+        "default": scores(lenient, lenient_types(names) | lenient_types(guesses), names, guesses),
+        "strict": scores(strict, strict_types(SCHEMES[scheme], names) | strict_types(SCHEMES[scheme], guesses), names,
+                         guesses, scheme=SCHEMES[scheme]),
     }
 
 
