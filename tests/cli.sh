@@ -35,3 +35,5 @@ make_model() {
     cp "$fixtures/bert/gelu/config.json" "$fixtures/bert/gelu/model.safetensors" model/
     printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' "$@" >model/vocab.txt
 }
+# A result's number from JSON in ./out or in FILE: number NAME [FILE].
+number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }

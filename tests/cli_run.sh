@@ -6,7 +6,6 @@
 one_message() {
     [ "$(grep -c '^hone: ' err)" = 1 ] || fail "$(grep -c '^hone: ' err) messages"
 }
-number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }
 
 make_model good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
     tres bien . , '!' 中 ф '##ф'

@@ -1,8 +1,6 @@
 # hone train --seeds and hone sweep: folders, tables, JSON, runs that fail, runs that are reused, mistakes. $1 is the binary.
 . tests/cli.sh
 
-number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }
-
 make_model good bad film the a was '##ly' '##s' e n i '##e' '##n' '##i' \
     tres bien . , '!' 中 ф '##ф'
 awk 'BEGIN {
