@@ -121,10 +121,7 @@ static enum hone_status save(struct hone_saver *saver, const struct hone_snapsho
     enum hone_status status;
     /* Not ours to write twice: equal training, equal bytes. A damaged one is in the way. */
     if (hone_folder_exists(path)) {
-        if (hone_checkpoint_verify(&manifest, path) == HONE_OK) {
-            status = HONE_OK;
-            goto done;
-        }
+        if (hone_checkpoint_verify(&manifest, path) == HONE_OK) goto committed;
         HONE_TRY_GOTO(remove_checkpoint(saver->folder, name));
     }
     HONE_TRY_GOTO(hone_temporary_folder(&temporary, path));
@@ -139,6 +136,7 @@ static enum hone_status save(struct hone_saver *saver, const struct hone_snapsho
         status = hone_fail(HONE_DISK, "%s was written, but reading it back failed: %s", path, hone_error_message());
         goto done;
     }
+committed:
     status = prune(saver->folder, state, run->recipe->checkpoint.keep);
 done:
     if (status != HONE_OK) hone_discard_folder(temporary, status);
