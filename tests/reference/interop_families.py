@@ -172,7 +172,10 @@ def main():
     parser.add_argument("--text", help="plain text for masked language modelling; without it that part is left out")
     parser.add_argument("--keep", help="leave the folders made here, in this new one")
     arguments = parser.parse_args()
-    if os.environ.get("CI") != "full":
+    if os.environ.get("CI") == "full":
+        # Rounding is amplified from step to step: 3e-5 and 1 - 1.5e-4 were seen after fifty of DistilBERT, with AVX2.
+        interop.LOSS_TOLERANCE, interop.LEAST_COSINE = 1e-4, 0.999
+    else:
         interop.STEPS = 15
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     transformers.logging.set_verbosity_error()
