@@ -60,12 +60,12 @@ struct shared {
     int turn; /* which of the two places is next */
 };
 
-/* Training sends no mail: those pages are never touched. */
-size_t hone_shared_memory_bytes(int size) { return sizeof(struct header) + ((size_t)size + 1) * 2 * PIECE; }
+static size_t without_mail(int size) { return sizeof(struct header) + ((size_t)size + 1) * 2 * PIECE; }
 
-static size_t bytes_for(int size) {
-    return hone_shared_memory_bytes(size) + (size_t)size * (size_t)size * sizeof(struct mail);
-}
+/* Training sends mail to rank 0 alone; the pages of other boxes are never touched. */
+size_t hone_shared_memory_bytes(int size) { return without_mail(size) + (size_t)size * sizeof(struct mail); }
+
+static size_t bytes_for(int size) { return without_mail(size) + (size_t)size * (size_t)size * sizeof(struct mail); }
 
 enum hone_status hone_shared_memory_create(int *descriptor, int size) {
     if (size > HONE_SHARED_MEMORY_RANKS)

@@ -28,7 +28,7 @@ struct hone_collectives {
     /* in[size * n]: out[n] of rank r is the sum (or largest) of everybody's in[r * n …]. */
     enum hone_status (*reduce_scatter)(struct hone_collectives *c, void *out, const void *in, int64_t n,
                                        enum hone_dtype dtype, enum hone_reduction reduction, struct hone_stream *s);
-    /* out[size * bytes]: the in[bytes] of all ranks, one behind the other. */
+    /* out[size * bytes]: the in[bytes] of all ranks, one behind the other; `in` may be its own place there. */
     enum hone_status (*all_gather)(struct hone_collectives *c, void *out, const void *in, int64_t bytes,
                                    struct hone_stream *s);
     /* data[bytes] of rank `root` on every rank. */

@@ -21,6 +21,7 @@ struct hone_optimizer {
     struct hone_device *device;
     struct hone_parameters *parameters;
     struct hone_optimizer_settings settings;
+    int64_t begin, end; /* elements of the flat buffers that are updated here; those remembered begin with the first */
     struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS];
     void *segments; /* device: n_segments of the class's kind */
     int64_t n_segments;
@@ -51,6 +52,10 @@ extern const struct hone_optimizer_class hone_adamw_class, hone_sgd_class, hone_
  * one. They cover what is trained, padding included: its gradient, weight and moments are 0, so an update leaves it 0. */
 int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameters *parameters,
                                      const struct hone_optimizer_settings *settings);
+/* begin and end of a part, of n elements in all: equal ones, multiples of 16 elements, but for the last. */
+void hone_optimizer_part(int64_t *begin, int64_t *end, int64_t n, int part, int parts);
+/* The weights that all ranks have updated, on all of them. */
+enum hone_status hone_optimizer_gather_weights(struct hone_optimizer *optimizer, struct hone_stream *stream);
 /* A parameter's learning rate and weight decay. */
 struct hone_parameter_group hone_optimizer_group(const struct hone_parameters *parameters, int32_t id,
                                                  const struct hone_optimizer_settings *settings);

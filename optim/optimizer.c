@@ -1,6 +1,7 @@
 /* What all optimizers share: buffers, segments, the step's state, clipping. */
 #include "optim/optimizer.h"
 
+#include "base/arith.h"
 #include "base/memory.h"
 #include "kernels/profile.h"
 #include "optim/classes.h"
@@ -43,22 +44,46 @@ int64_t hone_optimizer_flat_segments(void *segments, const struct hone_parameter
     return count;
 }
 
+/* Leaves what of them lies in the part, counted from its begin; returns how many. */
+static int64_t cut_segments(struct hone_segment *segments, int64_t n, const struct hone_parameters *parameters,
+                            const struct hone_optimizer_settings *settings) {
+    int64_t begin, end, kept = 0;
+    hone_optimizer_part(&begin, &end, hone_parameters_trained(parameters), settings->part, settings->parts);
+    for (int64_t i = 0; i < n; i++) {
+        struct hone_segment cut = segments[i];
+        int64_t from = hone_max_i64(cut.offset, begin), to = hone_min_i64(cut.offset + cut.count, end);
+        if (from >= to) continue;
+        cut.offset = from - begin;
+        cut.count = to - from;
+        segments[kept++] = cut;
+    }
+    return kept;
+}
+
 /* Host memory of the class's segments, the caller's to free. */
 static void *make_segments(int64_t *n, const struct hone_optimizer_class *class,
                            const struct hone_parameters *parameters, const struct hone_optimizer_settings *settings) {
     void *segments =
         hone_alloc((size_t)hone_parameters_count(parameters) + 1, class->segment_size, "optimizer segments");
     *n = class->find_segments(segments, parameters, settings);
+    if (settings->parts > 1) *n = cut_segments(segments, *n, parameters, settings);
     return segments;
 }
 
 static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS],
                      const struct hone_optimizer_class *class, const struct hone_parameters *parameters,
                      const struct hone_optimizer_settings *settings) {
+    int64_t trained = hone_parameters_trained(parameters), begin, end;
     class->describe(buffers, parameters, settings);
-    if (settings->ema_decay == 0) return;
-    buffers[HONE_OPTIMIZER_AVERAGE].name = "average";
-    buffers[HONE_OPTIMIZER_AVERAGE].elements = hone_parameters_trained(parameters);
+    if (settings->ema_decay > 0) {
+        buffers[HONE_OPTIMIZER_AVERAGE].name = "average";
+        buffers[HONE_OPTIMIZER_AVERAGE].elements = trained;
+    }
+    if (settings->parts <= 1) return;
+    HONE_CHECK(class->find_segments == hone_optimizer_flat_segments, "%s in parts", class->title);
+    hone_optimizer_part(&begin, &end, trained, settings->part, settings->parts);
+    for (int i = 0; i < HONE_OPTIMIZER_BUFFERS; i++)
+        if (buffers[i].name) buffers[i].elements = end - begin;
 }
 
 static enum hone_status upload_segments(struct hone_optimizer *o, const void *segments) {
@@ -105,6 +130,7 @@ enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_
     o->device = hone_parameters_device(parameters);
     o->parameters = parameters;
     o->settings = settings;
+    hone_optimizer_part(&o->begin, &o->end, hone_parameters_trained(parameters), settings.part, settings.parts);
     describe(o->buffers, o->class, parameters, &settings);
     void *segments = make_segments(&o->n_segments, o->class, parameters, &settings);
     enum hone_status status = allocate(o, segments);
@@ -167,27 +193,41 @@ static void zero_frozen(struct hone_optimizer *o, struct hone_stream *stream) {
 
 /* The average goes towards the weights by this share of the difference. */
 static void follow(struct hone_optimizer *o, float share, struct hone_stream *stream) {
-    o->device->ops->ema(o->buffers[HONE_OPTIMIZER_AVERAGE].data, hone_parameters_weights(o->parameters),
-                        hone_parameters_trained(o->parameters), share, o->step, stream);
+    o->device->ops->ema(o->buffers[HONE_OPTIMIZER_AVERAGE].data, hone_parameters_weights(o->parameters) + o->begin,
+                        o->end - o->begin, share, o->step, stream);
 }
 
-void hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
+/* The gradients of other parts, which their kernels zero on other ranks alone. */
+static void zero_others(struct hone_optimizer *o, struct hone_stream *stream) {
+    float *gradients = hone_parameters_gradients(o->parameters);
+    int64_t behind = hone_parameters_trained(o->parameters) - o->end;
+    o->device->zero(gradients, (size_t)o->begin * sizeof *gradients, stream);
+    o->device->zero(gradients + o->end, (size_t)behind * sizeof *gradients, stream);
+}
+
+enum hone_status hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
     const struct hone_ops *ops = o->device->ops;
     float *gradients = hone_parameters_gradients(o->parameters);
     int64_t elements = hone_parameters_trained(o->parameters);
     double start = hone_profile_start();
     zero_frozen(o, stream);
     ops->gradient_norm(o->step, gradients, elements, (float)o->settings.clip_norm, o->norm_workspace, stream);
-    if (o->settings.clip_value > 0) ops->clip_values(gradients, elements, (float)o->settings.clip_value, stream);
+    if (o->settings.clip_value > 0)
+        ops->clip_values(gradients + o->begin, o->end - o->begin, (float)o->settings.clip_value, stream);
     hone_profile_add("gradient norm", start);
     start = hone_profile_start();
     o->class->apply(o, stream);
+    if (hone_optimizer_is_shared(o)) {
+        zero_others(o, stream);
+        HONE_TRY(hone_optimizer_gather_weights(o, stream));
+    }
     hone_parameters_round(o->parameters, stream);
     hone_profile_add(o->class->title, start);
-    if (o->settings.ema_decay == 0) return;
+    if (o->settings.ema_decay == 0) return HONE_OK;
     start = hone_profile_start();
     follow(o, o->upload->step == 0 ? 1 : (float)(1 - o->settings.ema_decay), stream);
     hone_profile_add("ema", start);
+    return HONE_OK;
 }
 
 void hone_optimizer_skip(struct hone_optimizer *o, struct hone_stream *stream) {
@@ -207,10 +247,11 @@ enum hone_status hone_optimizer_result(struct hone_optimizer *o, struct hone_ste
 
 enum hone_status hone_optimizer_exchange(struct hone_optimizer *o, struct hone_stream *stream) {
     enum { PIECE = 1 << 18 };
-    float *average = o->buffers[HONE_OPTIMIZER_AVERAGE].data, *weights = hone_parameters_weights(o->parameters);
+    float *average = o->buffers[HONE_OPTIMIZER_AVERAGE].data;
+    float *weights = hone_parameters_weights(o->parameters) + o->begin;
     if (!average) return HONE_OK;
     float *piece = hone_alloc(2 * (size_t)PIECE, sizeof *piece, "piece of the weights");
-    int64_t n = hone_parameters_trained(o->parameters);
+    int64_t n = o->end - o->begin;
     enum hone_status status = HONE_OK;
     for (int64_t at = 0; at < n && status == HONE_OK; at += PIECE) {
         size_t bytes = (size_t)(n - at < PIECE ? n - at : PIECE) * sizeof *piece;
@@ -221,6 +262,7 @@ enum hone_status hone_optimizer_exchange(struct hone_optimizer *o, struct hone_s
         status = o->device->stream_synchronize(stream);
     }
     hone_free(piece);
+    if (status == HONE_OK && hone_optimizer_is_shared(o)) status = hone_optimizer_gather_weights(o, stream);
     hone_parameters_round(o->parameters, stream);
     return status;
 }

@@ -258,6 +258,9 @@ const struct hone_option hone_options[] = {
     {"distributed.timeout", HONE_OPTION_NUMBER, AT(distributed.timeout), "300", .low = 0, .low_open = true, .high = 1e6,
      .may_change = true, .aliases = "ddp_timeout",
      .help = "Seconds that a rank may be at a step before the others end; ten times as many to start or to save"},
+    {"distributed.zero_stage", HONE_OPTION_INTEGER, AT(distributed.zero_stage), "0", .low = 0, .high = 1,
+     .may_change = true, .aliases = "zero zero_optimization sharded_ddp",
+     .help = "1: each rank keeps its part of the optimizer's state alone (ZeRO-1), to the same bits; not adafactor"},
 
     {"output", HONE_OPTION_PATH, AT(output), .required = true, .may_change = true,
      .aliases = "output_dir out_dir save_dir run_dir",

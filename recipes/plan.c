@@ -107,6 +107,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
                               .weights_bytes = hone_parameters_bytes(parameters),
                               .gradients_bytes = (size_t)hone_parameters_trained(parameters) * sizeof(float),
                               .moments_bytes = hone_optimizer_bytes(parameters, &run->optimizer),
+                              .whole_bytes = hone_plan_moments(run, 1),
                               .arena_bytes = run->arena_bytes,
                               .batch_bytes = 2 * hone_batch_bytes(tokens, sequences, run->train.n_targets),
                               .program_bytes = hone_resident_bytes(),
@@ -120,7 +121,9 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
     struct hone_interval every = run->recipe->checkpoint.every;
     int64_t between = every.steps == HONE_EVERY_EPOCH ? run->steps_per_epoch : every.steps;
     bool saves = every.seconds > 0 || every.steps != HONE_NEVER;
-    if (every.seconds > 0 || (saves && between < run->steps)) out->snapshot_bytes = hone_snapshot_bytes(run);
+    bool shared = run->optimizer.parts > 1;
+    if (every.seconds > 0 || (saves && (between < run->steps || shared)))
+        out->snapshot_bytes = hone_snapshot_bytes(run);
     out->peak_bytes = out->program_bytes + out->snapshot_bytes + out->weights_bytes + out->gradients_bytes +
                       out->moments_bytes + out->arena_bytes + out->batch_bytes + out->kernels_bytes +
                       out->transfer_bytes;
@@ -129,7 +132,7 @@ enum hone_status hone_plan_make(struct hone_plan *out, const struct hone_run *ru
     size_t most = (size_t)(between > 0 ? run->steps / between + 1 : run->steps);
     if (states > most) states = most;
     out->disk_bytes = models * (elements * sizeof(float) + (4u << 20)) +
-                      states * (elements * sizeof(float) + out->moments_bytes + (4u << 20));
+                      states * (elements * sizeof(float) + out->whole_bytes + (4u << 20));
     count_all(out, run);
     out->flops *= work_share(parameters);
     if (!measure) return HONE_OK;

@@ -22,11 +22,13 @@ struct hone_plan {
 
     /* Of ranks; 1 of them until hone_plan_ranks(). All sizes are those of the first, which alone keeps snapshot_bytes. */
     int ranks;
-    size_t shared_bytes;          /* of the memory that they share: counted once on the machine, in each one's peak */
+    size_t shared_bytes; /* of the memory that they share: counted once on the machine, in each one's peak */
+    /* Of the optimizer, whole and as a rank's part of ZeRO-1; one of them is moments_bytes. sharded 0: not to be had. */
+    size_t whole_bytes, sharded_bytes;
     size_t leaves_bytes;          /* sums of leaves, of distributed.reproducible: world */
     double imbalance;             /* work of the rank that has most in a step, over the mean */
     double step_seconds;          /* 0: not measured */
-    double communication_seconds; /* of gradients, a step; 0: no link given */
+    double communication_seconds; /* of gradients, and weights with ZeRO-1, a step; 0: no link given */
     double exposed_seconds;       /* of them those behind backward, which step_seconds holds */
 };
 
@@ -39,6 +41,8 @@ enum hone_status hone_plan_imagine(struct hone_run *run, struct hone_world *worl
  * sends and receives `link` bytes a second at once, by rings; 0: takes no time to do so. */
 void hone_plan_ranks(struct hone_plan *plan, const struct hone_run *run, double link);
 
+/* Bytes of the optimizer on rank 0 when each of `parts` ranks keeps a part. */
+size_t hone_plan_moments(const struct hone_run *run, int parts);
 /* FLOPs of a training sample, forward and backward, with nothing frozen. */
 double hone_plan_sample_flops(const struct hone_run *run, int64_t sample);
 

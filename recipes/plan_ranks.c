@@ -27,6 +27,13 @@ static int64_t micro_batches(const struct hone_run *run, const struct hone_share
     return n;
 }
 
+size_t hone_plan_moments(const struct hone_run *run, int parts) {
+    struct hone_optimizer_settings settings = run->optimizer;
+    settings.part = 0;
+    settings.parts = parts;
+    return hone_optimizer_bytes(run->folder.model->parameters, &settings);
+}
+
 /* Sums over the steps looked at. */
 struct walk {
     double work, longest; /* FLOPs of all ranks; of the rank that has most, times their number */
@@ -119,6 +126,12 @@ static void predict_communication(struct hone_plan *plan, const struct hone_run 
         plan->communication_seconds = elements * per_element;
         plan->exposed_seconds = left_after_backward(parameters, micro_batch * BACKWARD_SHARE, per_element);
     }
+    /* ZeRO-1 sends weights besides, all of them behind the update. */
+    if (run->optimizer.parts > 1) {
+        double gather = others / run->world->size * elements * sizeof(float) / link;
+        plan->communication_seconds += gather;
+        plan->exposed_seconds += gather;
+    }
     plan->step_seconds += plan->exposed_seconds;
 }
 
@@ -128,6 +141,7 @@ void hone_plan_ranks(struct hone_plan *plan, const struct hone_run *run, double 
     plan->ranks = size;
     plan->imbalance = walk.work > 0 ? walk.longest / walk.work : 1;
     if (size > 1) plan->shared_bytes = hone_shared_memory_bytes(size);
+    if (size > 1 && run->optimizer.name != HONE_OPTIMIZER_ADAFACTOR) plan->sharded_bytes = hone_plan_moments(run, size);
     if (walk.blocks)
         plan->leaves_bytes =
             hone_leaves_bytes(run->folder.model->parameters, walk.blocks, run->recipe->training.batch_size, size);

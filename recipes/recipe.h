@@ -223,6 +223,7 @@ struct hone_recipe {
         enum hone_reproducible reproducible;
         int64_t leaf;   /* sequences */
         double timeout; /* seconds */
+        int64_t zero_stage;
     } distributed;
     char *output; /* the run folder */
     struct {

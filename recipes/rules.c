@@ -321,6 +321,14 @@ static void optimizer(struct hone_reader *reader) {
         hone_mistake_add(reader, init->place, "optimizer.warmup_init", "needs optimizer.relative_step");
 }
 
+/* Adafactor's updates reach over a whole matrix, and what it remembers is small. */
+static void parts(struct hone_reader *reader) {
+    const struct hone_recipe *r = reader->recipe;
+    const struct hone_given *given = hone_reader_given(reader, "distributed.zero_stage");
+    if (r->distributed.zero_stage == 1 && r->optimizer.name == HONE_OPTIMIZER_ADAFACTOR)
+        hone_mistake_add(reader, given->place, "distributed.zero_stage", "1 excludes optimizer.name adafactor");
+}
+
 /* A bound for the elements takes the place of the one for the length unless both are given. */
 static void clipping(struct hone_reader *reader) {
     struct hone_recipe *r = reader->recipe;
@@ -401,6 +409,7 @@ void hone_recipe_rules(struct hone_reader *reader) {
     missing(reader);
     inapplicable(reader);
     optimizer(reader);
+    parts(reader);
     clipping(reader);
     groups(reader);
     schedule(reader);

@@ -242,6 +242,10 @@ static enum hone_status plan_steps(struct hone_run *run, int64_t tokens) {
     const struct hone_parameters *parameters = run->folder.model->parameters;
     run->optimizer = optimizer_settings(recipe);
     run->optimizer.groups = run->groups;
+    if (recipe->distributed.zero_stage == 1) {
+        run->optimizer.part = run->world->rank;
+        run->optimizer.parts = run->world->size;
+    }
     size_t states = sizeof(float) * (size_t)hone_parameters_trained(parameters) + hone_parameters_bytes(parameters) +
                     hone_optimizer_bytes(parameters, &run->optimizer);
     for (;;) {

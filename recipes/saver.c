@@ -170,15 +170,16 @@ enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_tra
     double begin = hone_seconds();
     HONE_TRY(hone_saver_wait(saver));
     copy_state(&saver->state, state);
-    enum hone_status status;
-    if (wait) {
-        status = save(saver, NULL);
-    } else {
-        status = hone_snapshot_take(&saver->snapshot, saver->run, saver->optimizer, stream);
-        if (status == HONE_OK && pthread_create(&saver->thread, NULL, save_beside, saver) == 0)
+    enum hone_status status = HONE_OK;
+    /* What other ranks have parts of is put together in it, too. */
+    bool copies = !wait || hone_optimizer_is_shared(saver->optimizer);
+    if (copies) status = hone_snapshot_take(&saver->snapshot, saver->run, saver->optimizer, stream);
+    if (status == HONE_OK) {
+        /* Without a thread to be had, here. */
+        if (!wait && pthread_create(&saver->thread, NULL, save_beside, saver) == 0)
             saver->at_work = true;
-        else if (status == HONE_OK)
-            status = save(saver, &saver->snapshot); /* no thread to be had: here, then */
+        else
+            status = save(saver, copies ? &saver->snapshot : NULL);
     }
     /* Training goes on behind a copy alone. */
     if (!wait) {

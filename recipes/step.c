@@ -71,7 +71,7 @@ enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) 
                                      &hone_optimizer_step_state(s->optimizer)->loss, engine->stream));
     }
     HONE_TRY(sum_over_ranks(s));
-    hone_optimizer_apply(s->optimizer, engine->stream);
+    HONE_TRY(hone_optimizer_apply(s->optimizer, engine->stream));
     for (int64_t i = 0; i < s->n; i++)
         *tokens += s->run->train.begins[s->chosen[i] + 1] - s->run->train.begins[s->chosen[i]];
     return HONE_OK;

@@ -32,7 +32,9 @@ struct trainer {
 };
 
 enum hone_status hone_train_optimizer(struct hone_optimizer **out, const struct hone_run *run) {
-    return hone_optimizer_create(out, run->folder.model->parameters, run->optimizer);
+    struct hone_optimizer_settings settings = run->optimizer;
+    settings.collectives = run->world->collectives;
+    return hone_optimizer_create(out, run->folder.model->parameters, settings);
 }
 
 double hone_train_rate(const struct hone_run *run, int64_t step) {
@@ -74,8 +76,9 @@ static void show_progress(const struct trainer *trainer, double loss) {
 /* The state as it is between two steps; with `wait` it is on the disk on return. */
 static enum hone_status save(struct trainer *trainer, bool wait) {
     struct hone_training_state state = trainer->state;
-    if (!trainer->saver) return HONE_OK;
-    hone_world_mark(trainer->run->world, HONE_PHASE_SAVE, state.step);
+    bool shared = hone_optimizer_is_shared(trainer->optimizer);
+    if (trainer->saver || shared) hone_world_mark(trainer->run->world, HONE_PHASE_SAVE, state.step);
+    if (!trainer->saver) return hone_snapshot_give(trainer->optimizer, trainer->engine.stream);
     trainer->save_begin = hone_seconds();
     state.run_seconds += trainer->save_begin - trainer->begin;
     state.micro_batch_tokens = trainer->run->micro_batch_tokens;
@@ -224,8 +227,10 @@ static enum hone_status save_weights(struct trainer *trainer) {
 /* Works with the average of the weights in their place, where one is kept. */
 static enum hone_status averaged(struct trainer *trainer, enum hone_status (*work)(struct trainer *trainer)) {
     HONE_TRY(hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream));
-    HONE_TRY(work(trainer));
-    return hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream);
+    enum hone_status status = work(trainer);
+    /* Also for what a signal cut short: the state that is saved then has the weights themselves. */
+    enum hone_status back = hone_optimizer_exchange(trainer->optimizer, trainer->engine.stream);
+    return status != HONE_OK ? status : back;
 }
 
 static bool evaluation_is_due(const struct trainer *trainer) {
@@ -244,6 +249,15 @@ static bool save_is_due(const struct trainer *trainer) {
     if (every.seconds > 0) return step == run->steps || hone_seconds() - trainer->save_begin >= every.seconds;
     if (every.steps == HONE_NEVER) return false;
     return step == run->steps || step % (every.steps == HONE_EVERY_EPOCH ? run->steps_per_epoch : every.steps) == 0;
+}
+
+/* The same on all ranks where all take part in a save: rank 0's clock decides. */
+static enum hone_status save_is_wanted(bool *out, const struct trainer *trainer) {
+    int64_t due = save_is_due(trainer);
+    bool by_clock = trainer->run->recipe->checkpoint.every.seconds > 0;
+    if (by_clock && hone_optimizer_is_shared(trainer->optimizer)) HONE_TRY(hone_world_share(&due, trainer->run->world));
+    *out = due != 0;
+    return HONE_OK;
 }
 
 /* Saves what a signal interrupted and says how to go on; returns `asked`. */
@@ -270,7 +284,9 @@ static enum hone_status train_steps(struct trainer *trainer, int64_t *chosen) {
         HONE_TRY(stop_asked(trainer));
         if (trainer->state.step > 0 && evaluation_is_due(trainer)) HONE_TRY(averaged(trainer, evaluate_weights));
         bool over = trainer->state.step == trainer->last_step || patience_is_over(trainer);
-        if (over || save_is_due(trainer)) {
+        bool due;
+        HONE_TRY(save_is_wanted(&due, trainer));
+        if (over || due) {
             bool wanted =
                 run->recipe->checkpoint.every.seconds > 0 || run->recipe->checkpoint.every.steps != HONE_NEVER;
             if (wanted) HONE_TRY(save(trainer, over));

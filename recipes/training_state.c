@@ -23,13 +23,23 @@ enum hone_status hone_snapshot_take(struct hone_snapshot *snapshot, const struct
                                     struct hone_optimizer *optimizer, struct hone_stream *stream) {
     const char *name;
     int64_t elements;
-    const float *buffer;
     HONE_TRY(copy_out(&snapshot->weights, hone_parameters_weights(run->folder.model->parameters), weights_bytes(run),
                       run, stream));
-    for (int i = 0; (buffer = hone_optimizer_buffer(optimizer, i, &name, &elements)); i++) {
+    for (int i = 0; hone_optimizer_buffer(optimizer, i, &name, &elements); i++) {
         HONE_CHECK(i < HONE_STATE_BUFFERS, "an optimizer has more than %d buffers", HONE_STATE_BUFFERS);
-        HONE_TRY(copy_out(&snapshot->buffers[i], buffer, (size_t)elements * sizeof(float), run, stream));
+        float **to = &snapshot->buffers[i];
+        if (!*to) *to = hone_alloc((size_t)hone_optimizer_whole(optimizer, i), sizeof **to, "copy for checkpoints");
+        HONE_TRY(hone_optimizer_gather(*to, optimizer, i, stream));
     }
+    return HONE_OK;
+}
+
+enum hone_status hone_snapshot_give(struct hone_optimizer *optimizer, struct hone_stream *stream) {
+    const char *name;
+    int64_t elements;
+    if (!hone_optimizer_is_shared(optimizer)) return HONE_OK;
+    for (int i = 0; hone_optimizer_buffer(optimizer, i, &name, &elements); i++)
+        HONE_TRY(hone_optimizer_gather(NULL, optimizer, i, stream));
     return HONE_OK;
 }
 
@@ -112,7 +122,7 @@ static enum hone_status write_buffers(struct hone_hdf5 *file, const struct hone_
         char path[64];
         buffer_path(path, name);
         if (snapshot)
-            hone_hdf5_write(file, path, HONE_HDF5_F32, elements, snapshot->buffers[i], "1");
+            hone_hdf5_write(file, path, HONE_HDF5_F32, hone_optimizer_whole(optimizer, i), snapshot->buffers[i], "1");
         else
             hone_hdf5_write_pieces(file, path, HONE_HDF5_F32, elements, 0, fetch, &transfer, "1");
     }
@@ -150,18 +160,15 @@ static enum hone_status read_buffers(struct hone_hdf5 *file, const struct hone_r
     struct hone_stream *stream = NULL;
     const char *name;
     int64_t elements;
-    float *buffer;
     HONE_TRY(run->device->stream_create(run->device, &stream));
     enum hone_status status = HONE_OK;
-    for (int i = 0; status == HONE_OK && (buffer = hone_optimizer_buffer(optimizer, i, &name, &elements)); i++) {
+    for (int i = 0; status == HONE_OK && hone_optimizer_buffer(optimizer, i, &name, &elements); i++) {
         char path[64];
-        float *staging = hone_alloc((size_t)elements, sizeof *staging, "optimizer buffer to be read");
+        int64_t whole = hone_optimizer_whole(optimizer, i);
+        float *staging = hone_alloc((size_t)whole, sizeof *staging, "optimizer buffer to be read");
         buffer_path(path, name);
-        status = hone_hdf5_read(file, path, HONE_HDF5_F32, elements, staging);
-        if (status == HONE_OK) {
-            run->device->copy_to_device(buffer, staging, (size_t)elements * sizeof *staging, stream);
-            status = run->device->stream_synchronize(stream);
-        }
+        status = hone_hdf5_read(file, path, HONE_HDF5_F32, whole, staging);
+        if (status == HONE_OK) status = hone_optimizer_take(optimizer, i, staging, stream);
         hone_free(staging);
     }
     run->device->stream_destroy(stream);
@@ -193,5 +200,7 @@ done:
 }
 
 size_t hone_snapshot_bytes(const struct hone_run *run) {
-    return weights_bytes(run) + hone_optimizer_bytes(run->folder.model->parameters, &run->optimizer);
+    struct hone_optimizer_settings whole = run->optimizer;
+    whole.parts = 0;
+    return weights_bytes(run) + hone_optimizer_bytes(run->folder.model->parameters, &whole);
 }

@@ -47,6 +47,8 @@ struct hone_snapshot {
 /* Allocated at the first call, reused at later ones. */
 enum hone_status hone_snapshot_take(struct hone_snapshot *snapshot, const struct hone_run *run,
                                     struct hone_optimizer *optimizer, struct hone_stream *stream);
+/* What a rank does that has a part of the optimizer (ZeRO-1) while rank 0 takes the snapshot; else nothing. */
+enum hone_status hone_snapshot_give(struct hone_optimizer *optimizer, struct hone_stream *stream);
 void hone_snapshot_free(struct hone_snapshot *snapshot);
 size_t hone_snapshot_bytes(const struct hone_run *run);
 

@@ -54,12 +54,18 @@ plan --ranks 4 --link 1e-4
 holds "$(number exposed_seconds) > 0.9 * $(number communication_seconds)" "nothing hides a slow link"
 plan --ranks 4 --link 1e6
 holds "$(number exposed_seconds) < 1e-4" "a fast link"
+# A quarter of what AdamW remembers on each of four, and the weights to gather.
+sent=$(plan --ranks 4 --link 2 && number communication_seconds)
+plan --ranks 4 --link 2 distributed.zero_stage=1
+holds "($(number sharded_moments_bytes) * 4 / $(number whole_moments_bytes) - 1) ^ 2 < 0.02 ^ 2" "1/N"
+[ "$(number moments_bytes)" = "$(number sharded_moments_bytes)" ] || fail "the recipe's own is not the sharded one"
+holds "$(number communication_seconds) > 1.49 * $sent && $(number communication_seconds) < 1.51 * $sent" "half as much more"
 # Sums of leaves are gathered behind backward.
 plan --ranks 2 --link 2 distributed.reproducible=world distributed.leaf=1
 holds "$(number leaves_bytes) >= 3 * $gradients" "8 leaves of a rank: sums of 1, 2, 4"
 holds "$(number exposed_seconds) == $(number communication_seconds) && $(number exposed_seconds) > 0" "leaves"
 expect 0 "" "$hone" plan r.yaml --ranks 2 --link 2
-grep -q '^ranks  *2: peak .* on the first' out && grep -q 'waiting for gradients' out || fail "the table lacks ranks"
+grep -q '^ranks  *2: peak .* on the first' out && grep -q 'waiting for the other ranks' out || fail "the table lacks ranks"
 
 refused 2 "plan: --ranks: found \"0\", expected a whole number from 1 to 256" "$hone" plan r.yaml --ranks 0
 refused 2 "plan: --link needs --ranks" "$hone" plan r.yaml --link 2
@@ -67,7 +73,7 @@ refused 2 "plan: --link: found \"fast\", expected a number of GB/s above 0" "$ho
 
 # What it says is what rank 0 takes; not under the sanitizers, whose own memory no plan knows.
 if ! grep -q __asan_init "$hone"; then
-    for mode in "" "distributed.reproducible=world distributed.leaf=2"; do
+    for mode in "" "distributed.reproducible=world distributed.leaf=2" "distributed.zero_stage=1"; do
         # shellcheck disable=SC2086 # several words
         plan --ranks 2 $mode
         planned=$(number peak_memory_bytes)

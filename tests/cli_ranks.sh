@@ -29,10 +29,10 @@ field() { sed -nE "s/.*\"split\": \"$2\".*\"$3\": ([^,}]*).*/\1/p" "$1/metrics.j
 # No process of ours is left behind.
 no_orphans() {
     for i in $(seq 1 100); do
-        pgrep -f "^hone train .*output=$1\$" >/dev/null || return 0
+        pgrep -f "^hone train .*output=$1( |\$)" >/dev/null || return 0
         sleep 0.1
     done
-    fail "a rank is left: $(pgrep -fa "^hone train .*output=$1\$")"
+    fail "a rank is left: $(pgrep -fa "^hone train .*output=$1( |\$)")"
 }
 
 expect 0 "" "$hone" train r.yaml output=one

@@ -222,7 +222,7 @@ static float *train(int threads, size_t *bytes) {
         hone_value y = b.model->class->forward(b.model, b.rig.tape, &batch.in);
         hone_cross_entropy(b.rig.tape, y, batch.labels, NULL, 0.25f, &on_device->loss);
         rig_run(&b.rig, NULL, NULL);
-        hone_optimizer_apply(optimizer, b.rig.stream);
+        TEST_OK(hone_optimizer_apply(optimizer, b.rig.stream));
         TEST_OK(hone_optimizer_result(optimizer, &result, b.rig.stream));
         assert_true(result.finite && result.loss > 0 && result.gradient_norm > 0);
     }

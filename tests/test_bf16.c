@@ -296,7 +296,7 @@ static void test_copy(void **state) {
     uint16_t *copy = hone_alloc(n, sizeof *copy, "test");
     rig_download(&b.rig, before, hone_parameters_weights(p), n * sizeof *before);
     differentiate(&b, &all, 1, NULL, NULL);
-    hone_optimizer_apply(optimizer, b.rig.stream);
+    TEST_OK(hone_optimizer_apply(optimizer, b.rig.stream));
     rig_download(&b.rig, after, hone_parameters_weights(p), n * sizeof *after);
     rig_download(&b.rig, copy, hone_parameters_copy(p), n * sizeof *copy);
     size_t moved = 0;

@@ -69,6 +69,10 @@ static bool moves(struct hone_collectives *c, int64_t n, float *data, float *all
     for (int r = 0; r < c->size; r++)
         for (int64_t i = 0; i < n; i++) EXPECT(all[r * n + i] == element(r, i));
     EXPECT(all[n * c->size] == 12345);
+    for (int64_t i = 0; i < n; i++) all[c->rank * n + i] = element(c->rank, 3 * i);
+    EXPECT(c->all_gather(c, all, all + c->rank * n, bytes, NULL) == HONE_OK);
+    for (int r = 0; r < c->size; r++)
+        for (int64_t i = 0; i < n; i++) EXPECT(all[r * n + i] == element(r, 3 * i));
     for (int root = 0; root < c->size; root++) {
         for (int64_t i = 0; i < n; i++) data[i] = element(c->rank, i);
         EXPECT(c->broadcast(c, data, bytes, root, NULL) == HONE_OK);

@@ -144,7 +144,7 @@ static void compare(size_t optimizer) {
         assert_true(!rates || fabs(rate - rates[step]) <= 1e-15);
         TEST_OK(hone_optimizer_begin(b.optimizer, 9, (uint32_t)step, rate, b.rig.stream));
         put_gradients(&b, step);
-        hone_optimizer_apply(b.optimizer, b.rig.stream);
+        TEST_OK(hone_optimizer_apply(b.optimizer, b.rig.stream));
         struct hone_step result;
         TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
         assert_int_equal(result.finite, 1);
@@ -207,7 +207,7 @@ static void skip_steps(struct hone_optimizer_settings settings) {
         b.rig.device->copy_to_device(somewhere, &bad[i], sizeof *bad, b.rig.stream);
         float loss = i == 2 ? NAN : 1;
         b.rig.device->copy_to_device(&hone_optimizer_step_state(b.optimizer)->loss, &loss, sizeof loss, b.rig.stream);
-        hone_optimizer_apply(b.optimizer, b.rig.stream);
+        TEST_OK(hone_optimizer_apply(b.optimizer, b.rig.stream));
         struct hone_step result;
         TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
         assert_int_equal(result.finite, 0);
@@ -241,12 +241,12 @@ static void test_plain(void **state) {
     size_t n = (size_t)hone_parameters_elements(b.rig.parameters);
     read_all(&b, hone_parameters_weights(b.rig.parameters), before);
     TEST_OK(hone_optimizer_begin(b.optimizer, 0, 0, 1, b.rig.stream));
-    hone_optimizer_apply(b.optimizer, b.rig.stream);
+    TEST_OK(hone_optimizer_apply(b.optimizer, b.rig.stream));
     read_all(&b, hone_parameters_weights(b.rig.parameters), after);
     test_same_bits("weights", after, before, n * sizeof *before);
     TEST_OK(hone_optimizer_begin(b.optimizer, 0, 1, 1e-3, b.rig.stream));
     put_gradients(&b, 0);
-    hone_optimizer_apply(b.optimizer, b.rig.stream);
+    TEST_OK(hone_optimizer_apply(b.optimizer, b.rig.stream));
     struct hone_step result;
     TEST_OK(hone_optimizer_result(b.optimizer, &result, b.rig.stream));
     double *norms = fixture_f64(&b.fixture, "norms", NULL);

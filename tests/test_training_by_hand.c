@@ -33,7 +33,7 @@ static double step_by_hand(struct hone_engine *engine, struct hone_optimizer *op
     TEST_OK(hone_tape_layout(engine->tape));
     hone_tape_forward(engine->tape, engine->stream);
     hone_tape_backward(engine->tape, NULL, NULL, engine->stream);
-    hone_optimizer_apply(optimizer, engine->stream);
+    TEST_OK(hone_optimizer_apply(optimizer, engine->stream));
     TEST_OK(hone_optimizer_result(optimizer, &result, engine->stream));
     return (double)result.loss;
 }

@@ -26,10 +26,13 @@ static json_t *ranks_as_json(const struct hone_plan *p) {
     json_t *peaks = json_array();
     for (int r = 0; r < p->ranks; r++)
         json_array_append_new(peaks, json_integer((json_int_t)(p->peak_bytes - (r ? p->snapshot_bytes : 0))));
-    return json_pack("{s:i, s:o, s:I, s:I, s:f, s:f, s:f, s:f}", "count", p->ranks, "peak_memory_bytes", peaks,
-                     "shared_memory_bytes", (json_int_t)p->shared_bytes, "leaves_bytes", (json_int_t)p->leaves_bytes,
-                     "imbalance", p->imbalance, "step_seconds", p->step_seconds, "communication_seconds",
-                     p->communication_seconds, "exposed_seconds", p->exposed_seconds);
+    return json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "count", p->ranks, "peak_memory_bytes",
+                     peaks, "shared_memory_bytes", (json_int_t)p->shared_bytes, "leaves_bytes",
+                     (json_int_t)p->leaves_bytes,
+
+                     "whole_moments_bytes", (json_int_t)p->whole_bytes, "sharded_moments_bytes",
+                     (json_int_t)p->sharded_bytes, "imbalance", p->imbalance, "step_seconds", p->step_seconds,
+                     "communication_seconds", p->communication_seconds, "exposed_seconds", p->exposed_seconds);
 }
 
 static json_t *as_json(const struct hone_plan *p) {
@@ -58,12 +61,15 @@ static void add_ranks(struct hone_text *text, const struct hone_plan *p) {
     hone_text_format(text, "ranks       %d: peak %s on the first, %s on each other\n", p->ranks,
                      hone_bytes(first, (double)p->peak_bytes),
                      hone_bytes(other, (double)(p->peak_bytes - p->snapshot_bytes)));
+    if (p->sharded_bytes)
+        hone_text_format(text, "optimizer   %s a rank whole, %s sharded (distributed.zero_stage=1)\n",
+                         hone_bytes(first, (double)p->whole_bytes), hone_bytes(other, (double)p->sharded_bytes));
     hone_text_format(text, "balance     the rank with most work of a step has %.1f %% more than the mean\n",
                      100 * (p->imbalance - 1));
     hone_text_format(text, "step        %.3g s", p->step_seconds);
     if (p->communication_seconds > 0)
-        hone_text_format(text, ", %.3g s of it waiting for gradients, which take %.3g s to sum", p->exposed_seconds,
-                         p->communication_seconds);
+        hone_text_format(text, ", %.3g s of it waiting for the other ranks, %.3g s of communication in all",
+                         p->exposed_seconds, p->communication_seconds);
     hone_text_format(text, "\n");
 }
 
