@@ -59,6 +59,7 @@ static size_t count_characters(const char *text) {
 
 /* Whether the token goes on with the word before it. */
 static bool is_inside(const struct hone_aggregator *a, const struct hone_text_token *token) {
+    if (token->word >= 0) return token->word == token[-1].word;
     if (token->id == hone_tokenizer_unk(a->tokenizer)) return false;
     if (hone_tokenizer_marks_subwords(a->tokenizer)) {
         /* Without its mark the token would be as long as what it stands for. */

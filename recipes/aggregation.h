@@ -9,7 +9,8 @@
  *
  * B- begins an entity, everything else goes on with the one before if that is of its type; what is of type O is none. In
  * IOBES, which the pipeline does not know, S- begins one, too, and none goes on behind E- and S-.
- * What a word is, the tokenizer says where it marks tokens inside words (##); else words stand between spaces. */
+ * What a word is, the tokenizer says where it marks tokens inside words (##); else words stand between spaces; unless the
+ * text was given as words. */
 #ifndef HONE_RECIPES_AGGREGATION_H
 #define HONE_RECIPES_AGGREGATION_H
 
@@ -29,6 +30,7 @@ bool hone_aggregation_read(enum hone_aggregation *out, const char *name);
 
 struct hone_text_token {
     int32_t id, start, end; /* characters of the text */
+    int32_t word;           /* of those that the text was given as; -1: it was not */
 };
 
 /* A token, word or entity. */

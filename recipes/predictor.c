@@ -22,8 +22,9 @@ static enum hone_status open_parts(struct hone_predictor *predictor, const char 
     if (predictor->max_length == 0 || predictor->max_length > model->max_positions) {
         predictor->max_length = model->max_positions;
     }
-    predictor->tagger = (struct hone_tagger){.folder = &predictor->folder,
-                                             .max_length = predictor->max_length,
+    predictor->tagger = (struct hone_tagger){.words = {.folder = &predictor->folder,
+                                                       .max_length = predictor->max_length,
+                                                       .stride = predictor->max_length / 4},
                                              .aggregator = {.tokenizer = predictor->folder.tokenizer,
                                                             .labels = &predictor->folder.labels,
                                                             .aggregation = HONE_AGGREGATION_FIRST}};
@@ -61,13 +62,26 @@ static enum hone_status encode(struct hone_predictor *predictor, struct hone_fie
     return hone_samples_append(&predictor->pending, &predictor->encoding, predictor->folder.model, 0, line);
 }
 
+/* What was encoded last waits now. */
+static void wait_for_more(struct hone_predictor *predictor, bool *full) {
+    predictor->kept_ends[predictor->waiting++] = predictor->kept.length;
+    *full = predictor->waiting == HONE_PREDICTOR_PENDING || predictor->pending.samples.n >= HONE_PREDICTOR_PENDING ||
+            predictor->kept.length + predictor->tagger.bytes.length > HONE_PREDICTOR_KEPT_BYTES;
+}
+
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
                                     int64_t line, bool *full) {
     HONE_CHECK(predictor->waiting < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)predictor->waiting);
     HONE_TRY(encode(predictor, text, pair, line));
-    predictor->kept_ends[predictor->waiting++] = predictor->kept.length;
-    *full = predictor->waiting == HONE_PREDICTOR_PENDING || predictor->pending.samples.n >= HONE_PREDICTOR_PENDING ||
-            predictor->kept.length + predictor->tagger.bytes.length > HONE_PREDICTOR_KEPT_BYTES;
+    wait_for_more(predictor, full);
+    return HONE_OK;
+}
+
+enum hone_status hone_predictor_add_words(struct hone_predictor *predictor, const struct hone_value *words,
+                                          int64_t line, bool *full) {
+    HONE_CHECK(predictor->waiting < HONE_PREDICTOR_PENDING, "%lld inputs wait already", (long long)predictor->waiting);
+    HONE_TRY(hone_tagger_add_words(&predictor->tagger, &predictor->pending, words->items, words->n, line));
+    wait_for_more(predictor, full);
     return HONE_OK;
 }
 

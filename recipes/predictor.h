@@ -38,6 +38,9 @@ bool hone_predictor_tags(const struct hone_predictor *predictor);
  * predictor->kept before goes before its prediction. *full says that hone_predictor_run must be called now. */
 enum hone_status hone_predictor_add(struct hone_predictor *predictor, struct hone_field text, struct hone_field pair,
                                     int64_t line, bool *full);
+/* The same of a sentence given as words, for a tagger. */
+enum hone_status hone_predictor_add_words(struct hone_predictor *predictor, const struct hone_value *words,
+                                          int64_t line, bool *full);
 /* Predicts all that wait and appends a row for each to `out`, in the order of the inputs. */
 enum hone_status hone_predictor_run(struct hone_predictor *predictor, struct hone_text *out,
                                     const struct hone_output *output);

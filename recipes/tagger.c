@@ -7,21 +7,22 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "recipes/metrics.h"
-#include "recipes/words.h"
+#include "recipes/tags.h"
 
 void hone_tagger_free(struct hone_tagger *tagger) {
     hone_aggregator_free(&tagger->aggregator);
-    hone_encoding_free(&tagger->encoding);
+    hone_words_free(&tagger->words);
     hone_text_free(&tagger->bytes);
     hone_free(tagger->texts);
     hone_free(tagger->tokens);
+    hone_free(tagger->given);
     hone_free(tagger->labels);
     hone_free(tagger->scores);
 }
 
-/* Appends the tokens of the window that are to be predicted there. */
-static void take_tokens(struct hone_tagger *tagger, int64_t first, int64_t end) {
-    const struct hone_encoding *window = &tagger->encoding;
+/* Appends the tokens of the window that are to be predicted there; given: the words that it is of, or NULL. */
+static void take_tokens(struct hone_tagger *tagger, const struct hone_word_range *given, int64_t first, int64_t end) {
+    const struct hone_encoding *window = &tagger->words.encoding;
     int64_t at = 0;
     hone_reserve(&tagger->tokens, &tagger->tokens_capacity, tagger->n_tokens + window->n, sizeof *tagger->tokens,
                  "tokens of texts");
@@ -29,8 +30,9 @@ static void take_tokens(struct hone_tagger *tagger, int64_t first, int64_t end) 
         tagger->labels[t] = -1;
         if (window->special[t]) continue;
         if (at >= first && at < end) {
+            int32_t word = given ? window->word_ids[t] : -1, moved = given ? given[word].start : 0;
             tagger->tokens[tagger->n_tokens++] =
-                (struct hone_text_token){window->ids[t], window->starts[t], window->ends[t]};
+                (struct hone_text_token){window->ids[t], moved + window->starts[t], moved + window->ends[t], word};
             tagger->labels[t] = 0;
         }
         at++;
@@ -43,35 +45,60 @@ static size_t count_special_before(const struct hone_encoding *window) {
     return n;
 }
 
-enum hone_status hone_tagger_add(struct hone_tagger *tagger, struct hone_samples_writer *samples,
-                                 struct hone_field text, int64_t line) {
-    struct hone_encoding *window = &tagger->encoding;
-    const struct hone_tokenizer *tokenizer = tagger->folder->tokenizer;
-    int64_t stride = tagger->max_length / 4; /* as data.stride unless a recipe has another */
-    const struct hone_encode_options options = {
-        .add_special = true, .max_length = (size_t)tagger->max_length, .stride = (size_t)stride};
-    HONE_TRY(hone_tokenizer_encode(window, tokenizer, text.bytes, text.n, NULL, 0, &options));
+/* Takes the windows of what was encoded, whose bytes and given words from number `given` on are there already. */
+static enum hone_status take_windows(struct hone_tagger *tagger, struct hone_samples_writer *samples, size_t given,
+                                     int64_t line) {
+    const struct hone_model_folder *folder = tagger->words.folder;
+    const struct hone_word_range *ranges = tagger->n_given > given ? tagger->given + given : NULL;
+    struct hone_encoding *window = &tagger->words.encoding;
+    int64_t stride = tagger->words.stride;
     size_t n_windows = hone_encoding_windows(window), index = count_special_before(window);
     int64_t tokens = hone_window_tokens(window);
     for (size_t w = 0; w < n_windows && tokens > 0; w++) {
         int64_t first, end;
-        if (w > 0) hone_encoding_show(window, tokenizer, w);
+        if (w > 0) hone_encoding_show(window, folder->tokenizer, w);
         window->untruncated = window->n; /* nothing is lost */
-        HONE_TRY(hone_samples_append(samples, window, tagger->folder->model, 0, line));
+        HONE_TRY(hone_samples_append(samples, window, folder->model, 0, line));
         hone_reserve(&tagger->labels, &tagger->labels_capacity, window->n, sizeof *tagger->labels, "labels of tokens");
         hone_window_share(&first, &end, w, n_windows, tokens - stride, stride);
-        take_tokens(tagger, first, end);
+        take_tokens(tagger, ranges, first, end);
         HONE_TRY(hone_samples_tag(samples, tagger->labels));
     }
-    hone_text_append(&tagger->bytes, text.bytes ? text.bytes : "", text.n);
     hone_reserve(&tagger->texts, &tagger->texts_capacity, tagger->n_texts + 1, sizeof *tagger->texts, "texts");
-    tagger->texts[tagger->n_texts++] =
-        (struct hone_tagged_text){.bytes = tagger->bytes.length, .tokens = tagger->n_tokens, .index = index};
+    tagger->texts[tagger->n_texts++] = (struct hone_tagged_text){
+        .bytes = tagger->bytes.length, .tokens = tagger->n_tokens, .given = tagger->n_given, .index = index};
     return HONE_OK;
 }
 
+enum hone_status hone_tagger_add(struct hone_tagger *tagger, struct hone_samples_writer *samples,
+                                 struct hone_field text, int64_t line) {
+    HONE_TRY(hone_words_encode_text(&tagger->words, text));
+    hone_text_append(&tagger->bytes, text.bytes ? text.bytes : "", text.n);
+    return take_windows(tagger, samples, tagger->n_given, line);
+}
+
+enum hone_status hone_tagger_add_words(struct hone_tagger *tagger, struct hone_samples_writer *samples,
+                                       const struct hone_field *words, size_t n, int64_t line) {
+    size_t given = tagger->n_given;
+    int32_t at = 0;
+    HONE_TRY(hone_words_check(tagger->words.folder));
+    for (size_t i = 0; i < n; i++)
+        if (words[i].n == 0) return hone_fail(HONE_BAD_INPUT, "word %zu is empty", i + 1);
+    HONE_TRY(hone_words_encode(&tagger->words, words, n));
+    hone_reserve(&tagger->given, &tagger->given_capacity, given + n, sizeof *tagger->given, "words of texts");
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0) hone_text_append(&tagger->bytes, " ", 1);
+        hone_text_append(&tagger->bytes, words[i].bytes, words[i].n);
+        int32_t start = at + (i > 0);
+        at = start;
+        for (size_t byte = 0; byte < words[i].n; at++) hone_utf8_next(words[i].bytes, &byte);
+        tagger->given[tagger->n_given++] = (struct hone_word_range){start, at};
+    }
+    return take_windows(tagger, samples, given, line);
+}
+
 void hone_tagger_score(struct hone_tagger *tagger, const struct hone_batch *batch, const float *logits) {
-    size_t L = (size_t)tagger->folder->labels.n, rows = (size_t)batch->R;
+    size_t L = (size_t)tagger->words.folder->labels.n, rows = (size_t)batch->R;
     hone_reserve(&tagger->scores, &tagger->scores_capacity, (tagger->n_scored + rows) * L, sizeof *tagger->scores,
                  "scores of tokens");
     float *out = tagger->scores + tagger->n_scored * L;
@@ -92,13 +119,13 @@ bool hone_tagger_is_due(const struct hone_tagger *tagger) {
 
 /* The text is printed; what waits behind it moves up. */
 static void pass(struct hone_tagger *tagger) {
-    size_t L = (size_t)tagger->folder->labels.n, n = tokens_due(tagger);
+    size_t L = (size_t)tagger->words.folder->labels.n, n = tokens_due(tagger);
     tagger->n_scored -= n;
     if (n && tagger->n_scored)
         memmove(tagger->scores, tagger->scores + n * L, tagger->n_scored * L * sizeof *tagger->scores);
     tagger->tokens_done += n;
     if (++tagger->done < tagger->n_texts) return;
-    tagger->n_texts = tagger->n_tokens = tagger->done = tagger->tokens_done = 0;
+    tagger->n_texts = tagger->n_tokens = tagger->n_given = tagger->done = tagger->tokens_done = 0;
     tagger->bytes.length = 0;
 }
 
@@ -130,12 +157,25 @@ static void append_shown(struct hone_text *out, const char *bytes, size_t n) {
     hone_free(shown);
 }
 
+static void append_line(struct hone_text *out, struct hone_field word, const char *label) {
+    if (word.n == 0) return;
+    append_shown(out, word.bytes, word.n);
+    hone_text_format(out, "\t%s\n", label);
+}
+
 static void append_conll(struct hone_text *out, const struct hone_aggregator *a) {
-    for (size_t i = 0; i < a->words.n; i++) {
-        struct hone_field word = hone_span_slice(a, &a->words.at[i]);
-        if (word.n == 0) continue;
-        append_shown(out, word.bytes, word.n);
-        hone_text_format(out, "\t%s\n", hone_span_label(a, &a->words.at[i]));
+    for (size_t i = 0; i < a->words.n; i++)
+        append_line(out, hone_span_slice(a, &a->words.at[i]), hone_span_label(a, &a->words.at[i]));
+}
+
+static void append_given(struct hone_text *out, const struct hone_aggregator *a, const struct hone_word_range *given,
+                         size_t n) {
+    const char *none = hone_tags_scheme(a->labels) == HONE_SCHEME_NONE ? "_" : "O";
+    for (size_t w = 0, i = 0; w < n; w++) {
+        const struct hone_span whole = {.start = given[w].start, .end = given[w].end};
+        bool has = i < a->words.n && a->tokens[a->words.at[i].first].word == (int32_t)w;
+        append_line(out, hone_span_slice(a, &whole), has ? hone_span_label(a, &a->words.at[i]) : none);
+        i += has;
     }
 }
 
@@ -167,11 +207,13 @@ static void append_highlighted(struct hone_text *out, const struct hone_aggregat
 void hone_tagger_row(struct hone_text *out, struct hone_tagger *tagger, const struct hone_output *output,
                      struct hone_field kept) {
     const struct hone_tagged_text *text = &tagger->texts[tagger->done];
-    size_t begin = tagger->done ? text[-1].bytes : 0;
+    size_t begin = tagger->done ? text[-1].bytes : 0, given = tagger->done ? text[-1].given : 0;
     struct hone_aggregator *a = &tagger->aggregator;
     hone_aggregate(a, (struct hone_field){tagger->bytes.bytes + begin, text->bytes - begin},
                    tagger->tokens + tagger->tokens_done, tagger->scores, tokens_due(tagger));
-    if (output->format == HONE_FORMAT_CONLL) {
+    if (output->format == HONE_FORMAT_CONLL && text->given > given) {
+        append_given(out, a, tagger->given + given, text->given - given);
+    } else if (output->format == HONE_FORMAT_CONLL) {
         append_conll(out, a);
     } else if (output->format == HONE_FORMAT_TEXT) {
         append_highlighted(out, a);

@@ -301,12 +301,7 @@ static enum hone_status encode(struct hone_samples *out, const struct hone_recip
     if (folder->labels.n > INT16_MAX)
         return hone_fail(HONE_BAD_INPUT, "%s: %lld labels, expected at most %d", folder->path,
                          (long long)folder->labels.n, INT16_MAX);
-    if (hone_tokenizer_drops_spaces(folder->tokenizer))
-        return hone_fail(
-            HONE_BAD_INPUT,
-            "%s: the tokenizer reads given words as if no space stood before them, and its pre_tokenizer in "
-            "tokenizer.json is more than ByteLevel, where that could be changed",
-            folder->path);
+    HONE_TRY(hone_words_check(folder));
     struct encoder e = {.samples = {.what = hone_split_name(split)},
                         .folder = folder,
                         .words = {.folder = folder,

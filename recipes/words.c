@@ -15,7 +15,15 @@ static struct hone_encode_options options_of(const struct hone_words *words) {
         .add_special = true, .max_length = (size_t)words->max_length, .stride = (size_t)words->stride};
 }
 
-static enum hone_status encode(struct hone_words *words, const struct hone_field *sentence, size_t n) {
+enum hone_status hone_words_check(const struct hone_model_folder *folder) {
+    if (!hone_tokenizer_drops_spaces(folder->tokenizer)) return HONE_OK;
+    return hone_fail(HONE_BAD_INPUT,
+                     "%s: the tokenizer reads given words as if no space stood before them, and its pre_tokenizer in "
+                     "tokenizer.json is more than ByteLevel, where that could be changed",
+                     folder->path);
+}
+
+enum hone_status hone_words_encode(struct hone_words *words, const struct hone_field *sentence, size_t n) {
     size_t lengths = words->fields_capacity;
     hone_reserve(&words->fields, &words->fields_capacity, n, sizeof *words->fields, "words of a sentence");
     hone_reserve(&words->lengths, &lengths, words->fields_capacity, sizeof *words->lengths, "words of a sentence");
@@ -26,6 +34,11 @@ static enum hone_status encode(struct hone_words *words, const struct hone_field
     const struct hone_given_words given = {.words = words->fields, .lengths = words->lengths, .n = n};
     const struct hone_encode_options options = options_of(words);
     return hone_tokenizer_encode_words(&words->encoding, words->folder->tokenizer, &given, NULL, &options);
+}
+
+enum hone_status hone_words_encode_text(struct hone_words *words, struct hone_field text) {
+    const struct hone_encode_options options = options_of(words);
+    return hone_tokenizer_encode(&words->encoding, words->folder->tokenizer, text.bytes, text.n, NULL, 0, &options);
 }
 
 int64_t hone_window_tokens(const struct hone_encoding *window) {
@@ -73,7 +86,7 @@ static enum hone_status append(struct hone_samples_writer *samples, struct hone_
 enum hone_status hone_words_append(struct hone_samples_writer *samples, struct hone_words *words,
                                    const struct hone_field *sentence, const int16_t *tags, size_t n,
                                    const int16_t *inside, int32_t file, int64_t line) {
-    HONE_TRY(encode(words, sentence, n));
+    HONE_TRY(hone_words_encode(words, sentence, n));
     return append(samples, words, tags, inside, file, line);
 }
 
@@ -96,7 +109,6 @@ enum hone_status hone_words_find(struct hone_words *words, struct hone_field tex
 enum hone_status hone_words_append_text(struct hone_samples_writer *samples, struct hone_words *words,
                                         struct hone_field text, const int16_t *tags, const int16_t *inside,
                                         int32_t file, int64_t line) {
-    const struct hone_encode_options options = options_of(words);
-    HONE_TRY(hone_tokenizer_encode(&words->encoding, words->folder->tokenizer, text.bytes, text.n, NULL, 0, &options));
+    HONE_TRY(hone_words_encode_text(words, text));
     return append(samples, words, tags, inside, file, line);
 }

@@ -23,6 +23,12 @@ struct hone_words {
 };
 void hone_words_free(struct hone_words *words);
 
+/* Whether the folder's tokenizer reads given words with the spaces that stood before them; else HONE_BAD_INPUT. */
+enum hone_status hone_words_check(const struct hone_model_folder *folder);
+/* words->encoding becomes the first window of a sentence of n words, or of a text. */
+enum hone_status hone_words_encode(struct hone_words *words, const struct hone_field *sentence, size_t n);
+enum hone_status hone_words_encode_text(struct hone_words *words, struct hone_field text);
+
 /* What encoding leaves of a text's tokens in a window; special ones are not counted. */
 int64_t hone_window_tokens(const struct hone_encoding *window);
 /* Of these tokens, *first … *end-1 count in window w of n, so that each token of the text counts once: each window repeats

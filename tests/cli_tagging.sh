@@ -52,6 +52,30 @@ printf '%s\t%s\n' the O good B-PER film O . O >words
 head -n 4 t.conll | cmp - words || fail "CoNLL: $(cat t.conll)"
 expect 0 "" "$hone" eval --model run --data t.conll
 has '"eval_f1": 1.0'
+
+# Words that are given stay as they are, each with its line, also those without tokens; long sentences are windows.
+printf '%s\n' the good film . '' New york $'\u200d' was bad , angela '' >words.conll
+paste words.conll <(printf '%s\n' O B-PER O O '' B-LOC I-LOC O O O O B-PER '') | sed 's/^\t$//' >want
+expect 0 "" "$hone" predict --model run --input words.conll --output p.conll
+cmp p.conll want || fail "given words: $(diff p.conll want)"
+expect 0 "" "$hone" eval --model run --data p.conll
+has '"eval_f1": 1.0'
+expect 0 "" "$hone" predict --model run --input-format conll --keep 0 <words.conll
+sed 's/"score":[^,]*,//g' out | head -n 1 >got
+echo '{"input":{"0":["the","good","film","."]},"entities":[{"entity_group":"PER","start":4,"end":8,"word":"good"}]}' | cmp - got ||
+    fail "$(cat got)"
+has '"start":0,"end":8,"word":"new york"}'
+has '"start":21,"end":27,"word":"angela"}'
+echo '{"tokens":["the","good","film","."]}' >words.jsonl
+expect 0 "" "$hone" predict --model run --input words.jsonl --column tokens --format conll
+head -n 5 want | cmp - out || fail "a list of words: $(cat out)"
+for i in {1..9}; do head -n 4 words.conll; done >long.conll
+expect 0 "" "$hone" predict --model run --input long.conll --format conll
+cut -f 1 out | head -n 36 | cmp - long.conll || fail "words of windows: $(cat out)"
+echo '{"tokens":["the",""]}' >words.jsonl
+refused 3 'words.jsonl:1: word 2 is empty' "$hone" predict --model run --input words.jsonl --column tokens
+refused 2 '--input-format: found "conll", expected tsv, csv, jsonl or text' "$hone" predict --model model --input words.conll
+
 expect 0 "" "$hone" predict --model run --text "the good film." --format text
 [ "$(cat out)" = "$(printf 'the \033[1;7;%dmgood\033[27m PER\033[0m film.' "$(sed 's/.*;7;\([0-9]*\)m.*/\1/' out)")" ] || fail "$(cat -v out)"
 script -qec "$hone predict --model run --text 'the good film.'" /dev/null 2>/dev/null </dev/null | tr -d '\r' | grep -v '^$' | cmp - out ||

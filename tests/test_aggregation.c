@@ -44,7 +44,7 @@ static void open_fixture(struct fixture *f, const json_t *case_) {
     for (size_t t = 0; t < e->n; t++) {
         if (e->special[t]) continue;
         if (f->n == 0) f->first = t;
-        f->tokens[f->n] = (struct hone_text_token){e->ids[t], e->starts[t], e->ends[t]};
+        f->tokens[f->n] = (struct hone_text_token){e->ids[t], e->starts[t], e->ends[t], -1};
         for (size_t i = 0; i < (size_t)f->labels.n; i++)
             f->scores[f->n * (size_t)f->labels.n + i] =
                 (float)json_integer_value(json_array_get(json_array_get(rows, t), i)) / 64;
@@ -129,7 +129,7 @@ static void ends_of_entities(void **state) {
     for (int i = 0; i < 5; i++) hone_labels_collect(&l, names[i], strlen(names[i]));
     for (int t = 0; t < 8; t++) {
         char letter[2] = {text[2 * t], 0};
-        tokens[t] = (struct hone_text_token){hone_tokenizer_id(tokenizer, letter), 2 * t, 2 * t + 1};
+        tokens[t] = (struct hone_text_token){hone_tokenizer_id(tokenizer, letter), 2 * t, 2 * t + 1, -1};
         scores[5 * t + labels[t]] = 1;
     }
     struct hone_aggregator a = {.tokenizer = tokenizer, .labels = &l, .aggregation = HONE_AGGREGATION_FIRST};
@@ -173,7 +173,8 @@ static char *mark_all(const char *folder, int64_t max_length, char *const *texts
     bool full;
     TEST_OK(hone_predictor_open(&predictor, folder, HONE_PRECISION_F32));
     assert_true(hone_predictor_tags(&predictor));
-    predictor.max_length = predictor.tagger.max_length = max_length;
+    predictor.max_length = predictor.tagger.words.max_length = max_length;
+    predictor.tagger.words.stride = max_length / 4;
     predictor.tagger.aggregator.aggregation = aggregation;
     for (size_t i = 0; i < n; i++) {
         TEST_OK(hone_predictor_add(&predictor, (struct hone_field){texts[i], strlen(texts[i])}, (struct hone_field){0},

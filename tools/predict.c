@@ -28,8 +28,12 @@ static const char help[] =
     "  --text TEXT    predict this one text\n"
     "  --input FILE   .tsv, .csv: a column of each row; .jsonl: a field of each object; each also packed with gzip or\n"
     "                 zstd; anything else: UTF-8 text, one input a line. Without --text and --input: standard input\n"
-    "  --input-format tsv|csv|jsonl|text   whatever the input's name says\n"
-    "  --column C     .tsv, .csv: the column, by name (the first row is then a header and not an input) or by 0-based\n"
+    "                 For a model that labels words also .conll, a line for each word and an empty one behind each\n"
+    "                 sentence, and lists of words in .jsonl: the words are taken as they are given, and start and\n"
+    "                 end count in the sentence with a space between words\n"
+    "  --input-format tsv|csv|jsonl|conll|text   whatever the input's name says\n"
+    "  --column C     .tsv, .csv, .conll: the column, by name (the first row is then a header and not an input) or by "
+    "0-based\n"
     "                 number (default 0); .jsonl: the field, or a dotted path to it (default \"text\")\n"
     "  --pair C       column or field of the second text, for a model trained on pairs\n"
     "  --keep C,C…    columns or fields of the input that go with each prediction: under \"input\" in JSONL, as\n"
@@ -98,12 +102,15 @@ static enum hone_status flush_predictions(struct predict *p) {
 }
 
 static enum hone_status predict_record(struct predict *p, bool *full) {
-    struct hone_field text, pair = {0};
-    HONE_TRY(hone_records_text(&text, p->records, 0));
+    struct hone_field text = {0}, pair = {0};
+    const struct hone_value *words = hone_records_value(p->records, 0);
+    bool given = !p->embeddings && hone_predictor_tags(&p->predictor) && words->kind == HONE_VALUE_LIST;
+    if (!given) HONE_TRY(hone_records_text(&text, p->records, 0));
     if (p->pair) HONE_TRY(hone_records_text(&pair, p->records, 1));
     HONE_TRY(hone_output_keep(&p->predictor.kept, &p->output, p->records, p->n_texts));
     long long line = (long long)hone_records_line(p->records);
     enum hone_status status = p->embeddings ? hone_embedder_add(&p->embedder, text, pair, line, full)
+                              : given       ? hone_predictor_add_words(&p->predictor, words, line, full)
                                             : hone_predictor_add(&p->predictor, text, pair, line, full);
     return status == HONE_OK ? status : hone_fail_prefix(status, "%s:%lld", hone_records_path(p->records), line);
 }
@@ -146,8 +153,9 @@ static enum hone_status add_kept(struct predict *p) {
 
 static enum hone_status open_records(struct predict *p) {
     struct hone_records_options options = {.columns = p->columns};
+    bool words = !p->embeddings && hone_predictor_tags(&p->predictor);
     HONE_TRY(format_of(&options.format, "--input-format", p->input_format, p->input, HONE_FORMAT_TEXT,
-                       "tsv, csv, jsonl or text"));
+                       words ? "tsv, csv, jsonl, conll or text" : "tsv, csv, jsonl or text"));
     bool jsonl = options.format == HONE_FORMAT_JSONL, all = p->keep && strcmp(p->keep, "all") == 0;
     if ((p->column || p->pair || p->keep) && options.format == HONE_FORMAT_TEXT)
         return hone_fail(HONE_USAGE,
