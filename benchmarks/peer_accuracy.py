@@ -1,25 +1,22 @@
-"""PyTorch + Transformers beside `hone train`: fine-tunes with one seed and says the loss and the accuracy on a held-out
-file after each epoch. The folder it starts from, with Transformers' own new head, is kept for hone to start from too,
-and the sentences come in hone's order, so that a pair of runs differs in its dropout masks alone. Prints one JSON
-object."""
+"""PyTorch + Transformers beside `hone train`: fine-tunes with one seed and says the loss and the accuracy (of words with
+labels the F1 of entities) on a held-out file after each epoch. The folder it starts from, with Transformers' own new
+head, is kept for hone to start from too, and the sentences come in hone's order, so that a pair of runs differs in its
+dropout masks alone. Prints one JSON object."""
 
 import argparse
 import math
-import sys
 import time
-from pathlib import Path
 
 import torch
 
 import peer
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests/reference"))
-from hone_order import permutation
+from hone_order import permutation  # in the folder that peer adds
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", required=True)
 parser.add_argument("--start", required=True, help="new folder: the model with its new head")
-parser.add_argument("--train", required=True, help="TSV with the columns sentence and label")
+parser.add_argument("--train", required=True, help="TSV with the columns sentence and label, or CoNLL")
+parser.add_argument("--words", action="store_true", help="the data is CoNLL, and words have labels")
 parser.add_argument("--held-out", required=True)
 parser.add_argument("--seed", type=int, required=True)
 parser.add_argument("--epochs", type=int, default=2)
@@ -32,29 +29,30 @@ parser.add_argument("--threads", type=int, default=2)
 a = parser.parse_args()
 
 
-def held_out_loss(network, tokenizer, texts, labels, batch_size=32):
-    total = 0.0
+def held_out_loss(trainer, texts, labels, batch_size=32):
+    total = count = 0
     with torch.inference_mode():
         for begin in range(0, len(texts), batch_size):
-            batch = tokenizer(texts[begin:begin + batch_size], truncation=True, max_length=a.max_length, padding=True,
-                              return_tensors="pt")
-            chosen = torch.tensor(labels[begin:begin + batch_size])
-            total += network(**batch, labels=chosen).loss.item() * len(chosen)
-    return total / len(texts)
+            batch = trainer.inputs(texts[begin:begin + batch_size], labels[begin:begin + batch_size])
+            n = int((batch["labels"] != -100).sum())
+            total, count = total + trainer.network(**batch).loss.item() * n, count + n
+    return total / count
 
 
 peer.setup(a.threads)
-texts, labels, names = peer.read_tsv(a.train)
-held_texts, held_labels, _ = peer.read_tsv(a.held_out)
+if a.words:
+    texts, labels, names = peer.read_words(a.train)
+    held_texts, held_labels, _ = peer.read_words(a.held_out, names)
+else:
+    texts, labels, names = peer.read_tsv(a.train)
+    held_texts, held_labels, _ = peer.read_tsv(a.held_out)
 per_epoch = math.ceil(len(texts) / a.batch_size)
 total = a.max_steps or per_epoch * a.epochs
-trainer = peer.Trainer(a.model, len(names), a.seed, total, math.ceil(a.warmup * total), rate=a.rate,
-                       max_length=a.max_length)
-trainer.network.config.id2label = dict(enumerate(names))
-trainer.network.config.label2id = {name: i for i, name in enumerate(names)}
+trainer = (peer.Tagger if a.words else peer.Trainer)(a.model, names, a.seed, total, math.ceil(a.warmup * total),
+                                                     rate=a.rate, max_length=a.max_length)
 trainer.network.save_pretrained(a.start)
 trainer.tokenizer.save_pretrained(a.start)
-losses, accuracies, held_out_losses = [], [], []
+losses, figures, held_out_losses = [], [], []
 seconds = 0.0
 for epoch in range(math.ceil(total / per_epoch)):
     order = permutation(len(texts), a.seed, epoch)
@@ -64,9 +62,9 @@ for epoch in range(math.ceil(total / per_epoch)):
         losses.append(trainer.step([texts[i] for i in chosen], [labels[i] for i in chosen])[0])
     seconds += time.perf_counter() - begin
     trainer.network.eval()
-    classes = peer.predict(trainer.network, trainer.tokenizer, held_texts, a.max_length)
-    held_out_losses.append(held_out_loss(trainer.network, trainer.tokenizer, held_texts, held_labels))
+    figures.append(trainer.figure(held_texts, held_labels))
+    held_out_losses.append(held_out_loss(trainer, held_texts, held_labels))
     trainer.network.train()
-    accuracies.append(sum(c == label for c, label in zip(classes, held_labels)) / len(held_labels))
-peer.finish({"name": "accuracy", "seed": a.seed, "steps": total, "losses": losses, "held_out_losses": held_out_losses,
-             "accuracies": accuracies, "accuracy": max(accuracies), "train_seconds": seconds})
+peer.finish({"name": trainer.metric, "seed": a.seed, "steps": total, "losses": losses,
+             "held_out_losses": held_out_losses, "after_each_epoch": figures, trainer.metric: max(figures),
+             "train_seconds": seconds})

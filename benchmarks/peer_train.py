@@ -11,6 +11,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", required=True)
 parser.add_argument("--data", required=True, help="TSV with a column of texts, and label")
 parser.add_argument("--text", default="sentence", help="the column of texts")
+parser.add_argument("--words", action="store_true", help="the data is CoNLL, and words have labels")
 parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16: torch.autocast")
 parser.add_argument("--padding", choices=["dynamic", "max_length"], default="dynamic",
                     help="to each batch's longest, or to max_length as run_glue does by default")
@@ -24,10 +25,10 @@ parser.add_argument("--seed", type=int, default=42)
 a = parser.parse_args()
 
 peer.setup(a.threads)
-texts, labels, names = peer.read_tsv(a.data, a.text)
+texts, labels, names = peer.read_words(a.data) if a.words else peer.read_tsv(a.data, a.text)
 total = a.warmup + a.steps * a.repeats
-trainer = peer.Trainer(a.model, len(names), a.seed, total, 0, max_length=a.max_length, padding=a.padding,
-                       precision=a.precision)
+trainer = (peer.Tagger if a.words else peer.Trainer)(a.model, names, a.seed, total, 0, max_length=a.max_length,
+                                                     padding=a.padding, precision=a.precision)
 order = list(range(len(texts)))
 random.Random(a.seed).shuffle(order)
 
