@@ -17,6 +17,7 @@
 #define BEAT_SECONDS 1.0
 /* Heartbeats come from a thread of their own, which no work of its rank keeps from it. */
 #define SILENT_SECONDS 8.0
+#define GRACE_SECONDS  5.0
 #define LOOK_MS        250
 
 static const char *const phases[] = {"starting", "at a step", "evaluating", "saving"};
@@ -46,7 +47,8 @@ struct hone_watch {
     double seconds;
     struct known *known; /* [size] */
     pthread_t thread;
-    int bell; /* rung when this rank leaves */
+    int bell;        /* rung when this rank leaves */
+    double deadline; /* for this rank to leave by itself; 0: none */
 
     _Atomic double marked;
     _Atomic int phase;
@@ -137,7 +139,10 @@ static void take(struct hone_watch *w, struct message *m, int from) {
     }
     if (m->kind == LEAVE) {
         w->known[from].left = true;
-        if (m->status != HONE_OK && m->status != HONE_PREEMPTED && m->status != HONE_INTERRUPTED)
+        bool stops = m->status == HONE_OK || m->status == HONE_PREEMPTED || m->status == HONE_INTERRUPTED;
+        /* A step that is not finite ends all ranks together: this one may be about to say so itself. */
+        if (m->status == HONE_NUMERIC && w->deadline == 0) w->deadline = hone_seconds() + GRACE_SECONDS;
+        if (!stops && m->status != HONE_NUMERIC)
             fail(w, from, "rank %d on %s (process %lld) ended: %s", from, peer(w, from)->host,
                  (long long)peer(w, from)->process, m->text);
     }
@@ -164,6 +169,8 @@ static bool is_overdue(const struct hone_watch *w, const struct message *m) {
 
 static void look(struct hone_watch *w) {
     double now = hone_seconds();
+    if (w->deadline > 0 && now > w->deadline && !atomic_load(&w->leaving))
+        fail(w, w->rank, "another rank ended at a number that is not finite, and rank %d goes on", w->rank);
     struct message mine = message_of(w, BEAT);
     bool all_wait = mine.now[0] && mine.idle > w->seconds * 10;
     if (!atomic_load(&w->leaving) && is_overdue(w, &mine))

@@ -19,7 +19,8 @@ enum hone_status hone_watch_start(struct hone_watch **out, const struct hone_mee
 /* Progress: the rank is at the beginning of this. */
 void hone_watch_mark(struct hone_watch *watch, enum hone_phase phase, int64_t step);
 /* Tells the others that this rank leaves, with HONE_OK or a failure whose message it has told, and ends watching; NULL is
- * allowed. With HONE_OK it waits until all leave, or the job fails. */
+ * allowed. With HONE_OK it waits until all leave, or the job fails. After HONE_NUMERIC, which ranks come
+ * to together, the others have seconds to end by themselves. */
 void hone_watch_end(struct hone_watch *watch, enum hone_status status);
 
 #endif

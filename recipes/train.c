@@ -113,7 +113,12 @@ static enum hone_status not_finite(struct trainer *trainer, const struct hone_st
     enum hone_status status = hone_train_explain(&why, step);
     bool skips = recipe->training.non_finite == HONE_NON_FINITE_SKIP;
     bool stops = !skips || trainer->state.skipped == recipe->training.skip_limit;
-    if (status == HONE_OK && stops) save_for_replay(trainer, &why);
+    if (status == HONE_OK && stops) {
+        struct hone_collectives *c = trainer->run->world->collectives;
+        save_for_replay(trainer, &why);
+        /* No rank ends while rank 0 still saves. */
+        status = c->barrier(c, NULL);
+    }
     if (status == HONE_OK && !skips) {
         status = hone_fail(HONE_NUMERIC,
                            "%s; lower optimizer.lr, look for weights that are not finite with hone inspect --stats, or "
