@@ -31,8 +31,9 @@ struct hone_saver *hone_saver_create(struct hone_run *run, struct hone_optimizer
 /* Ends a save under way first. */
 void hone_saver_free(struct hone_saver *saver);
 /* Saves `state` (copied). Waits for an earlier save to end and returns its failure, if it had one. With `wait` this save
- * has ended on return, and no copy is made, unless other ranks have parts of the optimizer (hone_snapshot_give()). Older checkpoints than checkpoint.keep says, except the best model's, go once
- * the new one has been read back and verified. A step that is there already is not written again. */
+ * has ended on return, and no copy is made, unless other ranks have parts of the optimizer (hone_snapshot_give()). Older
+ * checkpoints than checkpoint.keep says, except the best model's, go once the new one has been read back and verified. A
+ * step that is there already is not written again, unless there was an evaluation since. */
 enum hone_status hone_saver_save(struct hone_saver *saver, const struct hone_training_state *state,
                                  struct hone_stream *stream, bool wait);
 /* Waits for the save under way; its failure, if any. NULL is allowed. */

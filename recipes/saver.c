@@ -119,18 +119,21 @@ static enum hone_status save(struct hone_saver *saver, const struct hone_snapsho
     char *path = hone_path_join(saver->folder, name), *temporary = NULL, *state_path = NULL;
     json_t *manifest = NULL;
     enum hone_status status;
-    /* Not ours to write twice: equal training, equal bytes. A damaged one is in the way. */
-    if (hone_folder_exists(path)) {
-        if (hone_checkpoint_verify(&manifest, path) == HONE_OK) goto committed;
-        HONE_TRY_GOTO(remove_checkpoint(saver->folder, name));
-    }
+    /* Not ours to write twice: equal training, equal bytes. In the way is a damaged one, and one that a signal asked for
+     * before the evaluation at its step, which has been logged since. */
+    bool in_the_way = hone_folder_exists(path);
+    if (in_the_way && hone_checkpoint_verify(&manifest, path) == HONE_OK &&
+        json_integer_value(json_object_get(manifest, "metrics_bytes")) == state->metrics_bytes)
+        goto committed;
     HONE_TRY_GOTO(hone_temporary_folder(&temporary, path));
     HONE_TRY_GOTO(hone_model_folder_save(&run->folder, temporary, run->recipe->data.max_length,
                                          snapshot ? snapshot->weights : NULL));
     state_path = hone_path_join(temporary, "state.h5");
     HONE_TRY_GOTO(hone_training_state_write(state_path, state, run, saver->optimizer, snapshot));
     HONE_TRY_GOTO(write_manifest(temporary, state, run));
+    if (in_the_way) HONE_TRY_GOTO(remove_checkpoint(saver->folder, name));
     HONE_TRY_GOTO(hone_commit_folder(temporary, path));
+    json_decref(manifest);
     status = hone_checkpoint_verify(&manifest, path);
     if (status != HONE_OK) {
         status = hone_fail(HONE_DISK, "%s was written, but reading it back failed: %s", path, hone_error_message());
