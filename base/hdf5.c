@@ -15,6 +15,9 @@
 /* Elements of a chunk: 1 MiB of f32. */
 #define CHUNK_ELEMENTS   (1 << 18)
 #define MAPPED_ALIGNMENT 64
+/* The library follows null pointers of its own making when memory is short. So that ours is what says so, this many bytes,
+ * more than it takes for a file, have to be there before it begins. */
+#define LIBRARY_BYTES (16 << 20)
 
 struct hone_hdf5 {
     char *path;  /* that is written or read */
@@ -203,6 +206,7 @@ static enum hone_status file_open(struct hone_hdf5 **out, struct hone_hdf5 *file
     const char *path = file->path;
     bool writing = file->writing;
     *out = NULL;
+    hone_free(hone_alloc(LIBRARY_BYTES, 1, "the HDF5 library"));
     file->id = H5I_INVALID_HID;
     enum hone_status status = HONE_OK;
     if (writing)
