@@ -35,5 +35,15 @@ make_model() {
     cp "$fixtures/bert/gelu/config.json" "$fixtures/bert/gelu/model.safetensors" model/
     printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' "$@" >model/vocab.txt
 }
+# A TSV of so many sentences of that model's words, whose label is "yes" where one of them is "good": make_sentences SEED N.
+make_sentences() {
+    awk -v seed="$1" -v count="$2" 'BEGIN {
+        srand(seed); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
+        for (i = 0; i < count; i++) {
+            text = ""; for (k = int(12 * rand()); k > 0; k--) text = text " " words[1 + int(n * rand())]
+            print text "\t" (text ~ /good/ ? "yes" : "no")
+        }
+    }'
+}
 # A result's number from JSON in ./out or in FILE: number NAME [FILE].
 number() { sed -n "s/^ *\"$1\": \([-0-9.e+]*\),\{0,1\}\$/\1/p" "${2:-out}"; }

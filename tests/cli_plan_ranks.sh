@@ -7,13 +7,7 @@ export OMP_NUM_THREADS=1
 make_model good bad film the a was
 sed -i 's/"num_hidden_layers": *[0-9]*/"num_hidden_layers": 4/; s/"hidden_size": *[0-9]*/"hidden_size": 480/; s/"intermediate_size": *[0-9]*/"intermediate_size": 1920/' model/config.json
 rm model/model.safetensors
-awk 'BEGIN {
-    srand(3); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
-    for (i = 0; i < 64; i++) {
-        text = ""; for (k = int(12 * rand()); k > 0; k--) text = text " " words[1 + int(n * rand())]
-        print text "\t" (text ~ /good/ ? "yes" : "no")
-    }
-}' >train.tsv
+make_sentences 3 64 >train.tsv
 cat >r.yaml <<'END_OF_RECIPE'
 model: {path: model, init: random}
 task: {type: sequence_classification, labels: [no, yes]}

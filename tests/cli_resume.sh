@@ -4,13 +4,7 @@
 export OMP_NUM_THREADS=1
 
 make_model good bad film the a was '##ly'
-awk 'BEGIN {
-    srand(5); n = split("film the a was good bad", words, " "); print "sentence\tlabel"
-    for (i = 0; i < 61; i++) {
-        text = ""; for (k = int(12 * rand()); k > 0; k--) text = text " " words[1 + int(n * rand())]
-        print text "\t" (text ~ /good/ ? "yes" : "no")
-    }
-}' >train.tsv
+make_sentences 5 61 >train.tsv
 cat >r.yaml <<'END_OF_RECIPE'
 model: {path: model}
 task: {type: sequence_classification, labels: [no, yes, never]}
