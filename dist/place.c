@@ -1,6 +1,7 @@
 /* Precedence. A job inside another (mpirun inside a Slurm job) inherits the outer one's variables. Slurm's are the
  * outermost and count only where no other launcher's are set; and only in a step that srun started, as a batch script
- * has them too and is no rank. Any two others must agree. */
+ * has them too and is no rank. Any two others must agree. srun --mpi=pmi2 sets PMI's variables itself: those of MPICH's
+ * launcher are told from them by MPI_LOCALNRANKS. */
 #include "dist/place.h"
 
 #include <errno.h>
@@ -18,13 +19,13 @@ struct launcher {
     const char *job; /* what names the job; NULL: the process that started all ranks of a machine */
 };
 
-static const struct launcher launchers[] = {
-    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"},
-    {"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_NAMESPACE"},
-    {"PMI", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", NULL},
-};
-enum { LAUNCHERS = sizeof launchers / sizeof *launchers };
+static const struct launcher torchrun = {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"};
+static const struct launcher open_mpi = {"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+                                         "OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_NAMESPACE"};
+static const struct launcher pmi = {"PMI", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", NULL};
 static const struct launcher slurm = {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", NULL, "SLURM_JOB_ID"};
+static const struct launcher *const launchers[] = {&torchrun, &open_mpi, &pmi};
+enum { LAUNCHERS = sizeof launchers / sizeof *launchers };
 
 const char *const hone_place_variables[] = {"RANK",
                                             "WORLD_SIZE",
@@ -81,18 +82,38 @@ static enum hone_status contradict(const struct launcher *a, const struct launch
 static enum hone_status find_launcher(struct hone_place *out, const struct launcher **found) {
     for (int i = 0; i < LAUNCHERS; i++) {
         struct hone_place other = {0};
-        HONE_TRY(read_launcher(&other, &launchers[i]));
+        HONE_TRY(read_launcher(&other, launchers[i]));
         if (!other.launcher) continue;
         if (!*found) {
-            *found = &launchers[i];
+            *found = launchers[i];
             *out = other;
         } else if (other.rank != out->rank || other.size != out->size) {
-            return contradict(*found, &launchers[i]);
+            return contradict(*found, launchers[i]);
         }
     }
-    if (*found || !get("SLURM_STEP_ID") || !get("SLURM_STEP_NUM_TASKS")) return HONE_OK;
+    return HONE_OK;
+}
+
+/* The rank that srun made of this process, if it did. */
+static enum hone_status find_slurm(struct hone_place *out, const struct launcher **found) {
+    if (!get("SLURM_STEP_ID") || !get("SLURM_STEP_NUM_TASKS")) return HONE_OK;
+    bool of_srun = *found == &pmi && !get(pmi.local_size);
+    if (*found && !of_srun) return HONE_OK;
+    struct hone_place step = {0};
+    HONE_TRY(read_launcher(&step, &slurm));
+    if (of_srun && (step.rank != out->rank || step.size != out->size)) return contradict(&pmi, &slurm);
     *found = &slurm;
-    return read_launcher(out, &slurm);
+    *out = step;
+    return HONE_OK;
+}
+
+/* Launchers of PMIx alone tell a process its rank, but their number to MPI's library only. */
+static enum hone_status refuse_pmix(void) {
+    if (!get("PMIX_RANK")) return HONE_OK;
+    return hone_fail(HONE_USAGE,
+                     "environment: PMIX_RANK=%s says that this is one of several ranks, but no variable how many; set "
+                     "RANK and WORLD_SIZE, or unset PMIX_RANK",
+                     get("PMIX_RANK"));
 }
 
 /* The first of "node[07,09-12],other", as "node07"; or "node1" of "node1,node2". */
@@ -113,6 +134,12 @@ static enum hone_status find_address(struct hone_place *out, const struct launch
     if (get(launcher->local_size)) HONE_TRY(read_number(&local, launcher->local_size, 1, HONE_RANKS_MOST));
     bool one_machine = launcher == &slurm ? n_nodes && strcmp(n_nodes, "1") == 0 : local == out->size;
     if (address) {
+        /* What names the job otherwise, the process that started this one, is another on another machine. */
+        if (!one_machine && !get("MASTER_PORT") && !get("HONE_JOB") && !get(launcher->job))
+            return hone_fail(HONE_USAGE,
+                             "environment: MASTER_ADDR is set without MASTER_PORT, and %s names no job that "
+                             "a port would follow from; set MASTER_PORT, the same on every rank",
+                             launcher->name);
         if (strlen(address) >= sizeof out->address)
             return hone_fail(HONE_USAGE, "environment: MASTER_ADDR has %zu bytes, at most %zu are a name",
                              strlen(address), sizeof out->address - 1);
@@ -157,6 +184,8 @@ enum hone_status hone_place_find(struct hone_place *out) {
     const struct launcher *launcher = NULL;
     *out = (struct hone_place){.size = 1};
     HONE_TRY(find_launcher(out, &launcher));
+    HONE_TRY(find_slurm(out, &launcher));
+    if (!launcher) HONE_TRY(refuse_pmix());
     if (!launcher || out->size == 1) return HONE_OK;
     char job[512];
     describe_job(job, sizeof job, launcher);

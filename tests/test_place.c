@@ -59,6 +59,24 @@ static void launchers_are_known(void **state) {
     expect(ENVIRONMENT("SLURM_PROCID=0", "SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_ID=0", "SLURM_JOB_ID=77",
                        "SLURM_STEP_NODELIST=a12,b3", "SLURM_STEP_NUM_NODES=2"),
            "Slurm", 0, 2, "a12", 0);
+    /* srun --mpi=pmi2 and --mpi=pmix, as Slurm 22.05 sets them. */
+    expect(ENVIRONMENT("SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_ID=0", "SLURM_JOB_ID=77",
+                       "SLURM_STEP_NODELIST=here", "SLURM_STEP_NUM_NODES=1", "SLURM_MPI_TYPE=pmi2", "PMI_FD=13",
+                       "PMI_JOBID=77.0", "PMI_RANK=1", "PMI_SIZE=2"),
+           "Slurm", 1, 2, "127.0.0.1", 0);
+    expect(ENVIRONMENT("SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_ID=0", "SLURM_JOB_ID=77",
+                       "SLURM_STEP_NODELIST=n[1-2]", "SLURM_STEP_NUM_NODES=2", "SLURM_MPI_TYPE=pmix",
+                       "PMIX_NAMESPACE=slurm.pmix.77.0", "PMIX_RANK=1"),
+           "Slurm", 1, 2, "n1", 0);
+    /* MPICH's mpirun in a batch script of Slurm starts its own helper by srun, one on each machine. */
+    expect(ENVIRONMENT("SLURM_PROCID=0", "SLURM_STEP_NUM_TASKS=1", "SLURM_STEP_ID=0", "SLURM_JOB_ID=77",
+                       "SLURM_STEP_NODELIST=here", "SLURM_STEP_NUM_NODES=1", "PMI_FD=6", "PMI_RANK=1", "PMI_SIZE=2",
+                       "MPI_LOCALNRANKS=2"),
+           "PMI", 1, 2, "127.0.0.1", 0);
+    /* Ranks of ours in a step of theirs. */
+    expect(ENVIRONMENT("RANK=1", "WORLD_SIZE=2", "LOCAL_WORLD_SIZE=2", "MASTER_PORT=5", "SLURM_PROCID=0",
+                       "SLURM_STEP_NUM_TASKS=1", "SLURM_STEP_ID=0", "PMIX_RANK=0"),
+           "torchrun", 1, 2, "127.0.0.1", 5);
     /* The script of a batch job is no rank of it. */
     expect(ENVIRONMENT("SLURM_PROCID=0", "SLURM_NTASKS=2", "SLURM_JOB_ID=77"), NULL, 0, 1, "", 0);
     /* Two that agree. */
@@ -88,7 +106,7 @@ static void ranks_of_a_job_have_one_port_and_name(void **state) {
 static void contradictions_are_errors(void **state) {
     (void)state;
     static const struct {
-        const char *environment[6], *part;
+        const char *environment[7], *part;
     } cases[] = {
         {{"RANK=1", "WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=2"},
          "RANK=1 and WORLD_SIZE=2 (torchrun) contradict OMPI_COMM_WORLD_RANK=0 and OMPI_COMM_WORLD_SIZE=2 (Open MPI)"},
@@ -102,6 +120,10 @@ static void contradictions_are_errors(void **state) {
         {{"RANK=0", "WORLD_SIZE=2"}, "set MASTER_ADDR"},
         {{"RANK=0", "WORLD_SIZE=2", "MASTER_ADDR=h", "MASTER_PORT=70000"}, "MASTER_PORT is \"70000\""},
         {{"OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=4", "OMPI_COMM_WORLD_LOCAL_SIZE=2"}, "set MASTER_ADDR"},
+        {{"PMI_RANK=0", "PMI_SIZE=4", "MPI_LOCALNRANKS=2", "MASTER_ADDR=h"}, "set MASTER_PORT"},
+        {{"PMI_RANK=0", "PMI_SIZE=2", "SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=2", "SLURM_STEP_ID=0"},
+         "PMI_RANK=0 and PMI_SIZE=2 (PMI) contradict SLURM_PROCID=1 and SLURM_STEP_NUM_TASKS=2 (Slurm)"},
+        {{"PMIX_RANK=1", "PMIX_NAMESPACE=prterun-1"}, "PMIX_RANK=1 says that this is one of several ranks"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct hone_place place;
