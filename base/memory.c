@@ -112,8 +112,7 @@ char *hone_format(const char *format, ...) {
     return text;
 }
 
-void hone_reserve(void *array_pointer, size_t *capacity, size_t needed, size_t size, const char *what) {
-    if (needed <= *capacity) return;
+void hone_grow(void *array_pointer, size_t *capacity, size_t needed, size_t size, const char *what) {
     size_t grown = *capacity > SIZE_MAX / 2 ? needed : 2 * *capacity;
     if (grown < needed) grown = needed;
     if (grown < 8) grown = 8;

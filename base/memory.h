@@ -29,7 +29,10 @@ char *hone_strndup(const char *text, size_t n, const char *what);
 char *hone_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes room for `needed` elements in a growable array of `size`-byte elements; *capacity is updated (doubling). */
-void hone_reserve(void *array_pointer, size_t *capacity, size_t needed, size_t size, const char *what);
+void hone_grow(void *array_pointer, size_t *capacity, size_t needed, size_t size, const char *what);
+static inline void hone_reserve(void *array_pointer, size_t *capacity, size_t needed, size_t size, const char *what) {
+    if (needed > *capacity) hone_grow(array_pointer, capacity, needed, size, what);
+}
 
 /* Bytes currently held through this allocator, and resident bytes of the process now and at its peak (from /proc). */
 size_t hone_memory_in_use(void);

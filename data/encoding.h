@@ -20,7 +20,7 @@ struct hone_encoding_work {
     struct hone_pre_tokenizing words;
     struct hone_pieces raw, inner;
     struct hone_model_work model;
-    struct hone_word_cache cache;
+    struct hone_word_cache stretches, given; /* of texts; whole words that were given */
     struct hone_text word;
     struct hone_text matched; /* surfaces */
     int64_t *surfaces;        /* of token i, as in struct hone_token; -2 - k: of piece k of the template */

@@ -103,21 +103,18 @@ enum hone_status hone_records_find_line(struct hone_records *records) {
     return hone_records_check_utf8(records, records->length);
 }
 
-void hone_records_add_field(struct hone_records *records, size_t begin, size_t n) {
-    hone_reserve(&records->fields, &records->fields_capacity, records->n_fields + 1, sizeof *records->fields,
-                 "fields of a record");
-    /* An offset until the record is whole. */
-    records->fields[records->n_fields++] = (struct hone_field){(const char *)begin, n};
+static void reserve_items(struct hone_wanted_value *value, size_t n) {
+    size_t kinds = value->capacity;
+    hone_reserve(&value->items, &value->capacity, n, sizeof *value->items, "items of a value");
+    hone_reserve(&value->kinds, &kinds, value->capacity, sizeof *value->kinds, "items of a value");
+    value->value.items = value->items;
+    value->value.kinds = value->kinds;
 }
 
 void hone_value_add(struct hone_wanted_value *value, struct hone_field item, enum hone_value_kind kind) {
-    size_t kinds = value->capacity;
-    hone_reserve(&value->items, &value->capacity, value->value.n + 1, sizeof *value->items, "items of a value");
-    hone_reserve(&value->kinds, &kinds, value->capacity, sizeof *value->kinds, "items of a value");
+    reserve_items(value, value->value.n + 1);
     value->items[value->value.n] = item;
     value->kinds[value->value.n++] = kind;
-    value->value.items = value->items;
-    value->value.kinds = value->kinds;
 }
 
 static enum hone_status cut_text(struct hone_records *records) {
@@ -203,12 +200,16 @@ int64_t hone_records_ragged(const struct hone_records *records, int64_t *first_l
 
 /* A sentence's columns as lists. */
 static void list_columns(struct hone_records *records) {
+    size_t n = records->n_fields / records->n_columns;
     for (size_t i = 0; i < records->options.n_columns; i++) {
         struct hone_wanted_value *list = &records->values[i];
+        reserve_items(list, n);
         list->value.kind = HONE_VALUE_LIST;
-        list->value.n = 0;
-        for (size_t at = records->column_at[i]; at < records->n_fields; at += records->n_columns)
-            hone_value_add(list, records->fields[at], HONE_VALUE_STRING);
+        list->value.n = n;
+        for (size_t word = 0; word < n; word++) {
+            list->items[word] = records->fields[word * records->n_columns + records->column_at[i]];
+            list->kinds[word] = HONE_VALUE_STRING;
+        }
     }
 }
 

@@ -5,16 +5,28 @@
 
 struct line {
     size_t begin, length, passed; /* of the record's bytes: without line end, and behind it */
+    size_t tab;                   /* the first one; SIZE_MAX: none */
 };
 
-/* The line from byte `at` of the record on; false in *there at the end of the file. */
+/* The line from byte `at` of the record on; false in *there at the end of the file. Lines are a few bytes long, so one
+ * loop looks for all that matters in them; a line end behind the window stops it. */
 static enum hone_status find_line(struct line *out, struct hone_records *records, size_t at, bool *there) {
-    size_t end;
-    bool found;
-    HONE_TRY(hone_records_find_lf(&end, &found, records, at));
-    const char *begin = records->bytes + records->begin;
-    *there = found || end > at;
-    *out = (struct line){.begin = at, .length = end - at, .passed = end + (found ? 1 : 0)};
+    size_t end = at, tab = SIZE_MAX, held;
+    char *begin;
+    for (bool more = true;;) {
+        held = records->end - records->begin;
+        begin = records->bytes + records->begin;
+        begin[held] = '\n';
+        for (;; end++) {
+            while ((unsigned char)begin[end] > ' ') end++;
+            if (begin[end] == '\n') break;
+            if (begin[end] == '\t' && tab == SIZE_MAX) tab = end;
+        }
+        if (end < held || !more) break;
+        HONE_TRY(hone_records_fill(records, &more));
+    }
+    *there = end < held || end > at;
+    *out = (struct line){.begin = at, .length = end - at, .passed = end + (end < held ? 1 : 0), .tab = tab};
     if (end > at && begin[end - 1] == '\r') out->length--;
     return HONE_OK;
 }
@@ -35,18 +47,14 @@ static bool begins_document(const char *text, size_t n) {
 /* Columns stand between TABs where the line has any, else between spaces. Adds them to the fields. */
 static size_t add_columns(struct hone_records *records, const struct line *line) {
     const char *text = records->bytes + records->begin;
-    size_t end = line->begin + line->length, n = 0;
-    bool tabs = memchr(text + line->begin, '\t', line->length);
-    for (size_t at = line->begin; at <= end;) {
-        const char *stop = memchr(text + at, tabs ? '\t' : ' ', end - at);
-        size_t next = stop ? (size_t)(stop - text) : end;
-        if (tabs || next > at) {
-            hone_records_add_field(records, at, next - at);
-            n++;
-        }
-        at = next + 1;
+    size_t end = line->begin + line->length, before = records->n_fields;
+    bool tabs = line->tab < end;
+    for (size_t at = line->begin, next = tabs ? line->tab : at; at <= end; at = next) {
+        while (next < end && text[next] != (tabs ? '\t' : ' ')) next++;
+        if (tabs || next > at) hone_records_add_field(records, at, next - at);
+        next++;
     }
-    return n;
+    return records->n_fields - before;
 }
 
 /* Of lines that begin with #, a comment is one without the columns of the others: words begin with it as well. */
@@ -54,7 +62,7 @@ static bool is_comment(struct hone_records *records, const struct line *line) {
     const char *text = records->bytes + records->begin + line->begin;
     if (line->length == 0 || text[0] != '#') return false;
     if (line->length == 1) return true;
-    if (text[1] != ' ' || memchr(text, '\t', line->length)) return false;
+    if (text[1] != ' ' || line->tab < line->begin + line->length) return false;
     size_t before = records->n_fields, n = add_columns(records, line);
     records->n_fields = before;
     return records->none || n != records->n_columns;

@@ -65,7 +65,11 @@ enum hone_status hone_records_fail_at(const struct hone_records *records, size_t
 /* Checks that bytes up to `n` of the record are UTF-8. */
 enum hone_status hone_records_check_utf8(struct hone_records *records, size_t n);
 /* Adds a field of the record: its offset until the record is whole. */
-void hone_records_add_field(struct hone_records *records, size_t begin, size_t n);
+static inline void hone_records_add_field(struct hone_records *records, size_t begin, size_t n) {
+    hone_reserve(&records->fields, &records->fields_capacity, records->n_fields + 1, sizeof *records->fields,
+                 "fields of a record");
+    records->fields[records->n_fields++] = (struct hone_field){(const char *)begin, n};
+}
 void hone_value_add(struct hone_wanted_value *value, struct hone_field item, enum hone_value_kind kind);
 /* Appends the keys of the object, quoted, at most ten, for a message. */
 void hone_records_keys(struct hone_text *out, const struct hone_records *records);

@@ -105,9 +105,9 @@ static enum hone_status add_whole(struct pass *pass, const char *text, size_t n,
     return HONE_OK;
 }
 
-/* Tokens of a stretch that was seen before. */
-static void add_cached(struct pass *pass, const struct hone_cached *found, int32_t first) {
-    const struct hone_word_cache *cache = &pass->work->cache;
+/* Tokens of what was seen before. */
+static void add_cached(struct pass *pass, const struct hone_word_cache *cache, const struct hone_cached *found,
+                       int32_t first) {
     struct hone_tokens *tokens = pass->tokens;
     hone_tokens_reserve(tokens, found->tokens_n);
     const struct hone_token *from = cache->tokens.at + found->at;
@@ -128,26 +128,30 @@ static void add_cached(struct pass *pass, const struct hone_cached *found, int32
     tokens->n += found->tokens_n;
 }
 
-/* False when it wasn't seen before. */
-static inline bool add_known(struct pass *pass, const struct hone_word_key *key, int32_t first) {
-    const struct hone_cached *found = hone_word_cache_find(&pass->work->cache, key);
-    if (!found) return false;
+static inline void add_found(struct pass *pass, const struct hone_word_cache *cache, const struct hone_cached *found,
+                             int32_t first) {
     struct hone_tokens *tokens = pass->tokens;
     if (found->end >= 0) {
         hone_tokens_reserve(tokens, 1);
         tokens->at[tokens->n++] = (struct hone_token){found->id, first, first + found->end, pass->word, -1};
     } else {
-        add_cached(pass, found, first);
+        add_cached(pass, cache, found, first);
     }
     if (!pass->given) pass->word += found->words;
     if (tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = tokens->n;
-    return true;
+}
+
+/* False when the stretch wasn't seen before. */
+static inline bool add_known(struct pass *pass, const struct hone_word_key *key, int32_t first) {
+    const struct hone_cached *found = hone_word_cache_find(&pass->work->stretches, key);
+    if (found) add_found(pass, &pass->work->stretches, found, first);
+    return found;
 }
 
 /* What has been added since `before` are the tokens of a stretch that begins with character `first`. */
 static void remember(struct pass *pass, const struct hone_word_key *key, size_t before, int32_t word, int32_t first) {
     int32_t words = pass->given ? 1 : pass->word - word;
-    hone_word_cache_add(&pass->work->cache, key, pass->tokens->at + before, pass->tokens->n - before, first, word,
+    hone_word_cache_add(&pass->work->stretches, key, pass->tokens->at + before, pass->tokens->n - before, first, word,
                         words, &pass->work->matched);
 }
 
@@ -340,7 +344,8 @@ static struct pass begin_sequence(struct hone_encoding *out, const struct hone_t
                                   size_t max_length) {
     if (!out->work) out->work = hone_calloc(1, sizeof *out->work, "tokens");
     struct hone_encoding_work *work = out->work;
-    hone_word_cache_claim(&work->cache, tokenizer->number);
+    hone_word_cache_claim(&work->stretches, tokenizer->number);
+    hone_word_cache_claim(&work->given, tokenizer->number);
     work->model.matched = &work->matched;
     if (sequence == 0) work->matched.length = 0;
     work->tokens[sequence].n = 0;
@@ -373,20 +378,52 @@ enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct h
     return hone_post_process(out, tokenizer, options, pair != NULL);
 }
 
+/* Words whose places in the cache are fetched at once, as each lies somewhere else in memory. */
+enum { LOOKED_UP = 16 };
+
+static void look_up_ahead(struct hone_word_key keys[LOOKED_UP], const struct hone_word_cache *cache,
+                          const struct hone_given_words *words, size_t first) {
+    for (size_t i = 0; i < LOOKED_UP && first + i < words->n; i++) {
+        size_t n = words->lengths[first + i];
+        keys[i] = hone_word_key(words->words[first + i], n, n);
+        hone_word_cache_fetch(cache, &keys[i]);
+    }
+}
+
+/* A given word that goes the way of a text. Its tokens depend on nothing else, so the whole word is remembered. */
+static enum hone_status add_given(struct pass *pass, const struct hone_word_key *key, const char *word, size_t n) {
+    size_t begin = pass->tokens->n;
+    HONE_TRY(check_length(n));
+    HONE_TRY(encode_text(pass, word, n));
+    if (n == 0) return HONE_OK;
+    hone_word_cache_add(&pass->work->given, key, pass->tokens->at + begin, pass->tokens->n - begin, 0, pass->word, 1,
+                        &pass->work->matched);
+    return HONE_OK;
+}
+
 /* The reference stops inside each word that alone reaches max_length, and goes on with the next one. */
 static enum hone_status encode_given(struct hone_encoding *out, const struct hone_tokenizer *tokenizer, int sequence,
                                      const struct hone_given_words *words, size_t max_length) {
     struct pass pass = begin_sequence(out, tokenizer, sequence, 0);
+    const struct hone_word_cache *cache = &pass.work->given;
     size_t known = 0, stopped; /* tokens that it knows of; where it stops in a word */
+    struct hone_word_key keys[LOOKED_UP];
     pass.given = true;
     pass.known = &stopped;
     for (size_t i = 0; i < words->n; i++) {
-        HONE_TRY(check_length(words->lengths[i]));
-        size_t begin = pass.tokens->n;
+        const char *word = words->words[i];
+        size_t n = words->lengths[i], begin = pass.tokens->n;
+        struct hone_word_key *key = &keys[i % LOOKED_UP];
+        if (key == keys) look_up_ahead(keys, cache, words, i);
+        const struct hone_cached *found = n ? hone_word_cache_find(cache, key) : NULL;
         stopped = SIZE_MAX;
         if (max_length) pass.max_length = max_length < SIZE_MAX - begin ? begin + max_length : SIZE_MAX;
         pass.word = (int32_t)i;
-        HONE_TRY(encode_text(&pass, words->words[i], words->lengths[i]));
+        /* Where the reference stops inside a word isn't remembered. */
+        if (found && (!max_length || found->tokens_n < max_length))
+            add_found(&pass, cache, found, 0);
+        else
+            HONE_TRY(add_given(&pass, key, word, n));
         known += (stopped < pass.tokens->n ? stopped : pass.tokens->n) - begin;
     }
     pass.work->known[sequence] = known;
@@ -429,7 +466,8 @@ void hone_encoding_free(struct hone_encoding *encoding) {
         hone_free(work->raw.at);
         hone_free(work->inner.at);
         hone_model_work_free(&work->model);
-        hone_word_cache_free(&work->cache);
+        hone_word_cache_free(&work->stretches);
+        hone_word_cache_free(&work->given);
         hone_text_free(&work->word);
         hone_text_free(&work->matched);
         hone_free(work->surfaces);

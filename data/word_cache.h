@@ -77,6 +77,11 @@ static inline struct hone_word_key hone_word_key(const char *bytes, size_t n, si
 static inline size_t hone_word_place(uint64_t first, uint64_t last, size_t n, size_t slots) {
     return hone_word_mix(first + n, last) & (slots - 1);
 }
+/* Has the entry's place brought from memory, for hone_word_cache_find a little later. */
+static inline void hone_word_cache_fetch(const struct hone_word_cache *cache, const struct hone_word_key *key) {
+    if (cache->slots_n)
+        __builtin_prefetch(&cache->slots[hone_word_place(key->first, key->last, key->n, cache->slots_n)]);
+}
 /* The entry of a stretch, or NULL. */
 static inline const struct hone_cached *hone_word_cache_find(const struct hone_word_cache *cache,
                                                              const struct hone_word_key *key) {

@@ -39,7 +39,9 @@ void hone_labels_of_columns(struct hone_labels *labels, const struct hone_column
 
 static int64_t find_name(const struct hone_labels *labels, const char *text, size_t n) {
     for (int64_t i = 0; i < labels->n; i++) {
-        if (strlen(labels->names[i]) == n && memcmp(labels->names[i], text, n) == 0) return i;
+        const char *name = labels->names[i];
+        if (n > 0 && name[0] != text[0]) continue;
+        if (strlen(name) == n && memcmp(name, text, n) == 0) return i;
     }
     return -1;
 }

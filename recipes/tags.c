@@ -160,6 +160,7 @@ bool hone_tag_may_follow(enum hone_scheme scheme, struct hone_tag before, struct
 void hone_scheme_look(struct hone_scheme_finder *finder, const struct hone_tag *tags, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         struct hone_tag before = i > 0 ? tags[i - 1] : hone_tag_outside, tag = tags[i];
+        if (tag.prefix == 'O') continue;
         finder->begins = finder->begins || tag.prefix == 'B';
         finder->ends = finder->ends || tag.prefix == 'E' || tag.prefix == 'S';
         finder->not_iob1 = finder->not_iob1 || !hone_tag_may_follow(HONE_SCHEME_IOB1, before, tag);

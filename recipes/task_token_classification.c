@@ -36,6 +36,13 @@ static enum hone_status take_tags(const struct hone_value **out, const struct ho
     return HONE_OK;
 }
 
+/* Whether a word has the tag of the word before it, as most have: O. */
+static bool is_as_before(const struct hone_value *tags, size_t word) {
+    if (word == 0) return false;
+    const struct hone_field *tag = &tags->items[word], *before = tag - 1;
+    return tag->n == before->n && memcmp(tag->bytes, before->bytes, tag->n) == 0;
+}
+
 /* The entities of an example that is a text. */
 static enum hone_status take_spans(struct hone_text_spans *out, const struct hone_dataset *dataset,
                                    const struct hone_example *example) {
@@ -72,6 +79,10 @@ static enum hone_status look(void *user, const struct hone_dataset *dataset, con
     HONE_TRY(take_tags(&tags, dataset, example));
     hone_reserve(&f->line, &f->capacity, tags->n, sizeof *f->line, "tags of a sentence");
     for (size_t i = 0; i < tags->n; i++) {
+        if (is_as_before(tags, i)) {
+            f->line[i] = f->line[i - 1];
+            continue;
+        }
         HONE_TRY(hone_texts_collect_label(f->labels, dataset, example, tags->items[i]));
         bool good = hone_tag_read(&f->line[i], &f->types, tags->items[i].bytes, tags->items[i].n);
         f->dashes = f->dashes || (good && tags->items[i].n > 1);
@@ -208,6 +219,10 @@ static int16_t find_by_meaning(struct encoder *e, struct hone_field text) {
 static enum hone_status find_labels(struct encoder *e, const struct hone_dataset *dataset,
                                     const struct hone_example *example, const struct hone_value *tags) {
     for (size_t i = 0; i < tags->n; i++) {
+        if (is_as_before(tags, i)) {
+            e->labels[i] = e->labels[i - 1];
+            continue;
+        }
         e->labels[i] = (int16_t)hone_labels_find(&e->folder->labels, tags->items[i].bytes, tags->items[i].n);
         if (e->labels[i] < 0) e->labels[i] = find_by_meaning(e, tags->items[i]);
         if (e->labels[i] < 0) return unknown_tag(e, dataset, example, i, tags->items[i]);

@@ -182,7 +182,10 @@ static void all_windows(void **state) {
     json_array_foreach(json_object_get(root, "rows"), number, row) {
         struct hone_tokenizer *tokenizer;
         open_from_json(&tokenizer, json_object_get(row, "tokenizer"));
-        json_array_foreach(json_object_get(row, "cases"), i, case_) { check_windows(case_, tokenizer, &e); }
+        json_array_foreach(json_object_get(row, "cases"), i, case_) {
+            check_windows(case_, tokenizer, &e);
+            check_windows(case_, tokenizer, &e); /* of words that are known by now */
+        }
         hone_tokenizer_free(tokenizer);
     }
     assert_int_equal(number, 18);
@@ -265,6 +268,32 @@ static void windows_of_pairs(void **state) {
     hone_tokenizer_free(tokenizer);
 }
 
+/* A given word that alone reaches max_length counts as no longer than that when it is decided which of two sequences is the
+ * longer one; so it does when the tokenizer knows it from before. */
+static void long_words_known_again(void **state) {
+    (void)state;
+    struct hone_tokenizer *tokenizer;
+    TEST_OK(hone_tokenizer_open(&tokenizer, FIXTURES "uncased"));
+    struct hone_encoding e = {0};
+    static const char *const first[] = {"a,a,a,a,a,a,a,a,a,a", "the"};
+    static const char *const second[] = {"a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a"};
+    static const size_t lengths[] = {19, 3}, ones[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const struct hone_given_words a = {first, lengths, 2}, b = {second, ones, 12};
+    const struct hone_encode_options whole = {.max_length = 100}, cut = {.max_length = 9};
+    for (int again = 0; again < 2; again++) {
+        int of_first = 0;
+        TEST_OK(hone_tokenizer_encode_words(&e, tokenizer, &a, &b, &cut));
+        for (size_t i = 0; i < e.n; i++) of_first += e.sequence_ids[i] == 0;
+        /* 10 tokens are known of the first sequence, 12 of the second, which is the longer one and keeps one more. */
+        assert_int_equal(e.n, 9);
+        assert_int_equal(of_first, 4);
+        TEST_OK(hone_tokenizer_encode_words(&e, tokenizer, &a, &b, &whole));
+        assert_int_equal(e.n, 32);
+    }
+    hone_encoding_free(&e);
+    hone_tokenizer_free(tokenizer);
+}
+
 /* Byte-level tokens part characters; a stream never does, and gives the whole text. */
 static void streams_give_whole_characters(void **state) {
     (void)state;
@@ -332,10 +361,13 @@ static void clean_up(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_parts),        cmocka_unit_test(older_files),
-        cmocka_unit_test(all_windows),      cmocka_unit_test(windows_cover_everything),
-        cmocka_unit_test(windows_of_pairs), cmocka_unit_test(streams_give_whole_characters),
-        cmocka_unit_test(clean_up)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_parts),
+                                       cmocka_unit_test(older_files),
+                                       cmocka_unit_test(all_windows),
+                                       cmocka_unit_test(windows_cover_everything),
+                                       cmocka_unit_test(windows_of_pairs),
+                                       cmocka_unit_test(long_words_known_again),
+                                       cmocka_unit_test(streams_give_whole_characters),
+                                       cmocka_unit_test(clean_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
