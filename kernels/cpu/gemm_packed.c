@@ -9,11 +9,11 @@
 #include "kernels/cpu/tile.h"
 
 enum {
-    DEPTH = 256,     /* of a block of K at most */
-    BLOCK_ROWS = 96, /* of c that a thread takes at a time, and columns */
-    BLOCK_COLS = 256,
+    DEPTH = 384,      /* of a block of K at most */
+    BLOCK_ROWS = 192, /* of c that a thread takes at a time, and columns */
+    BLOCK_COLS = 128,
     PASS_ROWS = 3072, /* of c for which a is copied at a time, and columns for which b is */
-    PASS_COLS = 1024,
+    PASS_COLS = 2048,
 };
 
 /* One pass: c[M, N] and a block of K. */
@@ -90,9 +90,6 @@ HONE_INLINE void tile(const struct pass *p, int64_t m, int64_t n) {
     int64_t cols = hone_min_i64(HONE_TILE_COLS, p->N - n);
     struct hone_tile t = {.c = p->c + m * p->c_row + n,
                           .c_row = p->c_row,
-                          .a = p->a_panels ? p->a_panels + m * p->K : p->a.data + m * p->a.row,
-                          .a_row = p->a_panels ? 1 : p->a.row,
-                          .a_col = p->a_panels ? HONE_TILE_ROWS : p->a.col,
                           .b = p->b_panels + n * p->K,
                           .b_row = HONE_TILE_COLS,
                           .add = p->add ? p->add + m * p->add_row + n : NULL,
@@ -100,13 +97,17 @@ HONE_INLINE void tile(const struct pass *p, int64_t m, int64_t n) {
                           .rows = hone_min_i64(HONE_TILE_ROWS, p->M - m),
                           .K = p->K};
     for (int64_t i = 0; i < t.rows; i++) __builtin_prefetch(t.c + i * t.c_row, 1);
-    if (cols == HONE_TILE_COLS) {
+    float whole[HONE_TILE_ROWS * HONE_TILE_COLS];
+    if (cols < HONE_TILE_COLS) t.c = whole, t.c_row = HONE_TILE_COLS, t.add = NULL;
+    /* Two calls, so that each knows its distance from k to k + 1. */
+    if (p->a_panels) {
+        t.a = p->a_panels + m * p->K, t.a_row = 1, t.a_col = HONE_TILE_ROWS;
         hone_tile_of_8(&t);
-        return;
+    } else {
+        t.a = p->a.data + m * p->a.row, t.a_row = p->a.row, t.a_col = 1;
+        hone_tile_of_8(&t);
     }
-    float whole[HONE_TILE_ROWS * HONE_TILE_COLS] = {0};
-    t.c = whole, t.c_row = HONE_TILE_COLS, t.add = NULL;
-    hone_tile_of_8(&t);
+    if (cols == HONE_TILE_COLS) return;
     for (int64_t i = 0; i < t.rows; i++) {
         for (int64_t j = 0; j < cols; j++) {
             float x = whole[i * HONE_TILE_COLS + j];
@@ -115,10 +116,17 @@ HONE_INLINE void tile(const struct pass *p, int64_t m, int64_t n) {
     }
 }
 
+/* With each tile of a panel of b, a share of the next panel is called into the second-level cache. */
 HONE_CLONES static void block(const struct pass *p, int64_t m, int64_t n) {
     int64_t end_m = hone_min_i64(m + BLOCK_ROWS, p->M), end_n = hone_min_i64(n + BLOCK_COLS, p->N);
-    for (int64_t j = n; j < end_n; j += HONE_TILE_COLS)
-        for (int64_t i = m; i < end_m; i += HONE_TILE_ROWS) tile(p, i, j);
+    int64_t tiles = (end_m - m + HONE_TILE_ROWS - 1) / HONE_TILE_ROWS, share = (p->K + tiles - 1) / tiles;
+    for (int64_t j = n; j < end_n; j += HONE_TILE_COLS) {
+        const float *next = p->b_panels + (j + HONE_TILE_COLS) * p->K;
+        for (int64_t i = m; i < end_m; i += HONE_TILE_ROWS) {
+            for (int64_t k = 0; k < share; k++, next += HONE_TILE_COLS) __builtin_prefetch(next, 0, 2);
+            tile(p, i, j);
+        }
+    }
 }
 
 static void run_pass(const struct pass *p) {

@@ -31,7 +31,7 @@ struct hone_tile {
         const float *a3 = a2 + (rows > 3 ? t->a_row : 0), *a4 = a3 + (rows > 4 ? t->a_row : 0);                        \
         const float *a5 = a4 + (rows > 5 ? t->a_row : 0), *b = t->b;                                                   \
         vec sum[HONE_TILE_ROWS][parts] = {0};                                                                          \
-        for (int64_t k = 0; k < K; k++) {                                                                              \
+        _Pragma("GCC unroll 4") for (int64_t k = 0; k < K; k++) {                                                      \
             vec x[parts];                                                                                              \
             for (int p = 0; p < parts; p++) memcpy(&x[p], b + p * lanes, sizeof(x[p]));                                \
             HONE_TILE_ROW(0, a0);                                                                                      \
