@@ -2,6 +2,7 @@
  * the list of temporary paths that go when the program ends. */
 #include <dirent.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdlib.h>
 
 #include "base/io_system.h"
@@ -89,6 +90,32 @@ enum hone_status hone_temporary_folder(char **out, const char *path) {
     return status;
 }
 
+/* The names in an open folder, one after the other, in the order of the file system. It allocates nothing, so that
+ * temporary folders go when memory is out, too. */
+struct listing {
+    int fd;
+    ssize_t n, at; /* bytes of `entries`, and those handed out */
+    alignas(struct dirent64) char entries[2048];
+};
+
+/* The next name, valid until the call after it, neither "." nor ".."; NULL after the last one, with errno 0, or failed. */
+static const char *listing_next(struct listing *listing) {
+    for (;;) {
+        if (listing->at == listing->n) {
+            listing->at = 0;
+            listing->n = getdents64(listing->fd, listing->entries, sizeof listing->entries);
+            if (listing->n <= 0) {
+                if (listing->n == 0) errno = 0;
+                listing->n = 0;
+                return NULL;
+            }
+        }
+        const struct dirent64 *entry = (const struct dirent64 *)(listing->entries + listing->at);
+        listing->at += entry->d_reclen;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return entry->d_name;
+    }
+}
+
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 enum hone_status hone_list_folder(char ***names, size_t *n, const char *path) {
@@ -99,22 +126,16 @@ enum hone_status hone_list_folder(char ***names, size_t *n, const char *path) {
         if (errno == ENOENT || errno == ENOTDIR) return hone_fail(HONE_BAD_INPUT, "%s: there is no such folder", path);
         return system_fail(path, "opening the folder");
     }
-    DIR *folder = fdopendir(fd);
-    if (!folder) {
-        enum hone_status status = system_fail(path, "listing the folder");
-        close(fd);
-        return status;
-    }
+    struct listing listing = {.fd = fd};
     char **list = NULL;
     size_t count = 0, capacity = 0;
-    errno = system_refuses(HONE_FAULT_READ, EIO) ? EIO : 0;
-    for (struct dirent *entry; errno == 0 && (entry = readdir(folder)); errno = 0) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    bool refused = system_refuses(HONE_FAULT_READ, EIO);
+    for (const char *name; !refused && (name = listing_next(&listing));) {
         hone_reserve(&list, &capacity, count + 1, sizeof *list, "names in a folder");
-        list[count++] = hone_strdup(entry->d_name, "file name");
+        list[count++] = hone_strdup(name, "file name");
     }
     enum hone_status status = errno == 0 ? HONE_OK : system_fail(path, "listing the folder");
-    closedir(folder);
+    close(fd);
     if (status != HONE_OK) {
         hone_names_free(list, count);
         return status;
@@ -225,17 +246,11 @@ static bool remove_tree(int at, const char *name, int depth) {
     if ((errno != EISDIR && errno != EPERM) || depth > DEPTH_LIMIT) return false;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT;
-    DIR *folder = fdopendir(fd);
-    if (!folder) {
-        close(fd);
-        return false;
-    }
+    struct listing listing = {.fd = fd};
     bool removed = true;
-    for (struct dirent *entry; removed && (entry = readdir(folder));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            removed = remove_tree(fd, entry->d_name, depth + 1);
+    for (const char *inner; removed && (inner = listing_next(&listing));) removed = remove_tree(fd, inner, depth + 1);
     int error = errno;
-    closedir(folder);
+    close(fd);
     errno = error;
     return removed && (unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }

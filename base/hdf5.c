@@ -5,6 +5,7 @@
 #include <hdf5.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -156,18 +157,40 @@ static bool library_open(void) {
     return driver >= 0;
 }
 
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user) {
-    if (n == 0) *(const char **)user = error->desc;
+/* Why the library's first call failed since begin(): it forgets at its next call, which may be one that tidies up. Under
+ * the lock. */
+static struct {
+    char text[256]; /* of the innermost error */
+    bool memory;    /* there was none to be had */
+} reason;
+
+static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *user) {
+    (void)user;
+    if (n == 0) snprintf(reason.text, sizeof reason.text, "%s", error->desc);
+    if (error->maj_num == H5E_RESOURCE && (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC))
+        reason.memory = true;
     return 0;
 }
+
+static herr_t keep_reason(hid_t stack, void *user) {
+    return *reason.text ? 0 : H5Ewalk2(stack, H5E_WALK_UPWARD, look_at_error, user);
+}
+
+/* Takes the lock, to call the library. */
+static void begin(void) {
+    pthread_mutex_lock(&lock);
+    *reason.text = 0;
+    reason.memory = false;
+}
+
+static void end(void) { pthread_mutex_unlock(&lock); }
 
 /* The library has refused `what` of `name`: the driver's failure if there was one, else what the library says. */
 static void refused(struct hone_hdf5 *file, const char *what, const char *name) {
     if (file->status != HONE_OK) return;
-    const char *cause = "no reason given";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &cause);
-    enum hone_status status = file->writing ? HONE_DISK : HONE_BAD_INPUT;
-    remember(file, hone_fail(status, "%s: %s \"%s\" failed: %s", file->path, what, name, cause));
+    enum hone_status status = reason.memory ? HONE_OUT_OF_MEMORY : file->writing ? HONE_DISK : HONE_BAD_INPUT;
+    remember(file, hone_fail(status, "%s: %s \"%s\" failed: %s", file->path, what, name,
+                             *reason.text ? reason.text : "no reason given"));
 }
 
 static enum hone_status outcome(const struct hone_hdf5 *file) {
@@ -217,10 +240,10 @@ static enum hone_status file_open(struct hone_hdf5 **out, struct hone_hdf5 *file
     if (status == HONE_OK && !writing)
         file->end = file->mapping ? hone_mapping_size(file->mapping) : hone_file_size(file->io);
     if (status == HONE_OK) {
-        pthread_mutex_lock(&lock);
+        begin();
         opening = file;
         if (library_open()) {
-            H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* this thread's: what failed is in our message */
+            H5Eset_auto2(H5E_DEFAULT, keep_reason, NULL); /* this thread's: what failed is in our message */
             hid_t access = access_list(file);
             if (writing) {
                 hid_t creation = without_times(H5P_FILE_CREATE);
@@ -233,7 +256,7 @@ static enum hone_status file_open(struct hone_hdf5 **out, struct hone_hdf5 *file
         }
         if (file->id < 0) refused(file, "opening", path);
         opening = NULL;
-        pthread_mutex_unlock(&lock);
+        end();
         status = outcome(file);
     }
     if (status != HONE_OK) {
@@ -279,9 +302,9 @@ enum hone_status hone_hdf5_open_mapped(struct hone_hdf5 **out, struct hone_mappi
 
 enum hone_status hone_hdf5_close(struct hone_hdf5 *file) {
     if (!file) return HONE_OK;
-    pthread_mutex_lock(&lock);
+    begin();
     if (H5Fclose(file->id) < 0) refused(file, "closing", "/");
-    pthread_mutex_unlock(&lock);
+    end();
     if (file->writing && file->status == HONE_OK) remember(file, hone_file_sync(file->io));
     if (file->writing && file->status == HONE_OK) {
         remember(file, hone_file_close(file->io));
@@ -419,9 +442,9 @@ static bool array_write(struct hone_hdf5 *file, const char *name, hid_t type, st
 #define GUARDED(file, call, what, name)                                                                                \
     do {                                                                                                               \
         if ((file)->status != HONE_OK) break;                                                                          \
-        pthread_mutex_lock(&lock);                                                                                     \
+        begin();                                                                                                       \
         if (!(call)) refused(file, what, name);                                                                        \
-        pthread_mutex_unlock(&lock);                                                                                   \
+        end();                                                                                                         \
     } while (0)
 
 void hone_hdf5_write(struct hone_hdf5 *file, const char *name, enum hone_hdf5_type type, int64_t n, const void *values,

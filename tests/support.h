@@ -12,6 +12,13 @@
 
 #include "base/status.h"
 
+/* The address sanitizer keeps memory of its own, and ends the program when there is none. */
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_SANITIZED true
+#else
+#define TEST_SANITIZED false
+#endif
+
 /* A new empty folder under $TMPDIR or /tmp, removed at exit; owned by the support code. */
 const char *test_scratch(void);
 

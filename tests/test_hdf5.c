@@ -1,6 +1,11 @@
 /* HDF5 files of our own: what was written is read, the same contents are the same bytes, damage and failing disks are
  * told, nothing half-written stays. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -148,11 +153,49 @@ static void every_call_may_fail(void **state) {
     }
 }
 
+/* Nothing as large as a chunk can be had any more; what is small still can. */
+static void take_large_memory(void) {
+    struct rlimit none = {1, 1};
+    malloc_trim(0);
+    setrlimit(RLIMIT_AS, &none);
+    while (malloc(1 << 18)) continue;
+}
+
+/* Reading or writing a chunk without memory for it is neither the disk's fault nor the file's. */
+static void memory_is_told_from_the_disk(void **state) {
+    (void)state;
+    if (TEST_SANITIZED) skip();
+    const char *path = tiny_path(test_scratch(), "a.h5");
+    static float back[LONG];
+    TEST_OK(write_all(path));
+    for (int writing = 0; writing < 2; writing++) {
+        int ended;
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            struct hone_hdf5 *file = NULL;
+            enum hone_status status =
+                writing ? hone_hdf5_create(&file, tiny_path(test_scratch(), "b.h5")) : hone_hdf5_open(&file, path);
+            if (status != HONE_OK) _exit(HONE_INTERNAL);
+            take_large_memory();
+            if (writing)
+                hone_hdf5_write(file, "values", HONE_HDF5_F32, LONG, values, "1");
+            else
+                status = hone_hdf5_read(file, "deep/er/values", HONE_HDF5_F32, LONG, back);
+            enum hone_status closed = hone_hdf5_close(file);
+            _exit((int)(writing ? closed : status));
+        }
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        if (!WIFEXITED(ended) || WEXITSTATUS(ended) != HONE_OUT_OF_MEMORY)
+            fail_msg("%s: ended with %x", writing ? "writing" : "reading", (unsigned)ended);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),  cmocka_unit_test(what_is_not_there_is_told),
         cmocka_unit_test(same_contents_same_bytes), cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(every_call_may_fail),
+        cmocka_unit_test(every_call_may_fail),      cmocka_unit_test(memory_is_told_from_the_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

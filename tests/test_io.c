@@ -387,6 +387,39 @@ static void plain_names(void **state) {
     assert_false(hone_name_is_plain(name));
 }
 
+/* No address left, and what malloc still held given out. */
+static void exhaust_memory(void) {
+    struct rlimit none = {1, 1};
+    setrlimit(RLIMIT_AS, &none);
+    for (size_t n = 1 << 20; n >= 16; n /= 2)
+        while (malloc(n)) continue;
+}
+
+/* More names than the system gives at once; and all of them go when not a byte is to be had. */
+static void removal_without_memory(void **state) {
+    (void)state;
+    enum { FILES = 300 };
+    char *folder = hone_path_join(test_scratch(), "f"), *inner = hone_path_join(folder, "inner"), name[32];
+    TEST_OK(hone_make_folders(inner));
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "file %d", i);
+        put(in(i % 2 ? inner : folder, name), "");
+    }
+    assert_int_equal(count_names(folder, "file"), FILES / 2);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!TEST_SANITIZED) exhaust_memory();
+        _exit(hone_remove_folder(folder) == HONE_OK ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_false(hone_folder_exists(folder));
+    hone_free(inner);
+    hone_free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading),       cmocka_unit_test(size_unknown),
@@ -394,7 +427,7 @@ int main(void) {
         cmocka_unit_test(short_write),   cmocka_unit_test(pipe_and_signals),
         cmocka_unit_test(killed_writer), cmocka_unit_test(links_are_not_followed),
         cmocka_unit_test(folders),       cmocka_unit_test(temporaries_at_exit),
-        cmocka_unit_test(plain_names),
+        cmocka_unit_test(plain_names),   cmocka_unit_test(removal_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,12 +12,6 @@
 #include "tests/support.h"
 #include "tests/tiny.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 #define DATA "../shared/data/sentiment/mr/train.tsv"
 
 static const char *data(void) {
@@ -54,7 +48,7 @@ static void run_step(struct loop *loop, int64_t step, int64_t *chosen) {
 
 static void resident_memory_stays(void **state) {
     (void)state;
-    if (SANITIZED || !hone_file_exists(data())) skip();
+    if (TEST_SANITIZED || !hone_file_exists(data())) skip();
     omp_set_num_threads(1); /* so small a model only waits for more */
     const char *folder = test_scratch();
     tiny_folder(tiny_path(folder, "model"), 0, 1);
