@@ -69,9 +69,18 @@ has '"start":21,"end":27,"word":"angela"}'
 echo '{"tokens":["the","good","film","."]}' >words.jsonl
 expect 0 "" "$hone" predict --model run --input words.jsonl --column tokens --format conll
 head -n 5 want | cmp - out || fail "a list of words: $(cat out)"
-for i in {1..9}; do head -n 4 words.conll; done >long.conll
+for i in {1..9}; do head -n 4 want; done >marked.conll
+cut -f 1 marked.conll >long.conll
 expect 0 "" "$hone" predict --model run --input long.conll --format conll
-cut -f 1 out | head -n 36 | cmp - long.conll || fail "words of windows: $(cat out)"
+head -n 36 out | cmp - marked.conll || fail "words of windows: $(cat out)"
+# Windows of 14 words, of which neighbours share 4 and take half each, are predicted as if each were alone.
+cp -r run wide
+sed -i 's/"model_max_length": 8/"model_max_length": 16/' wide/tokenizer_config.json
+for w in 0 1 2 3; do tail -n +$((10 * w + 1)) long.conll | head -n 14 && echo; done >windows.conll
+expect 0 "" "$hone" predict --model wide --input windows.conll --format conll
+awk 'BEGIN { RS = ""; FS = "\n" } { for (i = NR > 1 ? 3 : 1; i <= (NR < 4 ? 12 : NF); i++) print $i }' out >want_wide
+expect 0 "" "$hone" predict --model wide --input long.conll --format conll
+head -n 36 out | cmp - want_wide || fail "words of wide windows: $(diff out want_wide)"
 echo '{"tokens":["the",""]}' >words.jsonl
 refused 3 'words.jsonl:1: word 2 is empty' "$hone" predict --model run --input words.jsonl --column tokens
 refused 2 '--input-format: found "conll", expected tsv, csv, jsonl or text' "$hone" predict --model model --input words.conll
