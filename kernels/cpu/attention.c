@@ -103,9 +103,21 @@ HONE_INLINE void unpack(void *to, int64_t stride, const float *from, int64_t D, 
 /* to[n, S] = from[rows, n]^T; columns from rows on are 0. */
 HONE_INLINE void pack_transposed(float *to, int64_t S, const void *from, int64_t stride, int64_t rows, int64_t n,
                                  enum hone_dtype dtype) {
-    for (int64_t d = 0; d < n; d++) vec_store(to + d * S + S - HONE_LANES, vec_set(0.0f));
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t d = 0; d < n; d++) to[d * S + i] = value_read(from, i * stride + d, dtype);
+    for (int64_t i = 0; i < S; i += 8) {
+        for (int64_t d = 0; d < n; d += HONE_LANES) {
+            hone_vec8 halves[2][8] = {0};
+            for (int64_t j = 0; j < hone_min_i64(rows - i, 8); j++) {
+                hone_vec x = vec_read(from, (i + j) * stride + d, n - d, dtype);
+                memcpy(&halves[0][j], &x, sizeof(halves[0][j]));
+                memcpy(&halves[1][j], (const char *)&x + sizeof(halves[0][j]), sizeof(halves[1][j]));
+            }
+            for (int half = 0; half < 2; half++) {
+                vec8_transpose(halves[half]);
+                for (int64_t j = 0; j < hone_min_i64(n - d - half * 8, 8); j++)
+                    memcpy(to + (d + half * 8 + j) * S + i, &halves[half][j], sizeof(halves[half][j]));
+            }
+        }
+    }
 }
 
 /* c[M, N] (+)= a b for a[i, k] = a[i * a_row + k * a_col], b[K, N], N a multiple of 16. */

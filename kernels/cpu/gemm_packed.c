@@ -28,25 +28,10 @@ struct pass {
 
 /* to[k * 16 + i] = from[i * row + k] for 8 by 8 elements. */
 HONE_INLINE void transpose_8(float *to, const float *from, int64_t row) {
-    hone_vec8 r[8], s[8];
+    hone_vec8 r[8];
     for (int i = 0; i < 8; i++) memcpy(&r[i], from + i * row, sizeof(r[i]));
-    for (int i = 0; i < 4; i++) {
-        s[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        s[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < 2; j++) {
-            hone_vec8 x = s[4 * i + j], y = s[4 * i + j + 2];
-            r[4 * i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
-            r[4 * i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
-        }
-    }
-    for (int i = 0; i < 4; i++) {
-        hone_vec8 low = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        hone_vec8 high = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-        memcpy(to + (int64_t)i * HONE_TILE_COLS, &low, sizeof(low));
-        memcpy(to + (int64_t)(i + 4) * HONE_TILE_COLS, &high, sizeof(high));
-    }
+    vec8_transpose(r);
+    for (int k = 0; k < 8; k++) memcpy(to + (int64_t)k * HONE_TILE_COLS, &r[k], sizeof(r[k]));
 }
 
 /* Columns [n, n + 16) of b, those from N on as 0. */

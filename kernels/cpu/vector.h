@@ -79,6 +79,27 @@ HONE_INLINE float vec_maximum(hone_vec v) {
     return a > b ? a : b;
 }
 
+/* r[i][j] becomes r[j][i]. */
+HONE_INLINE void vec8_transpose(hone_vec8 r[8]) {
+    hone_vec8 s[8];
+    for (int i = 0; i < 4; i++) {
+        s[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        s[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++) {
+            hone_vec8 x = s[4 * i + j], y = s[4 * i + j + 2];
+            r[4 * i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+            r[4 * i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        s[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        s[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    memcpy(r, s, sizeof(s));
+}
+
 /* exp(x) within 1.5 ulp; 0 below -87 (so no denormal comes out), infinity from 88.73 on; NaN stays. Argument reduction
  * to |r| <= ln(2)/2 in two parts of ln 2 (Cody and Waite 1980), minimax polynomial of degree 6. */
 HONE_INLINE hone_vec vec_exp(hone_vec x) {
