@@ -182,7 +182,7 @@ HONE_INLINE void panel_factors(float *factors, const struct call *c, const struc
 HONE_INLINE float softmax_row(float *largest, float *p, const float *factors, int64_t visible, int64_t width) {
     hone_vec top = vec_set(-INFINITY), sum = {0};
     for (int64_t j = 0; j < width; j += HONE_LANES) {
-        hone_ivec seen = vec_index() < (int32_t)(visible - j);
+        hone_ivec seen = vec_first(visible - j);
         hone_vec x = vec_select(seen, vec_load(p + j), vec_set(-INFINITY));
         vec_store(p + j, x);
         top = vec_max(top, x);
@@ -232,7 +232,7 @@ HONE_INLINE void softmax_row_backward(float *p, float *ds, const float *factors,
                                       int64_t width) {
     hone_vec sum = {0};
     for (int64_t j = 0; j < width; j += HONE_LANES) {
-        hone_ivec seen = vec_index() < (int32_t)(visible - j);
+        hone_ivec seen = vec_first(visible - j);
         hone_vec probability = vec_and(vec_exp(vec_load(p + j) - lse), seen), gradient = vec_load(ds + j);
         if (factors) gradient *= vec_load(factors + j);
         sum += probability * gradient;

@@ -38,7 +38,7 @@ HONE_CLONES static float row_loss(const float *x, const float *targets, const fl
             yes *= vec_exp(b.no * -g);
             no *= vec_exp(b.yes * -g);
         }
-        loss += vec_and(yes + no, vec_index() + (int32_t)v < (int32_t)V);
+        loss += vec_and(yes + no, vec_first(V - v));
     }
     return vec_sum(loss);
 }

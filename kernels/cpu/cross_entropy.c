@@ -11,13 +11,13 @@ HONE_INLINE float row_sum(float *largest, const void *logits, int64_t V, enum ho
     hone_vec m = vec_set(value_read(logits, 0, dtype)), sum = {0};
     for (int64_t v = 0; v < V; v += HONE_LANES) {
         hone_vec x = vec_read(logits, v, V - v, dtype);
-        if (V - v < HONE_LANES) x = vec_select(vec_index() < (int32_t)(V - v), x, m);
+        if (V - v < HONE_LANES) x = vec_select(vec_first(V - v), x, m);
         m = vec_max(m, x);
     }
     float top = vec_maximum(m);
     for (int64_t v = 0; v < V; v += HONE_LANES) {
         hone_vec e = vec_exp(vec_read(logits, v, V - v, dtype) - top);
-        if (V - v < HONE_LANES) e = vec_and(e, vec_index() < (int32_t)(V - v));
+        if (V - v < HONE_LANES) e = vec_and(e, vec_first(V - v));
         sum += e;
     }
     *largest = top;

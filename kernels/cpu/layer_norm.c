@@ -37,7 +37,7 @@ HONE_CLONES static void forward_row(float *y, float *mean, float *rstd, const fl
     float mu = vec_sum(sum) / (float)C;
     for (int64_t c = 0; c < C; c += HONE_LANES) {
         hone_vec d = vec_load_n(z + c, C - c) - mu;
-        if (C - c < HONE_LANES) d = vec_and(d, vec_index() < (int32_t)(C - c));
+        if (C - c < HONE_LANES) d = vec_and(d, vec_first(C - c));
         squares += d * d;
     }
     float scale = 1.0f / sqrtf(vec_sum(squares) / (float)C + eps);

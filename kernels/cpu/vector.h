@@ -1,6 +1,7 @@
 /* Sixteen f32 lanes with GCC's vector extensions, and the elementary functions that kernels use: no scalar libm in a
- * kernel loop. On CPUs with narrower registers the compiler splits a vector. Functions that take lanes are always
- * inlined, so that each version of a cloned kernel gets its own instructions.
+ * kernel loop. On CPUs with narrower registers the compiler splits a vector's arithmetic; comparisons and permutations it
+ * would then do lane by lane, so masks come from signs here, and what needs a comparison is done in halves. Functions that
+ * take lanes are always inlined, so that each version of a cloned kernel gets its own instructions.
  *
  * A kernel's loop over a range is a static function marked HONE_CLONES, called from an OpenMP loop around it: the
  * dynamic linker picks the version for the CPU. Sums over lanes go in one fixed order. */
@@ -25,6 +26,7 @@ typedef float hone_vec __attribute__((vector_size(64)));
 typedef int32_t hone_ivec __attribute__((vector_size(64)));
 typedef uint16_t hone_u16vec __attribute__((vector_size(32)));
 typedef float hone_vec8 __attribute__((vector_size(32)));
+typedef int32_t hone_ivec8 __attribute__((vector_size(32)));
 typedef float hone_vec4 __attribute__((vector_size(16)));
 
 /* x - 0 is x for every x, -0 included. */
@@ -59,23 +61,39 @@ HONE_INLINE hone_vec vec_select(hone_ivec mask, hone_vec a, hone_vec b) {
 }
 
 HONE_INLINE hone_vec vec_and(hone_vec a, hone_ivec mask) { return (hone_vec)((hone_ivec)a & mask); }
-/* A NaN in b wins; one in a does not. */
-HONE_INLINE hone_vec vec_max(hone_vec a, hone_vec b) { return vec_select(a > b, a, b); }
 HONE_INLINE hone_vec vec_abs(hone_vec x) { return (hone_vec)((hone_ivec)x & 0x7fffffff); }
 HONE_INLINE hone_ivec vec_index(void) { return (hone_ivec){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
+/* Masks: lanes whose sign bit is set (those of NaNs too), those of NaN, and lanes 0 to n - 1, n of any size. */
+HONE_INLINE hone_ivec vec_signed(hone_vec x) { return (hone_ivec)x >> 31; }
+HONE_INLINE hone_ivec vec_nan(hone_vec x) { return (0x7f800000 - ((hone_ivec)x & 0x7fffffff)) >> 31; }
+HONE_INLINE hone_ivec vec_first(int64_t n) { return (vec_index() - (int32_t)(n < HONE_LANES ? n : HONE_LANES)) >> 31; }
+
+HONE_INLINE hone_vec8 vec_low(hone_vec v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); }
+HONE_INLINE hone_vec8 vec_high(hone_vec v) { return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15); }
+
+HONE_INLINE hone_vec8 vec8_max(hone_vec8 a, hone_vec8 b) {
+    hone_ivec8 greater = a > b;
+    return (hone_vec8)((greater & (hone_ivec8)a) | (~greater & (hone_ivec8)b));
+}
+
+/* A NaN in b wins; one in a does not. */
+HONE_INLINE hone_vec vec_max(hone_vec a, hone_vec b) {
+    hone_vec8 low = vec8_max(vec_low(a), vec_low(b)), high = vec8_max(vec_high(a), vec_high(b));
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 HONE_INLINE float vec_sum(hone_vec v) {
-    hone_vec8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-                  __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    hone_vec8 a = vec_low(v) + vec_high(v);
     hone_vec4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
     return (b[0] + b[2]) + (b[1] + b[3]);
 }
 
 /* The largest lane; which one of NaN and a number is not said. */
 HONE_INLINE float vec_maximum(hone_vec v) {
-    v = vec_max(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-    v = vec_max(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
-    float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+    hone_vec8 m = vec8_max(vec_low(v), vec_high(v));
+    m = vec8_max(m, __builtin_shufflevector(m, m, 4, 5, 6, 7, 0, 1, 2, 3));
+    float a = m[0] > m[2] ? m[0] : m[2], b = m[1] > m[3] ? m[1] : m[3];
     return a > b ? a : b;
 }
 
@@ -103,8 +121,9 @@ HONE_INLINE void vec8_transpose(hone_vec8 r[8]) {
 /* exp(x) within 1.5 ulp; 0 below -87 (so no denormal comes out), infinity from 88.73 on; NaN stays. Argument reduction
  * to |r| <= ln(2)/2 in two parts of ln 2 (Cody and Waite 1980), minimax polynomial of degree 6. */
 HONE_INLINE hone_vec vec_exp(hone_vec x) {
-    x = vec_select(x > 89.0f, vec_set(89.0f), x);
-    x = vec_select(x < -87.2f, vec_set(-87.2f), x);
+    hone_ivec nan = vec_nan(x);
+    x = vec_select(vec_signed(89.0f - x), vec_set(89.0f), x);
+    x = vec_select(vec_signed(x + 87.2f), vec_set(-87.2f), x);
     const float shift = 0x1.8p23f; /* adding it rounds to an integer and leaves that in the low bits */
     hone_vec t = x * 1.44269504f + shift, n = t - shift;
     hone_vec r = x - n * 0.693359375f;
@@ -117,7 +136,7 @@ HONE_INLINE hone_vec vec_exp(hone_vec x) {
     hone_vec p = q * (r * r) + r + 1.0f;
     /* 2^(n-1) and 2, because 2^128 is no float; n = -126 makes the scale 0. */
     hone_ivec scale = ((hone_ivec)t - (hone_ivec)vec_set(shift) + 126) << 23;
-    return p * (hone_vec)scale * 2.0f;
+    return (hone_vec)((hone_ivec)(p * (hone_vec)scale * 2.0f) | nan);
 }
 
 /* log(x) of normal positive x within 1 ulp; NaN and infinity give NaN. x = 2^e m with m in [sqrt(1/2), sqrt(2)),
@@ -145,7 +164,7 @@ HONE_INLINE hone_vec vec_tanh(hone_vec x) {
     q = q * z + 0.133314701f;
     q = q * z - 0.333332832f;
     hone_vec near = a + a * (z * q), far = 1.0f - 2.0f / (vec_exp(a * 2.0f) + 1.0f);
-    hone_vec y = vec_select(a < 0.625f, near, far);
+    hone_vec y = vec_select(vec_signed(a - 0.625f), near, far);
     return (hone_vec)((hone_ivec)y | ((hone_ivec)x & INT32_MIN));
 }
 
@@ -166,7 +185,7 @@ HONE_INLINE hone_vec vec_normal(hone_vec x, hone_vec *density) {
     q = q * u + 0.13962166f;
     hone_vec tail = e * (q * u);
     *density = e * 0.398942280f;
-    return vec_select(x < 0.0f, tail, 1.0f - tail);
+    return vec_select(vec_signed(x), tail, 1.0f - tail);
 }
 
 #endif
