@@ -10,7 +10,7 @@
 #include "hub/safetensors.h"
 #include "recipes/recipe.h"
 
-enum { TINY_HIDDEN = 32, TINY_LAYERS = 2, TINY_HEADS = 4, TINY_INNER = 64, TINY_POSITIONS = 64, TINY_TENSORS = 64 };
+enum { TINY_HIDDEN = 32, TINY_LAYERS = 2, TINY_HEADS = 4, TINY_INNER = 64, TINY_POSITIONS = 64, TINY_TENSORS = 96 };
 
 struct tiny_tensor {
     char name[160];

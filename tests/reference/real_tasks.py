@@ -19,8 +19,9 @@ TASKS = {
     # No label at all gives 0.
     "multi_label": ("eval_f1_micro", 0.5, ["data.validation=null", "data.validation_fraction=0.2", "data.max_length=64",
                                            "training.epochs=3", "optimizer.lr=2e-4"]),
-    # From nothing, by the words alone, it is 0.3.
-    "ner_medical": ("eval_f1", 0.5, ["optimizer.lr=1e-4"]),
+    # Marking the phrases that are marked in at least half of their places in the training data, the longest first, gives
+    # 0.66 without a model, and the most frequent tag of each word 0.40; PyTorch's loop reached 0.81. Between the two.
+    "ner_medical": ("eval_f1", 0.73, ["optimizer.lr=1e-4"]),
 }
 
 
