@@ -77,19 +77,7 @@ static enum hone_status set_label(struct hone_samples_writer *samples, const str
 
 static enum hone_status encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                const struct hone_model_folder *folder) {
-    int64_t columns = (int64_t)recipe->data.label.n;
-    if (columns > 1 && columns != folder->labels.n)
-        return hone_fail(HONE_USAGE, "%lld label columns, but the model has %lld outputs", (long long)columns,
-                         (long long)folder->labels.n);
     return hone_texts_encode(out, recipe, split, folder, set_label);
-}
-
-static double denominator(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass,
-                          const struct hone_objective *objective) {
-    (void)pass;
-    (void)chosen;
-    (void)objective;
-    return (double)(n * samples->n_targets);
 }
 
 static void record_loss(struct hone_tape *tape, hone_value logits, const struct hone_batch *batch,
@@ -203,7 +191,7 @@ const struct hone_task_class hone_task_regression = {
     .headline = HONE_BIT(MSE) | HONE_BIT(MAE) | HONE_BIT(R2) | HONE_BIT(PEARSON) | HONE_BIT(SPEARMAN),
     .collect_labels = collect_labels,
     .encode = encode,
-    .denominator = denominator,
+    .denominator = hone_texts_targets,
     .record_loss = record_loss,
     .measure_create = measure_create,
     .measure_add = measure_add,

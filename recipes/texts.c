@@ -70,6 +70,10 @@ static enum hone_status encode_example(void *user, const struct hone_dataset *da
 enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                    const struct hone_model_folder *folder, hone_set_label set_label) {
     *out = (struct hone_samples){0};
+    int64_t columns = (int64_t)recipe->data.label.n;
+    if (columns > 1 && columns != folder->labels.n)
+        return hone_fail(HONE_USAGE, "%lld label columns, but the model has %lld outputs", (long long)columns,
+                         (long long)folder->labels.n);
     struct encoder e = {.samples = {.what = hone_split_name(split)},
                         .folder = folder,
                         .max_length = (size_t)recipe->data.max_length,
@@ -79,6 +83,14 @@ enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_r
     hone_samples_abandon(&e.samples);
     hone_encoding_free(&e.encoding);
     return status;
+}
+
+double hone_texts_targets(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass,
+                          const struct hone_objective *objective) {
+    (void)pass;
+    (void)chosen;
+    (void)objective;
+    return (double)(n * samples->n_targets);
 }
 
 enum hone_status hone_texts_fail(const struct hone_dataset *dataset, const struct hone_example *example,

@@ -4,6 +4,7 @@
 
 #include "recipes/dataset.h"
 #include "recipes/model_folder.h"
+#include "recipes/objective.h"
 #include "recipes/samples.h"
 
 /* Calls see(user, dataset, example) for each example of the split until one fails. */
@@ -12,11 +13,16 @@ enum hone_status hone_texts_each(const struct hone_recipe *recipe, enum hone_spl
                                                          const struct hone_example *example),
                                  void *user);
 
-/* A sample was appended; its label or targets are to be set from the example. Failures say the place. */
+/* A sample was appended; its label or targets are to be set from the example. Failures say the place. Several label
+ * columns, but not as many as the model has outputs, are HONE_USAGE. */
 typedef enum hone_status (*hone_set_label)(struct hone_samples_writer *samples, const struct hone_dataset *dataset,
                                            const struct hone_example *example, const struct hone_model_folder *folder);
 enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_recipe *recipe, enum hone_split split,
                                    const struct hone_model_folder *folder, hone_set_label set_label);
+
+/* The denominator of a task whose loss is the mean over samples and targets. */
+double hone_texts_targets(const struct hone_samples *samples, const int64_t *chosen, int64_t n, uint32_t pass,
+                          const struct hone_objective *objective);
 
 /* HONE_BAD_INPUT "file:line: <what>". */
 __attribute__((format(printf, 3, 4))) enum hone_status

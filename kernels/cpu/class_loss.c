@@ -5,7 +5,7 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/vector.h"
 
-enum { ROWS = 256, IGNORED = -100 };
+enum { ROWS = 256 };
 
 /* What all classes of a row share. */
 struct row {
@@ -98,12 +98,6 @@ HONE_CLONES static void row_gradient(float *dlogits, const float *logits, int32_
     }
 }
 
-static int32_t checked_label(int32_t label, int64_t row, int64_t V) {
-    HONE_CHECK(label == IGNORED || (label >= 0 && label < V), "row %lld: label %d of %lld classes", (long long)row,
-               (int)label, (long long)V);
-    return label;
-}
-
 void hone_cpu_class_loss_forward(float *loss, const void *logits, const int32_t *labels,
                                  const struct hone_class_loss *settings, float scale, int64_t R, int64_t V,
                                  enum hone_dtype dtype, struct hone_stream *s) {
@@ -115,8 +109,8 @@ void hone_cpu_class_loss_forward(float *loss, const void *logits, const int32_t 
         int64_t rows = hone_min_i64(R - from, ROWS);
 #pragma omp parallel for schedule(static) if (rows * V > HONE_CPU_PARALLEL)
         for (int64_t i = 0; i < rows; i++) {
-            int32_t label = checked_label(labels[from + i], from + i, V);
-            losses[i] = label == IGNORED ? 0.0f : row_loss((const float *)logits + (from + i) * V, label, V, settings);
+            int32_t label = hone_cpu_label(labels[from + i], from + i, V);
+            losses[i] = label == HONE_IGNORED ? 0.0f : row_loss((const float *)logits + (from + i) * V, label, V, settings);
         }
         for (int64_t i = 0; i < rows; i++) sum += (double)losses[i];
     }
@@ -131,8 +125,8 @@ void hone_cpu_class_loss_backward(void *dlogits, const void *logits, const int32
 #pragma omp parallel for schedule(static) if (R * V > HONE_CPU_PARALLEL)
     for (int64_t r = 0; r < R; r++) {
         float *row = (float *)dlogits + r * V;
-        int32_t label = checked_label(labels[r], r, V);
-        if (label == IGNORED)
+        int32_t label = hone_cpu_label(labels[r], r, V);
+        if (label == HONE_IGNORED)
             memset(row, 0, (size_t)V * sizeof *row);
         else
             row_gradient(row, (const float *)logits + r * V, label, scale, V, settings);

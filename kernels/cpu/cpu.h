@@ -19,6 +19,16 @@ void hone_cpu_fail(struct hone_stream *s, enum hone_status status, const char *f
 #define HONE_CPU_F32(op, dtype)                                                                                        \
     HONE_CHECK((dtype) == HONE_F32, "%s on the CPU computes in f32, not in %s", op, hone_dtype_name(dtype))
 
+/* The label of a row whose loss is left out. */
+#define HONE_IGNORED (-100)
+
+/* The label, which is checked to be one of V or HONE_IGNORED. */
+static inline int32_t hone_cpu_label(int32_t label, int64_t row, int64_t V) {
+    HONE_CHECK(label == HONE_IGNORED || (label >= 0 && label < V), "row %lld: label %d of %lld classes", (long long)row,
+               (int)label, (long long)V);
+    return label;
+}
+
 /* Elements below which a loop isn't worth waking other threads for (about 5 us of work). */
 #define HONE_CPU_PARALLEL 8192
 

@@ -4,7 +4,7 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/values.h"
 
-enum { ROWS = 256, IGNORED = -100 };
+enum { ROWS = 256 };
 
 /* The largest logit, and the sum of exp(logit - largest). */
 HONE_INLINE float row_sum(float *largest, const void *logits, int64_t V, enum hone_dtype dtype) {
@@ -44,16 +44,10 @@ HONE_INLINE void gradient_of(void *dlogits, const void *logits, int32_t label, f
 
 HONE_CLONES static void row_gradient(void *dlogits, const void *logits, int32_t label, float weight, int64_t V,
                                      enum hone_dtype dtype) {
-    if (label == IGNORED)
+    if (label == HONE_IGNORED)
         memset(dlogits, 0, (size_t)V * hone_dtype_size(dtype));
     else
         HONE_BY_DTYPE(dtype, gradient_of, dlogits, logits, label, weight, V);
-}
-
-static int32_t checked_label(int32_t label, int64_t row, int64_t V) {
-    HONE_CHECK(label == IGNORED || (label >= 0 && label < V), "row %lld: label %d of %lld classes", (long long)row,
-               (int)label, (long long)V);
-    return label;
 }
 
 void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32_t *labels, const float *weights,
@@ -66,11 +60,11 @@ void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32
         int64_t rows = hone_min_i64(R - from, ROWS);
 #pragma omp parallel for schedule(static) if (rows * V > HONE_CPU_PARALLEL)
         for (int64_t i = 0; i < rows; i++) {
-            int32_t label = checked_label(labels[from + i], from + i, V);
-            losses[i] = label == IGNORED ? 0.0f : row_loss(value_at(logits, (from + i) * V, dtype), label, V, dtype);
+            int32_t label = hone_cpu_label(labels[from + i], from + i, V);
+            losses[i] = label == HONE_IGNORED ? 0.0f : row_loss(value_at(logits, (from + i) * V, dtype), label, V, dtype);
         }
         for (int64_t i = 0; i < rows; i++)
-            if (labels[from + i] != IGNORED) sum += (double)losses[i] * (weights ? (double)weights[from + i] : 1.0);
+            if (labels[from + i] != HONE_IGNORED) sum += (double)losses[i] * (weights ? (double)weights[from + i] : 1.0);
     }
     *loss = (float)((double)*loss + (double)scale * sum);
 }
@@ -81,6 +75,6 @@ void hone_cpu_cross_entropy_backward(void *dlogits, const void *logits, const in
     hone_cpu_check_dtype("cross_entropy_backward", dtype);
 #pragma omp parallel for schedule(static) if (R * V > HONE_CPU_PARALLEL)
     for (int64_t r = 0; r < R; r++)
-        row_gradient(value_to(dlogits, r * V, dtype), value_at(logits, r * V, dtype), checked_label(labels[r], r, V),
+        row_gradient(value_to(dlogits, r * V, dtype), value_at(logits, r * V, dtype), hone_cpu_label(labels[r], r, V),
                      scale * (weights ? weights[r] : 1.0f), V, dtype);
 }
