@@ -110,7 +110,8 @@ void hone_cpu_class_loss_forward(float *loss, const void *logits, const int32_t 
 #pragma omp parallel for schedule(static) if (rows * V > HONE_CPU_PARALLEL)
         for (int64_t i = 0; i < rows; i++) {
             int32_t label = hone_cpu_label(labels[from + i], from + i, V);
-            losses[i] = label == HONE_IGNORED ? 0.0f : row_loss((const float *)logits + (from + i) * V, label, V, settings);
+            losses[i] =
+                label == HONE_IGNORED ? 0.0f : row_loss((const float *)logits + (from + i) * V, label, V, settings);
         }
         for (int64_t i = 0; i < rows; i++) sum += (double)losses[i];
     }

@@ -61,10 +61,12 @@ void hone_cpu_cross_entropy_forward(float *loss, const void *logits, const int32
 #pragma omp parallel for schedule(static) if (rows * V > HONE_CPU_PARALLEL)
         for (int64_t i = 0; i < rows; i++) {
             int32_t label = hone_cpu_label(labels[from + i], from + i, V);
-            losses[i] = label == HONE_IGNORED ? 0.0f : row_loss(value_at(logits, (from + i) * V, dtype), label, V, dtype);
+            losses[i] =
+                label == HONE_IGNORED ? 0.0f : row_loss(value_at(logits, (from + i) * V, dtype), label, V, dtype);
         }
         for (int64_t i = 0; i < rows; i++)
-            if (labels[from + i] != HONE_IGNORED) sum += (double)losses[i] * (weights ? (double)weights[from + i] : 1.0);
+            if (labels[from + i] != HONE_IGNORED)
+                sum += (double)losses[i] * (weights ? (double)weights[from + i] : 1.0);
     }
     *loss = (float)((double)*loss + (double)scale * sum);
 }
