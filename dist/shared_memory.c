@@ -18,6 +18,7 @@
 
 #include "base/arith.h"
 #include "base/memory.h"
+#include "dist/call.h"
 
 #define PIECE      (512 << 10) /* bytes; two of each rank fit into the caches nearby */
 #define MAIL       (64 << 10)
@@ -26,16 +27,8 @@
 #define LINE       64
 #define ALIGN_LINE _Alignas(LINE)
 
-enum kind { ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER };
-static const char *const kinds[] = {"all-reduce", "reduce-scatter", "all-gather", "broadcast", "barrier"};
-
-/* What a rank is doing, for comparison. */
-struct doing {
-    int64_t kind, bytes, dtype, reduction, root;
-};
-
 struct desk { /* of one rank */
-    ALIGN_LINE struct doing doing[2];
+    ALIGN_LINE struct hone_call calls[2];
 };
 
 struct header {
@@ -131,28 +124,14 @@ static enum hone_status meet_all(struct shared *m) {
     return HONE_OK;
 }
 
-static enum hone_status disagree(const struct shared *m, int other, const struct doing *mine,
-                                 const struct doing *theirs) {
-    return hone_fail(HONE_RANK,
-                     "rank %d is in %s of %lld bytes (dtype %lld, reduction %lld, root %lld), rank %d in %s of %lld "
-                     "bytes (dtype %lld, reduction %lld, root %lld)",
-                     m->table.rank, kinds[mine->kind], (long long)mine->bytes, (long long)mine->dtype,
-                     (long long)mine->reduction, (long long)mine->root, other, kinds[theirs->kind],
-                     (long long)theirs->bytes, (long long)theirs->dtype, (long long)theirs->reduction,
-                     (long long)theirs->root);
-}
-
 /* All ranks have put their parts into place `m->turn`, which they may read now; the next place is to be filled next. */
-static enum hone_status exchange(struct shared *m, const struct doing *doing) {
+static enum hone_status exchange(struct shared *m, const struct hone_call *call) {
     struct desk *desks = m->header->desks;
     int turn = m->turn;
-    desks[m->table.rank].doing[turn] = *doing;
+    desks[m->table.rank].calls[turn] = *call;
     HONE_TRY(meet_all(m));
     m->turn = !turn;
-    for (int r = 0; r < m->table.size; r++) {
-        if (memcmp(&desks[r].doing[turn], doing, sizeof *doing) != 0)
-            return disagree(m, r, doing, &desks[r].doing[turn]);
-    }
+    for (int r = 0; r < m->table.size; r++) HONE_TRY(hone_call_compare(call, m->table.rank, &desks[r].calls[turn], r));
     return HONE_OK;
 }
 
@@ -164,64 +143,27 @@ static void copy(void *to, const void *from, int64_t bytes) {
     if (bytes > 0) memcpy(to, from, (size_t)bytes);
 }
 
-static void sum_f32(float *restrict y, const float *restrict x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
-
-/* NaN wins, as it does in a sum. */
-static void max_f32(float *restrict y, const float *restrict x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] > y[i] || x[i] != x[i] ? x[i] : y[i];
-}
-
-static void sum_i64(int64_t *restrict y, const int64_t *restrict x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] = (int64_t)((uint64_t)y[i] + (uint64_t)x[i]);
-}
-
-static void max_i64(int64_t *restrict y, const int64_t *restrict x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] > y[i] ? x[i] : y[i];
-}
-
 /* to[n]: elements from `begin` on of all ranks' pieces, rank after rank. */
 static void reduce(const struct shared *m, void *to, int turn, int64_t begin, int64_t n, enum hone_dtype dtype,
                    enum hone_reduction reduction) {
     size_t size = hone_dtype_size(dtype);
     copy(to, piece_of(m, 0, turn) + (size_t)begin * size, n * (int64_t)size);
     for (int r = 1; r < m->table.size; r++) {
-        const void *from = piece_of(m, r, turn) + (size_t)begin * size;
-        if (dtype == HONE_F32)
-            (reduction == HONE_SUM ? sum_f32 : max_f32)(to, from, n);
-        else
-            (reduction == HONE_SUM ? sum_i64 : max_i64)(to, from, n);
+        hone_reduce_next(to, piece_of(m, r, turn) + (size_t)begin * size, n, dtype, reduction);
     }
-}
-
-static void check_dtype(enum hone_dtype dtype) {
-    HONE_CHECK(dtype == HONE_F32 || dtype == HONE_I64, "a reduction of %s", hone_dtype_name(dtype));
-}
-
-/* Around every call: what a watcher sees. */
-static struct shared *enter(struct hone_collectives *c, const char *what) {
-    atomic_store(&c->now, what);
-    atomic_fetch_add(&c->begun, 1);
-    return (struct shared *)c;
-}
-
-static enum hone_status leave(struct shared *m, enum hone_status status) {
-    atomic_store(&m->table.now, NULL);
-    return status;
 }
 
 static enum hone_status reduce_pieces(struct shared *m, char *data, int64_t n, enum hone_dtype dtype,
                                       enum hone_reduction reduction) {
     int64_t size = (int64_t)hone_dtype_size(dtype), most = PIECE / size, ranks = m->table.size;
-    struct doing doing = {ALL_REDUCE, n * size, dtype, reduction, 0};
+    struct hone_call call = {HONE_CALL_ALL_REDUCE, n * size, dtype, reduction, 0};
     for (int64_t at = 0; at < n; at += most) {
         int64_t count = hone_min_i64(most, n - at), share = hone_round_up((count + ranks - 1) / ranks, LINE / size);
         int64_t begin = hone_min_i64(count, share * m->table.rank), end = hone_min_i64(count, begin + share);
         int turn = m->turn;
         char *result = m->results + (size_t)turn * PIECE;
         copy(piece_of(m, m->table.rank, turn), data + at * size, count * size);
-        HONE_TRY(exchange(m, &doing));
+        HONE_TRY(exchange(m, &call));
         reduce(m, result + begin * size, turn, begin, end - begin, dtype, reduction);
         HONE_TRY(meet_all(m));
         copy(data + at * size, result, count * size);
@@ -232,21 +174,22 @@ static enum hone_status reduce_pieces(struct shared *m, char *data, int64_t n, e
 static enum hone_status all_reduce(struct hone_collectives *c, void *data, int64_t n, enum hone_dtype dtype,
                                    enum hone_reduction reduction, struct hone_stream *s) {
     (void)s;
-    check_dtype(dtype);
-    struct shared *m = enter(c, kinds[ALL_REDUCE]);
-    return leave(m, reduce_pieces(m, data, n, dtype, reduction));
+    hone_call_check(dtype);
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, hone_call_names[HONE_CALL_ALL_REDUCE]);
+    return hone_call_leave(c, reduce_pieces(m, data, n, dtype, reduction));
 }
 
 static enum hone_status scatter_pieces(struct shared *m, char *out, const char *in, int64_t n, enum hone_dtype dtype,
                                        enum hone_reduction reduction) {
     int64_t size = (int64_t)hone_dtype_size(dtype), ranks = m->table.size, most = PIECE / size / ranks;
-    struct doing doing = {REDUCE_SCATTER, n * size, dtype, reduction, 0};
+    struct hone_call call = {HONE_CALL_REDUCE_SCATTER, n * size, dtype, reduction, 0};
     for (int64_t at = 0; at < n; at += most) {
         int64_t count = hone_min_i64(most, n - at);
         int turn = m->turn;
         for (int64_t r = 0; r < ranks; r++)
             copy(piece_of(m, m->table.rank, turn) + r * count * size, in + (r * n + at) * size, count * size);
-        HONE_TRY(exchange(m, &doing));
+        HONE_TRY(exchange(m, &call));
         reduce(m, out + at * size, turn, m->table.rank * count, count, dtype, reduction);
     }
     return HONE_OK;
@@ -255,18 +198,19 @@ static enum hone_status scatter_pieces(struct shared *m, char *out, const char *
 static enum hone_status reduce_scatter(struct hone_collectives *c, void *out, const void *in, int64_t n,
                                        enum hone_dtype dtype, enum hone_reduction reduction, struct hone_stream *s) {
     (void)s;
-    check_dtype(dtype);
-    struct shared *m = enter(c, kinds[REDUCE_SCATTER]);
-    return leave(m, scatter_pieces(m, out, in, n, dtype, reduction));
+    hone_call_check(dtype);
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, hone_call_names[HONE_CALL_REDUCE_SCATTER]);
+    return hone_call_leave(c, scatter_pieces(m, out, in, n, dtype, reduction));
 }
 
 static enum hone_status gather_pieces(struct shared *m, char *out, const char *in, int64_t bytes) {
-    struct doing doing = {ALL_GATHER, bytes, 0, 0, 0};
+    struct hone_call call = {HONE_CALL_ALL_GATHER, bytes, 0, 0, 0};
     for (int64_t at = 0; at < bytes; at += PIECE) {
         int64_t count = hone_min_i64(PIECE, bytes - at);
         int turn = m->turn;
         copy(piece_of(m, m->table.rank, turn), in + at, count);
-        HONE_TRY(exchange(m, &doing));
+        HONE_TRY(exchange(m, &call));
         for (int r = 0; r < m->table.size; r++) copy(out + r * bytes + at, piece_of(m, r, turn), count);
     }
     return HONE_OK;
@@ -275,17 +219,18 @@ static enum hone_status gather_pieces(struct shared *m, char *out, const char *i
 static enum hone_status all_gather(struct hone_collectives *c, void *out, const void *in, int64_t bytes,
                                    struct hone_stream *s) {
     (void)s;
-    struct shared *m = enter(c, kinds[ALL_GATHER]);
-    return leave(m, gather_pieces(m, out, in, bytes));
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, hone_call_names[HONE_CALL_ALL_GATHER]);
+    return hone_call_leave(c, gather_pieces(m, out, in, bytes));
 }
 
 static enum hone_status cast_pieces(struct shared *m, char *data, int64_t bytes, int root) {
-    struct doing doing = {BROADCAST, bytes, 0, 0, root};
+    struct hone_call call = {HONE_CALL_BROADCAST, bytes, 0, 0, root};
     for (int64_t at = 0; at < bytes; at += PIECE) {
         int64_t count = hone_min_i64(PIECE, bytes - at);
         int turn = m->turn;
         if (m->table.rank == root) copy(piece_of(m, root, turn), data + at, count);
-        HONE_TRY(exchange(m, &doing));
+        HONE_TRY(exchange(m, &call));
         if (m->table.rank != root) copy(data + at, piece_of(m, root, turn), count);
     }
     return HONE_OK;
@@ -295,8 +240,9 @@ static enum hone_status broadcast(struct hone_collectives *c, void *data, int64_
                                   struct hone_stream *s) {
     (void)s;
     HONE_CHECK(root >= 0 && root < c->size, "a broadcast of rank %d of %d", root, c->size);
-    struct shared *m = enter(c, kinds[BROADCAST]);
-    return leave(m, cast_pieces(m, data, bytes, root));
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, hone_call_names[HONE_CALL_BROADCAST]);
+    return hone_call_leave(c, cast_pieces(m, data, bytes, root));
 }
 
 static struct mail *mail_of(const struct shared *m, int from, int to) {
@@ -328,8 +274,9 @@ static enum hone_status send_pieces(struct shared *m, const char *data, int64_t 
 static enum hone_status send_to(struct hone_collectives *c, const void *data, int64_t bytes, int to,
                                 struct hone_stream *s) {
     (void)s;
-    struct shared *m = enter(c, "send");
-    return leave(m, send_pieces(m, data, bytes, mail_of(m, c->rank, to)));
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, "send");
+    return hone_call_leave(c, send_pieces(m, data, bytes, mail_of(m, c->rank, to)));
 }
 
 static enum hone_status receive_pieces(struct shared *m, char *data, int64_t bytes, struct mail *mail) {
@@ -344,14 +291,16 @@ static enum hone_status receive_pieces(struct shared *m, char *data, int64_t byt
 static enum hone_status receive(struct hone_collectives *c, void *data, int64_t bytes, int from,
                                 struct hone_stream *s) {
     (void)s;
-    struct shared *m = enter(c, "receive");
-    return leave(m, receive_pieces(m, data, bytes, mail_of(m, from, c->rank)));
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, "receive");
+    return hone_call_leave(c, receive_pieces(m, data, bytes, mail_of(m, from, c->rank)));
 }
 
 static enum hone_status barrier(struct hone_collectives *c, struct hone_stream *s) {
     (void)s;
-    struct shared *m = enter(c, kinds[BARRIER]);
-    return leave(m, exchange(m, &(struct doing){BARRIER, 0, 0, 0, 0}));
+    struct shared *m = (struct shared *)c;
+    hone_call_enter(c, hone_call_names[HONE_CALL_BARRIER]);
+    return hone_call_leave(c, exchange(m, &(struct hone_call){HONE_CALL_BARRIER, 0, 0, 0, 0}));
 }
 
 static void give_up(struct hone_collectives *c) {
