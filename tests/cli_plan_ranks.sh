@@ -17,47 +17,47 @@ checkpoint: {every: 2}
 output: run
 END_OF_RECIPE
 plan() { expect 0 "" "$hone" plan r.yaml --json "$@"; }
-# The number behind the key in ./out, the last of that name; of a list the first.
-number() { tr -d ' \n' <out | sed -E "s/.*\"$1\":\[?([0-9.e+-]+).*/\1/"; }
+# The value behind the key in ./out, the last of that name; of a list the first.
+value() { tr -d ' \n' <out | sed -E "s/.*\"$1\":\[?([0-9.e+-]+).*/\1/"; }
 holds() { awk "BEGIN { exit !($1) }" || fail "not so: $1 (${*:2})"; }
 
 plan
-alone=$(number peak_memory_bytes)
+alone=$(value peak_memory_bytes)
 [ "$(grep -c '"ranks"' out)" = 0 ] || fail "ranks of a run that has none"
 plan --ranks 1
-[ "$(number peak_memory_bytes)" -le $((alone + alone / 50)) ] || fail "one rank takes more than none"
+[ "$(value peak_memory_bytes)" -le $((alone + alone / 50)) ] || fail "one rank takes more than none"
 
 plan --ranks 3
-snapshot=$(number snapshot_bytes)
+snapshot=$(value snapshot_bytes)
 [ "$snapshot" -gt 0 ] || fail "no copy for checkpoints"
-[ "$(number count)" = 3 ] || fail "another number of ranks"
+[ "$(value count)" = 3 ] || fail "another number of ranks"
 first=$(tr -d ' \n' <out | sed -E 's/.*"peak_memory_bytes":\[([0-9]+),([0-9]+),([0-9]+)\].*/\1 \2 \3/')
 read -r a b c <<<"$first"
 [ $((a - b)) = "$snapshot" ] && [ "$b" = "$c" ] || fail "the first rank alone keeps a copy: $first"
-[ "$(number communication_seconds)" = 0.0 ] || fail "communication without a link"
-holds "$(number imbalance) >= 1 && $(number imbalance) < 1.34" imbalance
+[ "$(value communication_seconds)" = 0.0 ] || fail "communication without a link"
+holds "$(value imbalance) >= 1 && $(value imbalance) < 1.34" imbalance
 plan --ranks 3 training.batch_size=1
-holds "$(number imbalance) == 3" "one rank does all"
+holds "$(value imbalance) == 3" "one rank does all"
 
 # 2 (N-1)/N of the gradients over the link.
-gradients=$(plan --ranks 4 --link 2 && number gradients_bytes)
-holds "($(number communication_seconds) / (1.5 * $gradients / 2e9) - 1) ^ 2 < 1e-12" "what a ring takes"
-holds "$(number exposed_seconds) <= $(number communication_seconds)" "no more is exposed than is sent"
-holds "$(number step_seconds) > $(number exposed_seconds)" "a step is more than communication"
+gradients=$(plan --ranks 4 --link 2 && value gradients_bytes)
+holds "($(value communication_seconds) / (1.5 * $gradients / 2e9) - 1) ^ 2 < 1e-12" "what a ring takes"
+holds "$(value exposed_seconds) <= $(value communication_seconds)" "no more is exposed than is sent"
+holds "$(value step_seconds) > $(value exposed_seconds)" "a step is more than communication"
 plan --ranks 4 --link 1e-4
-holds "$(number exposed_seconds) > 0.9 * $(number communication_seconds)" "nothing hides a slow link"
+holds "$(value exposed_seconds) > 0.9 * $(value communication_seconds)" "nothing hides a slow link"
 plan --ranks 4 --link 1e6
-holds "$(number exposed_seconds) < 1e-4" "a fast link"
+holds "$(value exposed_seconds) < 1e-4" "a fast link"
 # A quarter of what AdamW remembers on each of four, and the weights to gather.
-sent=$(plan --ranks 4 --link 2 && number communication_seconds)
+sent=$(plan --ranks 4 --link 2 && value communication_seconds)
 plan --ranks 4 --link 2 distributed.zero_stage=1
-holds "($(number sharded_moments_bytes) * 4 / $(number whole_moments_bytes) - 1) ^ 2 < 0.02 ^ 2" "1/N"
-[ "$(number moments_bytes)" = "$(number sharded_moments_bytes)" ] || fail "the recipe's own is not the sharded one"
-holds "$(number communication_seconds) > 1.49 * $sent && $(number communication_seconds) < 1.51 * $sent" "half as much more"
+holds "($(value sharded_moments_bytes) * 4 / $(value whole_moments_bytes) - 1) ^ 2 < 0.02 ^ 2" "1/N"
+[ "$(value moments_bytes)" = "$(value sharded_moments_bytes)" ] || fail "the recipe's own is not the sharded one"
+holds "$(value communication_seconds) > 1.49 * $sent && $(value communication_seconds) < 1.51 * $sent" "half as much more"
 # Sums of leaves are gathered behind backward.
 plan --ranks 2 --link 2 distributed.reproducible=world distributed.leaf=1
-holds "$(number leaves_bytes) >= 3 * $gradients" "8 leaves of a rank: sums of 1, 2, 4"
-holds "$(number exposed_seconds) == $(number communication_seconds) && $(number exposed_seconds) > 0" "leaves"
+holds "$(value leaves_bytes) >= 3 * $gradients" "8 leaves of a rank: sums of 1, 2, 4"
+holds "$(value exposed_seconds) == $(value communication_seconds) && $(value exposed_seconds) > 0" "leaves"
 expect 0 "" "$hone" plan r.yaml --ranks 2 --link 2
 grep -q '^ranks  *2: peak .* on the first' out && grep -q 'waiting for the other ranks' out || fail "the table lacks ranks"
 
@@ -70,11 +70,11 @@ if ! grep -q __asan_init "$hone"; then
     for mode in "" "distributed.reproducible=world distributed.leaf=2" "distributed.zero_stage=1"; do
         # shellcheck disable=SC2086 # several words
         plan --ranks 2 $mode
-        planned=$(number peak_memory_bytes)
+        planned=$(value peak_memory_bytes)
         rm -rf run
         # shellcheck disable=SC2086 # several words
         expect 0 "" "$hone" launch --nproc 2 r.yaml $mode
-        taken=$(number peak_memory_bytes)
+        taken=$(value peak_memory_bytes)
         echo "${mode:-default}: planned $planned bytes, taken $taken"
         holds "$planned >= 0.95 * $taken && $planned <= 1.05 * $taken" "memory of rank 0"
     done
