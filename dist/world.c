@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "dist/mpi.h"
 #include "dist/shared_memory.h"
 
 struct hone_world *hone_world_alone(void) {
@@ -15,22 +16,34 @@ struct hone_world *hone_world_alone(void) {
     return &alone;
 }
 
-/* The watch begins before memory is shared: a rank that dies now would be waited for, too. */
-static enum hone_status join(struct hone_world *world, const struct hone_place *place, double seconds) {
+/* The first rank that is on another machine than rank 0; 0: none. */
+static int first_elsewhere(const struct hone_world *world) {
+    const struct hone_peer *peers = world->meeting.peers;
+    for (int r = 1; r < world->size; r++)
+        if (strcmp(peers[r].host, peers[0].host) != 0) return r;
+    return 0;
+}
+
+/* `memory` is rank 0's, or -1 elsewhere, where the descriptor comes to be in it. */
+static enum hone_status open_transport(struct hone_world *world, enum hone_transport transport, int *memory) {
+    const struct hone_peer *peers = world->meeting.peers;
+    int elsewhere = first_elsewhere(world);
+    if (transport == HONE_TRANSPORT_MPI || (transport == HONE_TRANSPORT_AUTO && elsewhere))
+        return hone_mpi_collectives(&world->collectives, world->rank, world->size);
+    if (elsewhere)
+        return hone_fail(HONE_RANK, "rank %d is on %s and rank 0 on %s: shared memory joins ranks of one machine only",
+                         elsewhere, peers[elsewhere].host, peers[0].host);
+    if (world->rank > 0) HONE_TRY(hone_shared_memory_find(memory, peers[0].process, (int)world->meeting.token));
+    return hone_shared_memory_open(&world->collectives, *memory, world->rank, world->size);
+}
+
+static enum hone_status join(struct hone_world *world, const struct hone_place *place, enum hone_transport transport,
+                             double seconds) {
     int memory = -1;
     enum hone_status status = HONE_OK;
-    if (place->rank == 0) HONE_TRY(hone_shared_memory_create(&memory, place->size));
+    if (place->rank == 0 && transport != HONE_TRANSPORT_MPI) HONE_TRY(hone_shared_memory_create(&memory, place->size));
     HONE_TRY_GOTO(hone_rendezvous(&world->meeting, place, 10 * seconds, memory));
-    const struct hone_peer *peers = world->meeting.peers;
-    for (int r = 1; r < place->size; r++) {
-        if (strcmp(peers[r].host, peers[0].host) == 0) continue;
-        status =
-            hone_fail(HONE_RANK, "rank %d is on %s and rank 0 on %s: shared memory joins ranks of one machine only", r,
-                      peers[r].host, peers[0].host);
-        goto done;
-    }
-    if (place->rank > 0) HONE_TRY_GOTO(hone_shared_memory_find(&memory, peers[0].process, (int)world->meeting.token));
-    HONE_TRY_GOTO(hone_shared_memory_open(&world->collectives, memory, place->rank, place->size));
+    HONE_TRY_GOTO(open_transport(world, transport, &memory));
     HONE_TRY_GOTO(
         hone_watch_start(&world->watch, &world->meeting, place->rank, place->size, world->collectives, seconds));
     /* Rank 0 closes its descriptor when all have opened it. */
@@ -48,7 +61,7 @@ static void follow_launcher(void) {
     if (strtol(launcher, NULL, 10) != (long)getppid()) raise(SIGTERM);
 }
 
-enum hone_status hone_world_join(struct hone_world **out, double seconds) {
+enum hone_status hone_world_join(struct hone_world **out, enum hone_transport transport, double seconds) {
     struct hone_place place;
     *out = NULL;
     HONE_TRY(hone_place_find(&place));
@@ -57,7 +70,7 @@ enum hone_status hone_world_join(struct hone_world **out, double seconds) {
     world->size = place.size;
     world->collectives = hone_collectives_alone();
     follow_launcher();
-    enum hone_status status = place.size == 1 ? HONE_OK : join(world, &place, seconds);
+    enum hone_status status = place.size == 1 ? HONE_OK : join(world, &place, transport, seconds);
     if (status == HONE_OK)
         *out = world;
     else

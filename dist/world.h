@@ -7,6 +7,7 @@
 #ifndef HONE_DIST_WORLD_H
 #define HONE_DIST_WORLD_H
 
+#include "dist/transport.h"
 #include "dist/watch.h"
 
 /* Set by hone launch to its process: a rank ends (SIGTERM) when that is gone. */
@@ -22,9 +23,9 @@ struct hone_world {
 /* A job of one rank. Static; not to be left. */
 struct hone_world *hone_world_alone(void);
 
-/* Finds the other ranks, of this machine, and begins to watch them. `seconds`: hone_watch_start(), and for the others to
- * come ten times as long. */
-enum hone_status hone_world_join(struct hone_world **out, double seconds);
+/* Finds the other ranks and begins to watch them. `seconds`: hone_watch_start(), and for the others to come ten times as
+ * long. */
+enum hone_status hone_world_join(struct hone_world **out, enum hone_transport transport, double seconds);
 /* Tells the others how this rank ended and frees; NULL is allowed. */
 void hone_world_leave(struct hone_world *world, enum hone_status status);
 

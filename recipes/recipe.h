@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "data/records.h"
+#include "dist/transport.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 
@@ -223,6 +224,7 @@ struct hone_recipe {
         enum hone_reproducible reproducible;
         int64_t leaf;   /* sequences */
         double timeout; /* seconds */
+        enum hone_transport transport;
         int64_t zero_stage;
     } distributed;
     char *output; /* the run folder */

@@ -1,5 +1,7 @@
 /* Collectives over every transport that is here, with 1 to 4 ranks, each a process of its own, and awkward sizes; and
- * what ranks do that don't do the same. A rank that finds something wrong ends with another exit code than 0. */
+ * what ranks do that don't do the same. A rank that finds something wrong ends with another exit code than 0. Over MPI
+ * mpirun starts this program once more for each rank, as "test_collectives WORK FOLDER". */
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "dist/mpi.h"
+#include "dist/place.h"
 #include "dist/shared_memory.h"
 #include "tests/support.h"
 
@@ -149,7 +153,7 @@ static bool gives_up(struct hone_collectives *c) {
     return fails_with(c, status, "gave up");
 }
 
-static void run_ranks(int size, bool (*work)(struct hone_collectives *c)) {
+static void run_ranks_in_memory(int size, bool (*work)(struct hone_collectives *c)) {
     int descriptor;
     pid_t ranks[MOST_RANKS];
     TEST_OK(hone_shared_memory_create(&descriptor, size));
@@ -174,22 +178,86 @@ static void run_ranks(int size, bool (*work)(struct hone_collectives *c)) {
     close(descriptor);
 }
 
+static const struct work {
+    const char *name;
+    bool (*work)(struct hone_collectives *c);
+} works[] = {{"everything", everything},
+             {"other_calls", other_calls},
+             {"other_functions", other_functions},
+             {"gives_up", gives_up}};
+enum { WORKS = sizeof works / sizeof *works };
+
 static void ranks_compute_together(void **state) {
     (void)state;
-    for (int size = 1; size <= MOST_RANKS; size++) run_ranks(size, everything);
+    for (int size = 1; size <= MOST_RANKS; size++) run_ranks_in_memory(size, everything);
 }
 
 static void different_calls_are_told(void **state) {
     (void)state;
     for (int size = 1; size <= MOST_RANKS; size++) {
-        run_ranks(size, other_calls);
-        run_ranks(size, other_functions);
+        run_ranks_in_memory(size, other_calls);
+        run_ranks_in_memory(size, other_functions);
     }
 }
 
 static void waiting_ends_when_one_gives_up(void **state) {
     (void)state;
-    for (int size = 1; size <= MOST_RANKS; size++) run_ranks(size, gives_up);
+    for (int size = 1; size <= MOST_RANKS; size++) run_ranks_in_memory(size, gives_up);
+}
+
+static bool is_there(const char *folder, int rank) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%d", folder, rank);
+    return access(path, F_OK) == 0;
+}
+
+/* As one rank of mpirun's: leaves a file with its number when all was right. Ends when all have, since mpirun takes a
+ * rank that ends after a failure for a reason to kill the others. */
+static int be_rank(const char *name, const char *folder) {
+    struct hone_place place;
+    struct hone_collectives *c;
+    if (hone_place_find(&place) != HONE_OK || hone_mpi_collectives(&c, place.rank, place.size) != HONE_OK) {
+        dprintf(2, "%s\n", hone_error_message());
+        return 1;
+    }
+    bool good = false;
+    for (int i = 0; i < WORKS; i++)
+        if (strcmp(works[i].name, name) == 0) good = works[i].work(c) && !c->now;
+    char path[512];
+    snprintf(path, sizeof path, "%s/%d", folder, place.rank);
+    if (good) close(creat(path, 0600));
+    for (int r = 0; r < place.size; r++)
+        for (int i = 0; i < 1000 && !is_there(folder, r); i++) usleep(10000);
+    c->close(c);
+    return !good;
+}
+
+/* Each implementation of MPI that the build found: "mpirun.mpich=/…/libhone_mpi.so", separated by spaces. */
+static void ranks_of_mpi_do_the_same(void **state) {
+    (void)state;
+    static const int sizes_of[WORKS] = {MOST_RANKS, 2, 3, 3};
+    const char *all = getenv("HONE_TEST_MPI");
+    /* MPI's libraries are not made for sanitizers. */
+    if (!all || !*all || TEST_SANITIZED) skip();
+    char *list = hone_strdup(all, "list of a test"), *next = list;
+    for (char *mpirun = strsep(&next, " "); mpirun; mpirun = strsep(&next, " ")) {
+        char *library = strchr(mpirun, '=');
+        assert_non_null(library);
+        *library++ = 0;
+        for (int i = 0; i < WORKS; i++) {
+            const char *folder = test_scratch();
+            char *command = hone_format(
+                "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
+                "HONE_MPI_LIBRARY=%s timeout 100 %s -n %d /proc/%d/exe %s %s >%s/out 2>&1",
+                library, mpirun, sizes_of[i], (int)getpid(), works[i].name, folder, folder);
+            int code = system(command);
+            for (int r = 0; r < sizes_of[i]; r++)
+                if (!is_there(folder, r))
+                    fail_msg("%s: rank %d of %d: see %s/out (%d)", command, r, sizes_of[i], folder, code);
+            hone_free(command);
+        }
+    }
+    hone_free(list);
 }
 
 static void alone_is_the_same(void **state) {
@@ -198,12 +266,12 @@ static void alone_is_the_same(void **state) {
     assert_true(everything(c));
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 3) return be_rank(argv[1], argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alone_is_the_same),
-        cmocka_unit_test(ranks_compute_together),
-        cmocka_unit_test(different_calls_are_told),
-        cmocka_unit_test(waiting_ends_when_one_gives_up),
+        cmocka_unit_test(alone_is_the_same),        cmocka_unit_test(ranks_compute_together),
+        cmocka_unit_test(different_calls_are_told), cmocka_unit_test(waiting_ends_when_one_gives_up),
+        cmocka_unit_test(ranks_of_mpi_do_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,7 @@ static enum hone_status train(int rank, void *user) {
     json_t *results = NULL;
     (void)rank;
     tiny_recipe(&recipe, training->folder, training->overrides);
-    HONE_TRY(hone_world_join(&world, TIMEOUT));
+    HONE_TRY(hone_world_join(&world, HONE_TRANSPORT_AUTO, TIMEOUT));
     enum hone_status status = hone_train(&results, &recipe, world);
     hone_world_leave(world, status);
     json_decref(results);
@@ -144,7 +144,7 @@ static enum hone_status read_tokens(int rank, void *user) {
     char *cache = hone_format("data.cache=%s/cache", folder);
     tiny_recipe(&recipe, folder, TINY_OVERRIDES(cache));
     hone_free(cache);
-    HONE_TRY(hone_world_join(&world, TIMEOUT));
+    HONE_TRY(hone_world_join(&world, HONE_TRANSPORT_AUTO, TIMEOUT));
     /* All at once. */
     enum hone_status status = world->collectives->barrier(world->collectives, NULL);
     if (status == HONE_OK) status = hone_run_open(&run, &recipe, HONE_RUN_TOKENS);

@@ -61,7 +61,7 @@ static enum hone_status train(int n_positional, char **argv) {
     HONE_TRY(hone_tool_read_recipe(&recipe, n_positional, argv));
     hone_stop_watch();
     struct hone_world *world;
-    enum hone_status status = hone_world_join(&world, recipe.distributed.timeout);
+    enum hone_status status = hone_world_join(&world, recipe.distributed.transport, recipe.distributed.timeout);
     if (status == HONE_OK && world->rank > 0 && recipe.logging.level > HONE_LOG_WARNING)
         hone_log_set_level(HONE_LOG_WARNING);
     if (status == HONE_OK)
