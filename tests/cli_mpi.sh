@@ -56,6 +56,13 @@ for entry in $HONE_TEST_MPI; do
     expect 0 "" "$root/tools/mpi/train" 2 r.yaml output=$name-memory
     cmp launched2/model.safetensors $name-memory/model.safetensors || fail "$name: another model through shared memory"
 
+    # Each rank on a machine of another name, where that can be had.
+    if unshare --uts true 2>/dev/null; then
+        expect 0 "" "$MPIRUN" -n 2 unshare --uts sh -c \
+            'hostname node${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; exec "$HONE" train r.yaml output=$0' $name-elsewhere
+        cmp launched2/model.safetensors $name-elsewhere/model.safetensors || fail "$name: another model on two machines"
+    fi
+
     start $name-asked distributed.transport=mpi
     kill -TERM $launcher
     code=0

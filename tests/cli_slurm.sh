@@ -137,4 +137,11 @@ for kind in pmi2 pmix; do
     expect 0 "" srun --ntasks=2 --mpi=$kind "$hone" train r.yaml output=$kind
     cmp short/model.safetensors $kind/model.safetensors || fail "another model by srun --mpi=$kind"
 done
+# Ranks that Slurm starts, and Open MPI joins.
+library=$(tr ' ' '\n' <<<"${HONE_TEST_MPI:-}" | sed -n 's/^.*mpirun\.openmpi=//p')
+if [ -n "$library" ]; then
+    expect 0 "" env HONE_MPI_LIBRARY="$library" srun --ntasks=2 --mpi=pmix "$hone" train r.yaml output=open \
+        distributed.transport=mpi
+    cmp short/model.safetensors open/model.safetensors || fail "another model through Open MPI"
+fi
 echo "slurm: all as expected"

@@ -104,5 +104,7 @@ const char *hone_mpi_open(struct hone_mpi *out, int version) {
     MPI_Get_library_version(library, &length);
     /* "Open MPI v4.1.4, package: …", "MPICH Version:\t4.0.2\n…" */
     snprintf(out->library, sizeof out->library, "%.*s", (int)strcspn(library, ",\n"), library);
+    char *tab = strchr(out->library, '\t');
+    if (tab) *tab = ' ';
     return NULL;
 }
