@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 /* Room that most uses give a spill in memory. */
-#define HONE_SPILL_MEMORY ((size_t)64 << 20)
+#define HONE_SPILL_MEMORY ((size_t)16 << 20)
 
 struct hone_spill;
 
