@@ -1,6 +1,7 @@
 /* What fuzz targets share. Each tests/fuzz/<name>.c defines LLVMFuzzerTestOneInput, which reads any bytes without a
  * fault: built with -DHONE_FUZZ=ON libFuzzer makes up the bytes (tools/fuzz), else replay.c takes them from the files
- * kept in tests/fuzz/<name>/, one ctest a target. Both run in the root of the checkout. */
+ * kept in tests/fuzz/<name>/, one ctest a target. Both run in the root of the checkout. The comment on top of each ends in
+ * "Parser:" and the files that it is for: tools/coverage --fuzz says how much of them the kept inputs reach. */
 #ifndef HONE_TESTS_FUZZ_FUZZ_H
 #define HONE_TESTS_FUZZ_FUZZ_H
 

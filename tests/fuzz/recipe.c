@@ -1,4 +1,5 @@
-/* A recipe, or its mistakes; a good one written out resolved is read back to the same. */
+/* A recipe, or its mistakes; a good one written out resolved is read back to the same.
+ * Parser: base/yaml.c recipes/recipe.c recipes/option_value.c recipes/rules.c recipes/mistakes.c */
 #include <string.h>
 
 #include "recipes/recipe.h"

@@ -1,4 +1,5 @@
-/* A data file in one of the formats, with or without a header, as it stands or packed (seen from its first bytes). */
+/* A data file in one of the formats, with or without a header, as it stands or packed (seen from its first bytes).
+ * Parser: data/records.c data/records_tables.c data/records_jsonl.c data/records_conll.c data/source.c */
 #include "data/records.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
@@ -6,6 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static const char *const named[] = {"text", "label"}, *const numbered[] = {"1", "0"};
     static const char *const keys[] = {"text", "a.label"}, *const first[] = {"0"};
+    static const char *const ends[] = {"0", HONE_LAST_COLUMN};
     static const struct hone_records_options ways[] = {
         {.format = HONE_FORMAT_TSV, .header = true, .columns = named, .n_columns = 2},
         {.format = HONE_FORMAT_TSV, .columns = first, .n_columns = 1},
@@ -13,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         {.format = HONE_FORMAT_CSV, .columns = numbered, .n_columns = 2},
         {.format = HONE_FORMAT_JSONL, .columns = keys, .n_columns = 2},
         {.format = HONE_FORMAT_TEXT, .columns = first, .n_columns = 1},
+        {.format = HONE_FORMAT_CONLL, .columns = ends, .n_columns = 2},
+        {.format = HONE_FORMAT_JSONL, .columns = keys, .n_columns = 2, .nested = true},
+        {.format = HONE_FORMAT_TSV, .header = true, .columns = named, .n_columns = 2, .skip_ragged = true},
     };
     const struct hone_records_options *way = &ways[fuzz_choice(&bytes, &n, sizeof ways / sizeof *ways)];
     struct hone_records *records;

@@ -1,4 +1,5 @@
-/* A safetensors file; every tensor that its header promises is read. */
+/* A safetensors file; every tensor that its header promises is read.
+ * Parser: hub/safetensors_open.c hub/safetensors_header.c hub/safetensors_read.c hub/json_scan.c */
 #include "hub/safetensors.h"
 #include "base/memory.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,4 +1,5 @@
-/* vocab.json, merges.txt, special_tokens_map.json, then the text. */
+/* vocab.json, merges.txt, special_tokens_map.json, then the text.
+ * Parser: data/tokenizer_merges.c */
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {

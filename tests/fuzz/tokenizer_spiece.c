@@ -1,4 +1,5 @@
-/* The class that tokenizer_config.json names, a text, then spiece.model. */
+/* The class that tokenizer_config.json names, a text, then spiece.model.
+ * Parser: data/tokenizer_spiece.c */
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"

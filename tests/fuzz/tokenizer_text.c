@@ -1,4 +1,6 @@
-/* A text for one of the tokenizers of tests/fixtures/tokenizer/parts.json, which the first byte chooses. */
+/* A text for one of the tokenizers of tests/fixtures/tokenizer/parts.json, which the first byte chooses.
+ * Parser: data/pattern_match.c data/normalizer.c data/pre_tokenizer.c data/wordpiece.c data/unigram.c
+ *   data/decoder.c */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* vocab.txt, its tokenizer_config.json, then the text. */
+/* vocab.txt, its tokenizer_config.json, then the text.
+ * Parser: data/tokenizer_vocab.c */
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
