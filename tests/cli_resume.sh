@@ -104,4 +104,9 @@ wait $process 2>/dev/null || true
 [ -n "$(find shared -name '.lock*')" ] || fail "no lock of the killed run"
 expect 0 "" "$hone" train r.yaml output=shared checkpoint.resume=never
 same_as_whole shared
+
+# What saving costs can be measured, and nothing of it stays.
+expect 0 "" "$hone" bench checkpoint r.yaml output=measured --json
+[ "$(grep -c '"name": "checkpoint: ' out)" = 9 ] || fail "other rows: $(cat out)"
+[ -z "$(find . -maxdepth 1 -name 'measured*')" ] || fail "left: $(ls -d measured*)"
 echo "resume: all as expected"

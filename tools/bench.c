@@ -1,4 +1,4 @@
-/* hone bench kernels|train|tokenizer|io */
+/* hone bench checkpoint|io|kernels|tokenizer|train */
 #include "tools/bench.h"
 
 #include <stdlib.h>
@@ -11,6 +11,9 @@
 
 static const char help[] =
     "usage: hone bench WHAT [arguments] [--filter NAME] [--json]\n\n"
+    "  checkpoint RECIPE [key=value]… save and load a checkpoint beside the disk's own rate, and what it costs "
+    "training;\n"
+    "                                 writes to a temporary folder beside the recipe's output\n"
     "  io FOLDER                      read, verify and write the tensors of a model folder\n"
     "  io FILE [COLUMN…]              read the records of a data file (.tsv, .csv, .jsonl, packed or not)\n"
     "  kernels                        every kernel of the CPU, checked, then timed beside the machine's own limits;\n"
@@ -91,7 +94,8 @@ static enum hone_status run(struct hone_bench *bench, int argc, char **argv) {
     static const struct {
         const char *name;
         enum hone_status (*run)(struct hone_bench *bench, int argc, char **argv);
-    } all[] = {{"io", hone_bench_io},
+    } all[] = {{"checkpoint", hone_bench_checkpoint},
+               {"io", hone_bench_io},
                {"kernels", hone_bench_kernels},
                {"tokenizer", hone_bench_tokenizer},
                {"train", hone_bench_train}};

@@ -24,6 +24,7 @@ void hone_bench_add(struct hone_bench *bench, const char *name, const char *metr
 void hone_bench_note(struct hone_bench *bench, const char *key, double value);
 
 /* The benchmarks. Each parses its own arguments (argv[0] is its name). */
+enum hone_status hone_bench_checkpoint(struct hone_bench *bench, int argc, char **argv);
 enum hone_status hone_bench_io(struct hone_bench *bench, int argc, char **argv);
 enum hone_status hone_bench_kernels(struct hone_bench *bench, int argc, char **argv);
 enum hone_status hone_bench_tokenizer(struct hone_bench *bench, int argc, char **argv);
