@@ -46,7 +46,7 @@ HONE_INLINE void dropout_factors(float factors[static HONE_DROPOUT_BLOCK / 2], c
     hone_u16vec fields[4];
     memcpy(fields, words, sizeof(fields));
     for (int i = 0; i < 4; i++) {
-        hone_ivec drops = (__builtin_convertvector(fields[i], hone_ivec) - (int32_t)drop->threshold) >> 31;
+        hone_ivec drops = vec_negative(__builtin_convertvector(fields[i], hone_ivec) - (int32_t)drop->threshold);
         vec_store(factors + i * HONE_LANES, vec_and(vec_set(drop->scale), ~drops));
     }
 }

@@ -64,10 +64,16 @@ HONE_INLINE hone_vec vec_and(hone_vec a, hone_ivec mask) { return (hone_vec)((ho
 HONE_INLINE hone_vec vec_abs(hone_vec x) { return (hone_vec)((hone_ivec)x & 0x7fffffff); }
 HONE_INLINE hone_ivec vec_index(void) { return (hone_ivec){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
-/* Masks: lanes whose sign bit is set (those of NaNs too), those of NaN, and lanes 0 to n - 1, n of any size. */
-HONE_INLINE hone_ivec vec_signed(hone_vec x) { return (hone_ivec)x >> 31; }
-HONE_INLINE hone_ivec vec_nan(hone_vec x) { return (0x7f800000 - ((hone_ivec)x & 0x7fffffff)) >> 31; }
-HONE_INLINE hone_ivec vec_first(int64_t n) { return (vec_index() - (int32_t)(n < HONE_LANES ? n : HONE_LANES)) >> 31; }
+/* Masks: negative lanes, lanes whose sign bit is set (those of NaNs too), those of NaN, and lanes 0 to n - 1, n of any
+ * size. */
+HONE_INLINE hone_ivec vec_negative(hone_ivec x) {
+    return x >> 31; // cppcheck-suppress shiftTooManyBitsSigned
+}
+HONE_INLINE hone_ivec vec_signed(hone_vec x) { return vec_negative((hone_ivec)x); }
+HONE_INLINE hone_ivec vec_nan(hone_vec x) { return vec_negative(0x7f800000 - ((hone_ivec)x & 0x7fffffff)); }
+HONE_INLINE hone_ivec vec_first(int64_t n) {
+    return vec_negative(vec_index() - (int32_t)(n < HONE_LANES ? n : HONE_LANES));
+}
 
 HONE_INLINE hone_vec8 vec_low(hone_vec v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); }
 HONE_INLINE hone_vec8 vec_high(hone_vec v) { return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15); }
