@@ -1,6 +1,6 @@
 /* The elementary functions of kernels/cpu/vector.h against libm in f64, over dense sweeps of floats: the errors stated
  * there hold with and without fused multiply-add (this file is compiled without, its clones for newer CPUs as they
- * come), and for special values. Also the Philox of kernels/cpu/dropout.h against base/random.h. */
+ * come), and for special values. Also Philox of eight counters, and dropout's factors, against base/random.h. */
 #include "kernels/cpu/dropout.h"
 
 #include <stdlib.h>
@@ -140,10 +140,34 @@ static void test_dropout_factors(void **state) {
     }
 }
 
+/* Both forms against one counter at a time: of all bits set, and of words that are all different. */
+static void test_philox8(void **state) {
+    (void)state;
+    for (uint32_t from = 0; from < 64; from += 8) {
+        struct hone_counters c = {.c3 = 0xfedcba98 * from};
+        uint32_t keys[2] = {0xdeadbeef + from, 0xffffffff - from}, words[8][4];
+        for (uint32_t i = 0; i < 8; i++) {
+            uint32_t counter[4] = {0xffffffff - 0x10203 * from * i, 0x9abcdef1 * i, 0xffffffff - from - i, c.c3};
+            c.c0[i] = counter[0], c.c1[i] = counter[1], c.c2[i] = counter[2];
+            hone_philox(words[i], counter, keys);
+        }
+        hone_u64vec low[2], high[2];
+        hone_cpu_philox8(&low[0], &high[0], &c, keys[0], keys[1]);
+        hone_cpu_philox8_plain(&low[1], &high[1], &c, keys[0], keys[1]);
+        for (int form = 0; form < 2; form++) {
+            for (int i = 0; i < 8; i++) {
+                assert_int_equal(low[form][i], words[i][0] | (uint64_t)words[i][1] << 32);
+                assert_int_equal(high[form][i], words[i][2] | (uint64_t)words[i][3] << 32);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exp),    cmocka_unit_test(test_log),  cmocka_unit_test(test_tanh),
         cmocka_unit_test(test_normal), cmocka_unit_test(test_sums), cmocka_unit_test(test_dropout_factors),
+        cmocka_unit_test(test_philox8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

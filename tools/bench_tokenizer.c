@@ -2,6 +2,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/arith.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/records.h"
@@ -48,10 +49,12 @@ static enum hone_status encode_all(const struct hone_tokenizer *tokenizer, const
     enum hone_status failed = HONE_OK;
     char *message = NULL;
     int64_t count = 0;
+    /* Short documents by the dozen; few long ones one by one, so that no thread goes without. */
+    int chunk = (int)hone_max_i64(hone_min_i64((int64_t)documents->n / (8 * omp_get_max_threads()), 16), 1);
 #pragma omp parallel reduction(+ : count)
     {
         struct hone_encoding encoding = {0};
-#pragma omp for schedule(dynamic, 16)
+#pragma omp for schedule(dynamic, chunk)
         for (size_t i = 0; i < documents->n; i++) {
             const struct document *document = &documents->at[i];
             enum hone_status status = hone_tokenizer_encode(

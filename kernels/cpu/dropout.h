@@ -3,6 +3,7 @@
 #ifndef HONE_KERNELS_CPU_DROPOUT_H
 #define HONE_KERNELS_CPU_DROPOUT_H
 
+#include "kernels/cpu/philox.h"
 #include "kernels/cpu/vector.h"
 #include "kernels/ops.h"
 
@@ -13,33 +14,12 @@ HONE_INLINE int64_t dropout_row_key(const struct hone_dropout *drop, int64_t row
     return drop->row_key[drop->rows ? drop->rows[row] : row];
 }
 
-typedef uint64_t hone_u64vec __attribute__((vector_size(64)));
-
-/* Philox4x32-10 (Salmon et al., SC 2011) on eight counters {c0, c1, c2, c3}, a 32-bit word to each 64-bit lane, so that
- * products need no shuffling. Leaves words 0 and 1, and words 2 and 3, of each counter in a lane. */
-HONE_INLINE void philox8(hone_u64vec *low, hone_u64vec *high, hone_u64vec c0, hone_u64vec c1, hone_u64vec c2,
-                         uint32_t site, uint32_t k0, uint32_t k1) {
-    hone_u64vec c3 = (hone_u64vec){0} + site;
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; round++) {
-        hone_u64vec p0 = c0 * 0xD2511F53u, p1 = c2 * 0xCD9E8D57u;
-        c0 = p1 >> 32 ^ c1 ^ k0;
-        c1 = p1 & 0xffffffff;
-        c2 = p0 >> 32 ^ c3 ^ k1;
-        c3 = p0 & 0xffffffff;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    *low = c0 | c1 << 32;
-    *high = c2 | c3 << 32;
-}
-
 /* factors[8 i + f] = scale where field f of counter {c0, c1, c2}[i], i < 8, keeps, else 0. */
 HONE_INLINE void dropout_factors(float factors[static HONE_DROPOUT_BLOCK / 2], const struct hone_dropout *drop,
                                  hone_u64vec c0, hone_u64vec c1, hone_u64vec c2) {
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are taken from words in memory");
     hone_u64vec low, high;
-    philox8(&low, &high, c0, c1, c2, drop->site, drop->step->seed, drop->step->step);
+    hone_cpu_philox8(&low, &high, &(struct hone_counters){c0, c1, c2, drop->site}, drop->step->seed, drop->step->step);
     /* Counter i's four words one after the other are its eight fields in order. */
     hone_u64vec words[2] = {__builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11),
                             __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15)};
