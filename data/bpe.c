@@ -33,6 +33,7 @@ struct bpe {
     bool fuse_unk, falls_back, ignore_merges;
     int32_t fallback[256]; /* <0x00>…, -1: there is none */
     int32_t bytes[256];    /* of byte-level characters */
+    int32_t *byte_ranks;   /* [256, 256] of merges of two of them, INT32_MAX: of none; NULL: not all of them are there */
 };
 
 static uint64_t pair_of(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }
@@ -213,28 +214,46 @@ static size_t merge_long(struct hone_model_work *work, const struct bpe *bpe, si
     return kept;
 }
 
-/* Returns how many symbols are left. */
-static size_t merge_short(struct hone_symbol *symbols, const struct bpe *bpe, size_t n) {
-    int32_t ranks[SHORT_WORD];
-    for (size_t i = 0; i + 1 < n; i++) ranks[i] = rank_of(bpe, symbols[i].id, symbols[i + 1].id);
-    while (n > 1) {
-        size_t best = 0;
-        for (size_t i = 1; i + 1 < n; i++)
-            if (ranks[i] < ranks[best]) best = i;
-        if (ranks[best] == INT32_MAX) break;
-        symbols[best].id = bpe->ids[ranks[best]];
-        symbols[best].length += symbols[best + 1].length;
-        memmove(&symbols[best + 1], &symbols[best + 2], (n - best - 2) * sizeof *symbols);
-        if (n - best > 2) memmove(&ranks[best], &ranks[best + 1], (n - best - 2) * sizeof *ranks);
+/* Rank and place, so that of equal ranks the leftmost is the lowest. */
+static inline uint64_t ranked(const int32_t *ranks, size_t i) { return (uint64_t)ranks[i] << 32 | i; }
+static inline uint64_t lower(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* ranks[i]: of the pair that symbol i begins. Returns how many symbols are left. */
+static size_t merge_short(struct hone_symbol *symbols, int32_t *ranks, const struct bpe *bpe, size_t n) {
+    uint64_t lowest = ranked((int32_t[]){INT32_MAX}, 0);
+    for (size_t i = 0; i + 1 < n; i++) lowest = lower(lowest, ranked(ranks, i));
+    while (lowest >> 32 != INT32_MAX) {
+        size_t at = (uint32_t)lowest;
+        symbols[at].id = bpe->ids[lowest >> 32];
+        symbols[at].length += symbols[at + 1].length;
         n--;
-        if (best > 0) ranks[best - 1] = rank_of(bpe, symbols[best - 1].id, symbols[best].id);
-        if (best + 1 < n) ranks[best] = rank_of(bpe, symbols[best].id, symbols[best + 1].id);
+        if (at > 0) ranks[at - 1] = rank_of(bpe, symbols[at - 1].id, symbols[at].id);
+        ranks[at] = at + 1 < n ? rank_of(bpe, symbols[at].id, symbols[at + 2].id) : INT32_MAX;
+        lowest = ranked(ranks, at);
+        for (size_t i = 0; i < at; i++) lowest = lower(lowest, ranked(ranks, i));
+        for (size_t i = at + 1; i < n; i++) {
+            symbols[i] = symbols[i + 1];
+            ranks[i] = ranks[i + 1];
+            lowest = lower(lowest, ranked(ranks, i));
+        }
     }
     return n;
 }
 
-static void merge(struct hone_tokens *out, struct hone_model_work *work, const struct bpe *bpe, size_t n) {
-    if (bpe->ranks) n = n > SHORT_WORD ? merge_long(work, bpe, n) : merge_short(work->symbols, bpe, n);
+/* n symbols of a word; `bytes` are those that they are, or NULL. */
+static void merge(struct hone_tokens *out, struct hone_model_work *work, const struct bpe *bpe, const char *bytes,
+                  size_t n) {
+    struct hone_symbol *symbols = work->symbols;
+    if (n > SHORT_WORD) {
+        if (bpe->ranks) n = merge_long(work, bpe, n);
+    } else if (n > 1) {
+        int32_t ranks[SHORT_WORD];
+        ranks[n - 1] = INT32_MAX;
+        for (size_t i = 0; i + 1 < n; i++)
+            ranks[i] = bytes ? bpe->byte_ranks[(unsigned char)bytes[i] << 8 | (unsigned char)bytes[i + 1]]
+                             : rank_of(bpe, symbols[i].id, symbols[i + 1].id);
+        n = merge_short(symbols, ranks, bpe, n);
+    }
     hone_tokens_reserve(out, n);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
@@ -308,7 +327,7 @@ static enum hone_status tokenize(struct hone_tokens *out, struct hone_model_work
             unknown += length;
     }
     if (unknown) add_symbol(work, &symbols, bpe->unk, unknown);
-    merge(out, work, bpe, symbols);
+    merge(out, work, bpe, NULL, symbols);
     return HONE_OK;
 }
 
@@ -332,7 +351,7 @@ static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_mode
     }
     for (size_t i = 0; i < n; i++)
         work->symbols[i] = (struct hone_symbol){.id = bpe->bytes[(unsigned char)word[i]], .length = 1};
-    merge(out, work, bpe, n);
+    merge(out, work, bpe, word, n);
     return HONE_OK;
 }
 
@@ -340,6 +359,7 @@ static void destroy(struct hone_tokenizer_model *model) {
     struct bpe *bpe = (struct bpe *)model;
     hone_free(bpe->slots);
     hone_free(bpe->ids);
+    hone_free(bpe->byte_ranks);
     hone_free(bpe->prefix);
     hone_free(bpe->suffix);
     hone_free(bpe);
@@ -387,6 +407,10 @@ struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocab
         bpe->bytes[byte] = hone_vocabulary_id(vocabulary, text, (size_t)length);
         all_bytes &= bpe->bytes[byte] >= 0;
     }
-    if (all_bytes) bpe->model.tokenize_bytes = tokenize_bytes;
+    if (all_bytes) {
+        bpe->model.tokenize_bytes = tokenize_bytes;
+        bpe->byte_ranks = hone_alloc((size_t)256 * 256, sizeof *bpe->byte_ranks, "merges");
+        for (int i = 0; i < 256 * 256; i++) bpe->byte_ranks[i] = rank_of(bpe, bpe->bytes[i >> 8], bpe->bytes[i & 255]);
+    }
     return &bpe->model;
 }

@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-void hone_tokens_reserve(struct hone_tokens *tokens, size_t n) {
-    if (tokens->n + n > tokens->capacity)
-        hone_reserve(&tokens->at, &tokens->capacity, tokens->n + n, sizeof *tokens->at, "tokens");
-}
-
 int64_t hone_surface_add(struct hone_text *texts, const char *text, size_t n) {
     hone_text_append(texts, (const char *)&n, sizeof n);
     int64_t place = (int64_t)texts->length;

@@ -21,7 +21,10 @@ struct hone_tokens {
     size_t n, capacity;
 };
 /* Room for n more. */
-void hone_tokens_reserve(struct hone_tokens *tokens, size_t n);
+static inline void hone_tokens_reserve(struct hone_tokens *tokens, size_t n) {
+    if (tokens->n + n > tokens->capacity)
+        hone_reserve(&tokens->at, &tokens->capacity, tokens->n + n, sizeof *tokens->at, "tokens");
+}
 static inline void hone_tokens_push(struct hone_tokens *tokens, int32_t id, size_t begin, size_t end) {
     tokens->at[tokens->n++] = (struct hone_token){id, (int32_t)begin, (int32_t)end, 0, -1};
 }

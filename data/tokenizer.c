@@ -10,6 +10,9 @@
 #include "data/encoding.h"
 #include "data/unicode.h"
 
+/* Words whose places in the cache are fetched at once, as each lies somewhere else in memory. */
+enum { LOOKED_UP = 16 };
+
 /* One text being encoded. */
 struct pass {
     const struct hone_tokenizer *tokenizer;
@@ -216,13 +219,14 @@ static enum hone_status add_bert(struct pass *pass, const char *text, size_t n, 
 }
 
 /* A word for a model of bytes, whose first `extra` bytes aren't in the text and belong to its first character. */
-static enum hone_status add_byte_word(struct pass *pass, const char *word, size_t n, int32_t first, int32_t extra) {
-    const struct hone_word_key key = hone_word_key(word, n, extra ? n : (size_t)(pass->stop - word));
-    if (extra == 0 && add_known(pass, &key, first)) return HONE_OK;
+static enum hone_status add_byte_word(struct pass *pass, const struct hone_word_key *key, int32_t first,
+                                      int32_t extra) {
+    if (extra == 0 && add_known(pass, key, first)) return HONE_OK;
+    const char *word = key->bytes;
     const struct hone_tokenizer_model *model = pass->tokenizer->model;
     struct hone_tokens *tokens = pass->tokens;
     size_t before = tokens->n;
-    HONE_TRY(model->tokenize_bytes(tokens, &pass->work->model, model, word, n));
+    HONE_TRY(model->tokenize_bytes(tokens, &pass->work->model, model, word, key->n));
     /* Tokens may part inside characters: each then counts as the whole one. */
     size_t at = 0;
     int32_t character = first - 1;
@@ -237,10 +241,11 @@ static enum hone_status add_byte_word(struct pass *pass, const char *word, size_
     }
     int32_t number = pass->word;
     end_word(pass);
-    if (extra == 0) remember(pass, &key, before, number, first);
+    if (extra == 0) remember(pass, key, before, number, first);
     return HONE_OK;
 }
 
+/* Words are cut off some ahead of those that are looked up, so that their places come from memory meanwhile. */
 static enum hone_status add_byte_level(struct pass *pass, const char *text, size_t n, int32_t first) {
     size_t i = 0;
     if (pass->tokenizer->prefix_space && n && text[0] != ' ') {
@@ -250,14 +255,23 @@ static enum hone_status add_byte_level(struct pass *pass, const char *text, size
         hone_text_append(spaced, " ", 1);
         hone_text_append(spaced, text, n);
         i = hone_gpt2_match(spaced->bytes, n + 1, 0) - 1;
-        HONE_TRY(add_byte_word(pass, spaced->bytes, i + 1, first, 1));
+        const struct hone_word_key key = hone_word_key(spaced->bytes, i + 1, i + 1);
+        HONE_TRY(add_byte_word(pass, &key, first, 1));
         first += hone_count_characters(text, i);
     }
     while (i < n) {
-        size_t end = hone_gpt2_match(text, n, i);
-        HONE_TRY(add_byte_word(pass, text + i, end - i, first, 0));
-        first += hone_count_characters(text + i, end - i);
-        i = end;
+        struct hone_word_key keys[LOOKED_UP];
+        size_t found = 0;
+        for (; found < LOOKED_UP && i < n; found++) {
+            size_t end = hone_gpt2_match(text, n, i);
+            keys[found] = hone_word_key(text + i, end - i, (size_t)(pass->stop - (text + i)));
+            hone_word_cache_fetch(&pass->work->stretches, &keys[found]);
+            i = end;
+        }
+        for (size_t w = 0; w < found; w++) {
+            HONE_TRY(add_byte_word(pass, &keys[w], first, 0));
+            first += hone_word_characters(&keys[w]);
+        }
     }
     return HONE_OK;
 }
@@ -367,6 +381,7 @@ static enum hone_status encode_sequence(struct hone_encoding *out, const struct 
                                         const char *text, size_t n, size_t max_length) {
     HONE_TRY(check_length(n));
     struct pass pass = begin_sequence(out, tokenizer, sequence, max_length);
+    hone_tokens_reserve(pass.tokens, n / 4); /* about what real text has, so that long arrays aren't copied to grow */
     return encode_text(&pass, text, n);
 }
 
@@ -377,9 +392,6 @@ enum hone_status hone_tokenizer_encode(struct hone_encoding *out, const struct h
     if (pair) HONE_TRY(encode_sequence(out, tokenizer, 1, pair, pair_n, options->max_length));
     return hone_post_process(out, tokenizer, options, pair != NULL);
 }
-
-/* Words whose places in the cache are fetched at once, as each lies somewhere else in memory. */
-enum { LOOKED_UP = 16 };
 
 static void look_up_ahead(struct hone_word_key keys[LOOKED_UP], const struct hone_word_cache *cache,
                           const struct hone_given_words *words, size_t first) {
