@@ -33,7 +33,7 @@ struct bpe {
     bool fuse_unk, falls_back, ignore_merges;
     int32_t fallback[256]; /* <0x00>…, -1: there is none */
     int32_t bytes[256];    /* of byte-level characters */
-    int32_t *byte_ranks;   /* [256, 256] of merges of two of them, INT32_MAX: of none; NULL: not all of them are there */
+    int32_t *byte_ranks; /* [256, 256] of merges of two of them, INT32_MAX: of none; NULL: not all of them are there */
 };
 
 static uint64_t pair_of(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }

@@ -165,8 +165,8 @@ static void test_philox8(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exp),    cmocka_unit_test(test_log),  cmocka_unit_test(test_tanh),
-        cmocka_unit_test(test_normal), cmocka_unit_test(test_sums), cmocka_unit_test(test_dropout_factors),
+        cmocka_unit_test(test_exp),     cmocka_unit_test(test_log),  cmocka_unit_test(test_tanh),
+        cmocka_unit_test(test_normal),  cmocka_unit_test(test_sums), cmocka_unit_test(test_dropout_factors),
         cmocka_unit_test(test_philox8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
