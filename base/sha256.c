@@ -14,6 +14,7 @@
 #include "base/memory.h"
 
 #define CHUNK_BYTES (1 << 17) /* so that what was read is still near when it is added */
+#define STACK_BYTES (1 << 18) /* of the second thread: where memory is limited, the usual megabytes count */
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -197,7 +198,13 @@ enum hone_status hone_sha256_files(char (*texts)[HONE_SHA256_TEXT], const char *
     struct hasher here = {.texts = texts, .folder = folder, .names = names, .n = n, .next = &next, .failed = n};
     struct hasher there = here;
     pthread_t thread;
-    bool two = n > 1 && pthread_create(&thread, NULL, hash_files, &there) == 0;
+    pthread_attr_t small;
+    bool two = n > 1 && pthread_attr_init(&small) == 0;
+    if (two) {
+        two = pthread_attr_setstacksize(&small, STACK_BYTES) == 0 &&
+              pthread_create(&thread, &small, hash_files, &there) == 0;
+        pthread_attr_destroy(&small);
+    }
     hash_files(&here);
     if (two) pthread_join(thread, NULL);
     const struct hasher *first = there.failed < here.failed ? &there : &here;
