@@ -1,7 +1,6 @@
 /* SHA-256 as FIPS 180-4 has it: section 4.1.2 (functions), 4.2.2 (constants), 5.1.1 (padding), 6.2 (computation). */
 #include "base/sha256.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,8 +12,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 
-#define CHUNK_BYTES (1 << 17) /* so that what was read is still near when it is added */
-#define STACK_BYTES (1 << 18) /* of the second thread: where memory is limited, the usual megabytes count */
+#define CHUNK_BYTES (1 << 20)
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -163,53 +161,5 @@ enum hone_status hone_sha256_file(char text[HONE_SHA256_TEXT], const char *path)
     hone_sha256_end(text, &hash);
     hone_free(chunk);
     hone_file_close(file);
-    return status;
-}
-
-/* One of the threads; both take the next file from the same counter. */
-struct hasher {
-    char (*texts)[HONE_SHA256_TEXT];
-    const char *folder;
-    const char *const *names;
-    size_t n;
-    atomic_size_t *next;
-    enum hone_status status; /* of file `failed`, the first of those that it took */
-    size_t failed;
-    char *message;
-};
-
-static void *hash_files(void *argument) {
-    struct hasher *h = argument;
-    size_t i;
-    while (h->status == HONE_OK && (i = atomic_fetch_add(h->next, 1)) < h->n) {
-        char *path = hone_path_join(h->folder, h->names[i]);
-        h->status = hone_sha256_file(h->texts[i], path);
-        hone_free(path);
-        if (h->status == HONE_OK) continue;
-        h->failed = i;
-        h->message = hone_strdup(hone_error_message(), "message");
-    }
-    return NULL;
-}
-
-enum hone_status hone_sha256_files(char (*texts)[HONE_SHA256_TEXT], const char *folder, const char *const *names,
-                                   size_t n) {
-    atomic_size_t next = 0;
-    struct hasher here = {.texts = texts, .folder = folder, .names = names, .n = n, .next = &next, .failed = n};
-    struct hasher there = here;
-    pthread_t thread;
-    pthread_attr_t small;
-    bool two = n > 1 && pthread_attr_init(&small) == 0;
-    if (two) {
-        two = pthread_attr_setstacksize(&small, STACK_BYTES) == 0 &&
-              pthread_create(&thread, &small, hash_files, &there) == 0;
-        pthread_attr_destroy(&small);
-    }
-    hash_files(&here);
-    if (two) pthread_join(thread, NULL);
-    const struct hasher *first = there.failed < here.failed ? &there : &here;
-    enum hone_status status = first->status == HONE_OK ? HONE_OK : hone_fail(first->status, "%s", first->message);
-    hone_free(here.message);
-    hone_free(there.message);
     return status;
 }

@@ -28,9 +28,4 @@ void hone_sha256_end(char text[HONE_SHA256_TEXT], struct hone_sha256 *hash);
 /* Of a whole file, read in pieces. */
 enum hone_status hone_sha256_file(char text[HONE_SHA256_TEXT], const char *path);
 
-/* Of n files of a folder, texts[i] of names[i], by two threads: one does not keep up with a disk. Fails as the first file
- * by which it fails. */
-enum hone_status hone_sha256_files(char (*texts)[HONE_SHA256_TEXT], const char *folder, const char *const *names,
-                                   size_t n);
-
 #endif

@@ -40,45 +40,29 @@ enum hone_status hone_checkpoint_list(char ***names, size_t *n, const char *fold
     return HONE_OK;
 }
 
-/* Whether a file is there with the size that the manifest says. */
-static enum hone_status verify_size(const char *folder, const char *name, const json_t *facts) {
+static enum hone_status verify_file(const char *folder, const char *name, const json_t *facts) {
+    const char *hash = json_string_value(json_object_get(facts, "sha256"));
     json_int_t size = json_integer_value(json_object_get(facts, "size"));
-    if (!hone_name_is_plain(name) || !json_is_string(json_object_get(facts, "sha256"))) {
+    if (!hone_name_is_plain(name) || !hash) {
         char *shown = hone_escape(name, strlen(name));
         enum hone_status status = hone_fail(HONE_BAD_INPUT, "its manifest is damaged at file \"%s\"", shown);
         hone_free(shown);
         return status;
     }
-    char *path = hone_path_join(folder, name);
+    char *path = hone_path_join(folder, name), found[HONE_SHA256_TEXT];
     struct hone_file *file;
     enum hone_status status = hone_file_open(&file, path);
+    if (status == HONE_OK) {
+        int64_t bytes = hone_file_size(file);
+        hone_file_close(file);
+        if (bytes != size)
+            status = hone_fail(HONE_BAD_INPUT, "%s has %lld bytes, its manifest says %lld", name, (long long)bytes,
+                               (long long)size);
+    }
+    if (status == HONE_OK) status = hone_sha256_file(found, path);
+    if (status == HONE_OK && strcmp(found, hash) != 0)
+        status = hone_fail(HONE_BAD_INPUT, "the contents of %s are not those that its manifest says", name);
     hone_free(path);
-    HONE_TRY(status);
-    int64_t bytes = hone_file_size(file);
-    hone_file_close(file);
-    if (bytes == size) return HONE_OK;
-    return hone_fail(HONE_BAD_INPUT, "%s has %lld bytes, its manifest says %lld", name, (long long)bytes,
-                     (long long)size);
-}
-
-static enum hone_status verify_files(const char *folder, json_t *files) {
-    size_t n = json_object_size(files), i = 0;
-    const char *name, **names = hone_alloc(n, sizeof *names, "names of files");
-    char(*found)[HONE_SHA256_TEXT] = hone_alloc(n, sizeof *found, "hashes of files");
-    json_t *facts;
-    enum hone_status status = HONE_OK;
-    json_object_foreach(files, name, facts) {
-        names[i++] = name;
-        if (status == HONE_OK) status = verify_size(folder, name, facts);
-    }
-    if (status == HONE_OK) status = hone_sha256_files(found, folder, names, n);
-    for (i = 0; status == HONE_OK && i < n; i++) {
-        const char *hash = json_string_value(json_object_get(json_object_get(files, names[i]), "sha256"));
-        if (strcmp(found[i], hash) != 0)
-            status = hone_fail(HONE_BAD_INPUT, "the contents of %s are not those that its manifest says", names[i]);
-    }
-    hone_free(found);
-    hone_free(names);
     return status;
 }
 
@@ -95,7 +79,11 @@ enum hone_status hone_checkpoint_verify(json_t **manifest, const char *folder) {
         !json_object_get(files, "state.h5") || !json_object_get(files, "model.safetensors")) {
         status = hone_fail(HONE_BAD_INPUT, "its manifest.json is none of \"%s\"", HONE_CHECKPOINT_FORMAT);
     }
-    if (status == HONE_OK) status = verify_files(folder, files);
+    const char *name;
+    json_t *facts;
+    json_object_foreach(files, name, facts) {
+        if (status == HONE_OK) status = verify_file(folder, name, facts);
+    }
     if (status == HONE_OK)
         *manifest = read;
     else

@@ -38,22 +38,18 @@ static void copy_state(struct hone_training_state *to, const struct hone_trainin
     to->best_results = from->best_results ? json_deep_copy(from->best_results) : NULL;
 }
 
-/* Size and hash of each file. */
-static enum hone_status describe_files(json_t *files, const char *folder, char **names, size_t n) {
-    char(*hashes)[HONE_SHA256_TEXT] = hone_alloc(n, sizeof *hashes, "hashes of files");
-    enum hone_status status = hone_sha256_files(hashes, folder, (const char *const *)names, n);
-    for (size_t i = 0; status == HONE_OK && i < n; i++) {
-        char *path = hone_path_join(folder, names[i]);
-        struct hone_file *file;
-        status = hone_file_open(&file, path);
-        if (status == HONE_OK) {
-            json_int_t bytes = hone_file_size(file);
-            hone_file_close(file);
-            json_object_set_new(files, names[i], json_pack("{s:I, s:s}", "size", bytes, "sha256", hashes[i]));
-        }
-        hone_free(path);
+static enum hone_status add_file(json_t *files, const char *folder, const char *name) {
+    char *path = hone_path_join(folder, name), hash[HONE_SHA256_TEXT];
+    struct hone_file *file;
+    int64_t bytes = 0;
+    enum hone_status status = hone_sha256_file(hash, path);
+    if (status == HONE_OK) status = hone_file_open(&file, path);
+    if (status == HONE_OK) {
+        bytes = hone_file_size(file);
+        hone_file_close(file);
+        json_object_set_new(files, name, json_pack("{s:I, s:s}", "size", (json_int_t)bytes, "sha256", hash));
     }
-    hone_free(hashes);
+    hone_free(path);
     return status;
 }
 
@@ -63,7 +59,8 @@ static enum hone_status write_manifest(const char *folder, const struct hone_tra
     size_t n;
     HONE_TRY(hone_list_folder(&names, &n, folder));
     json_t *files = json_object();
-    enum hone_status status = describe_files(files, folder, names, n);
+    enum hone_status status = HONE_OK;
+    for (size_t i = 0; i < n && status == HONE_OK; i++) status = add_file(files, folder, names[i]);
     hone_names_free(names, n);
     json_t *clock = json_pack("{s:f, s:f, s:f}", "run_seconds", state->run_seconds, "step_seconds", state->step_seconds,
                               "log_seconds", state->log_seconds);

@@ -65,38 +65,7 @@ static void padding(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect(rows[i].sum, zeros, rows[i].n, 128);
 }
 
-/* Two threads share the files: none, one, more of very different sizes; the first of two that are missing is told. */
-static void files(void **state) {
-    (void)state;
-    enum { N = 5 };
-    const char *const names[N + 2] = {"f0", "f1", "f2", "f3", "f4", "missing-a", "missing-b"};
-    char *folder = hone_path_join(test_scratch(), "files"), *bytes = hone_calloc(3000000, 1, "test");
-    char texts[N + 2][HONE_SHA256_TEXT], one[HONE_SHA256_TEXT];
-    TEST_OK(hone_make_folders(folder));
-    for (int i = 0; i < N; i++) {
-        char *path = hone_path_join(folder, names[i]);
-        bytes[0] = (char)i;
-        TEST_OK(hone_write_file(path, bytes, i == 2 ? 3000000 : (size_t)i * 1000));
-        hone_free(path);
-    }
-    for (size_t n = 0; n <= N; n++) {
-        memset(texts, 0, sizeof texts);
-        TEST_OK(hone_sha256_files(texts, folder, names, n));
-        for (size_t i = 0; i < n; i++) {
-            char *path = hone_path_join(folder, names[i]);
-            TEST_OK(hone_sha256_file(one, path));
-            assert_string_equal(texts[i], one);
-            hone_free(path);
-        }
-        assert_int_equal(texts[n][0], 0);
-    }
-    for (int i = 0; i < 20; i++)
-        test_expect_status(hone_sha256_files(texts, folder, names, N + 2), HONE_BAD_INPUT, "missing-a");
-    hone_free(bytes);
-    hone_free(folder);
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(examples), cmocka_unit_test(padding), cmocka_unit_test(files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(examples), cmocka_unit_test(padding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
