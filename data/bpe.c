@@ -220,7 +220,7 @@ static inline uint64_t lower(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* ranks[i]: of the pair that symbol i begins. Returns how many symbols are left. */
 static size_t merge_short(struct hone_symbol *symbols, int32_t *ranks, const struct bpe *bpe, size_t n) {
-    uint64_t lowest = ranked((int32_t[]){INT32_MAX}, 0);
+    uint64_t lowest = (uint64_t)INT32_MAX << 32;
     for (size_t i = 0; i + 1 < n; i++) lowest = lower(lowest, ranked(ranks, i));
     while (lowest >> 32 != INT32_MAX) {
         size_t at = (uint32_t)lowest;

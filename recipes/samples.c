@@ -73,7 +73,7 @@ static enum hone_status look_around(const struct hone_samples_writer *writer) {
         return hone_fail(asked, "stopped by a signal while %s was read, after %lld samples; run it again",
                          writer->what ? writer->what : "data", (long long)samples->n);
     if (writer->what)
-        hone_progress(5, "%s: %lld samples, %lld tokens", writer->what, (long long)samples->n,
+        hone_progress(5, "%s: %lld samples, %lld tokens so far", writer->what, (long long)samples->n,
                       (long long)samples->n_tokens);
     return HONE_OK;
 }
