@@ -14,8 +14,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", required=True, help="folder with a classification head")
 parser.add_argument("--input", required=True, help="one text a line")
-parser.add_argument("--mode", choices=["sorted", "pipeline"], default="sorted",
-                    help="sorted by length in batches of 32, or transformers.pipeline(batch_size=32)")
+parser.add_argument("--mode", choices=["sorted", "pipeline", "sorted-pipeline"], default="sorted",
+                    help="a loop over batches of 32 sorted by length, transformers.pipeline(batch_size=32), or both")
 parser.add_argument("--max-length", type=int, default=128)
 parser.add_argument("--threads", type=int, default=2)
 a = parser.parse_args()
@@ -30,8 +30,12 @@ loaded = time.perf_counter()
 def run(texts):
     if a.mode == "sorted":
         return [network.config.id2label[i] for i in peer.predict(network, tokenizer, texts, a.max_length)]
+    order = list(range(len(texts)))
+    if a.mode == "sorted-pipeline":
+        order.sort(key=lambda i: len(texts[i]))
     classify = pipeline("text-classification", model=network, tokenizer=tokenizer, device="cpu")
-    return [row["label"] for row in classify(texts, batch_size=32, truncation=True, max_length=a.max_length)]
+    rows = classify([texts[i] for i in order], batch_size=32, truncation=True, max_length=a.max_length)
+    return [row["label"] for _, row in sorted(zip(order, rows), key=lambda pair: pair[0])]
 
 
 run(texts[:64])

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "kernels/cpu/vector.h"
+#include "kernels/cpu/tile.h"
 #include "tools/bench_kernels.h"
 
 enum { SAMPLES = 21, CHAINS = 12, ROUNDS = 1 << 18 };
@@ -27,8 +27,8 @@ enum { SAMPLES = 21, CHAINS = 12, ROUNDS = 1 << 18 };
         return all[0];                                                                                                 \
     }
 #define UNROLL _Pragma("GCC unroll 12")
-DEFINE_CHAINS(narrow_chains, hone_vec8)
-DEFINE_CHAINS(wide_chains, hone_vec)
+DEFINE_CHAINS(narrow_chains, hone_vec)
+DEFINE_CHAINS(wide_chains, hone_vec16)
 
 static double multiply_add_rate(float (*run)(float factor), int lanes) {
     int threads = 1;
@@ -58,7 +58,7 @@ size_t hone_bench_beyond_caches(void) {
 typedef void (*pass)(float *to, const float *from, size_t n);
 
 HONE_CLONES static void pass_read(float *to, const float *from, size_t n) {
-    hone_vec8 sum[4] = {0}, x;
+    hone_vec sum[4] = {0}, x;
     for (size_t i = 0; i < n; i += 32) {
         for (size_t j = 0; j < 4; j++) {
             memcpy(&x, from + i + 8 * j, sizeof x);
@@ -74,7 +74,7 @@ static void pass_memcpy(float *to, const float *from, size_t n) { memcpy(to, fro
 /* By vector, so that the compiler does not make a memcpy of it. */
 HONE_CLONES static void pass_copy(float *to, const float *from, size_t n) {
     for (size_t i = 0; i < n; i += 8) {
-        hone_vec8 x;
+        hone_vec x;
         memcpy(&x, from + i, sizeof x);
         x *= 0.5f;
         memcpy(to + i, &x, sizeof x);
@@ -84,7 +84,7 @@ HONE_CLONES static void pass_copy(float *to, const float *from, size_t n) {
 HONE_CLONES static void pass_update(float *to, const float *from, size_t n) {
     (void)from;
     for (size_t i = 0; i < n; i += 8) {
-        hone_vec8 x;
+        hone_vec x;
         memcpy(&x, to + i, sizeof x);
         x *= 0.999f;
         memcpy(to + i, &x, sizeof x);

@@ -32,7 +32,7 @@ struct call {
 /* One (sequence, head) and its scratch memory. */
 struct unit {
     int64_t head, first_query, queries, first_key, keys; /* rows of the batch */
-    int64_t S, D;                                        /* keys and head size rounded up to whole vectors */
+    int64_t S, D;                                        /* keys and head size rounded up to whole tiles */
     float *kt, *vt;                                      /* [D, S] transposed */
     float *k, *v;                                        /* [keys, D] */
     float *dk, *dv;                                      /* [keys, D] */
@@ -48,8 +48,8 @@ struct panel {
 };
 
 static size_t scratch_floats(int64_t keys, int64_t head_size) {
-    size_t S = (size_t)hone_round_up(hone_max_i64(keys, 1), HONE_LANES),
-           D = (size_t)hone_round_up(head_size, HONE_LANES);
+    size_t S = (size_t)hone_round_up(hone_max_i64(keys, 1), HONE_TILE_COLS),
+           D = (size_t)hone_round_up(head_size, HONE_TILE_COLS);
     return 6 * S * D + 3 * PANEL * D + 3 * PANEL * S + HONE_DROPOUT_BLOCK / 2;
 }
 
@@ -61,10 +61,10 @@ static struct unit unit_open(const struct call *c, int64_t i) {
                      .queries = a->cu_q[b + 1] - a->cu_q[b],
                      .first_key = a->cu_k[b],
                      .keys = a->cu_k[b + 1] - a->cu_k[b],
-                     .D = hone_round_up(a->D, HONE_LANES)};
+                     .D = hone_round_up(a->D, HONE_TILE_COLS)};
     HONE_CHECK(u.keys <= a->max_len, "sequence %lld has %lld keys, max_len is %lld", (long long)b, (long long)u.keys,
                (long long)a->max_len);
-    u.S = hone_round_up(hone_max_i64(u.keys, 1), HONE_LANES);
+    u.S = hone_round_up(hone_max_i64(u.keys, 1), HONE_TILE_COLS);
     float *next = c->scratch + (size_t)omp_get_thread_num() * c->scratch_per_thread;
     float **matrices[] = {&u.kt, &u.vt, &u.k, &u.v, &u.dk, &u.dv, &u.q, &u.dout, &u.o, &u.p, &u.ds, &u.factors};
     for (int m = 0; m < 12; m++) {
@@ -81,14 +81,14 @@ HONE_INLINE struct panel panel_open(const struct call *c, const struct unit *u, 
         p.visible[i] = c->a->causal ? hone_min_i64(token - u->first_key + 1, u->keys) : u->keys;
         p.keys = hone_max_i64(p.keys, p.visible[i]);
     }
-    p.width = hone_round_up(p.keys, HONE_LANES);
+    p.width = hone_round_up(p.keys, HONE_TILE_COLS);
     return p;
 }
 
 /* Calls the n columns behind those of a row into the cache: the next head's, which the thread takes next. A head's rows lie
  * too far apart for the hardware to foresee them. */
 HONE_INLINE void prefetch_next_head(const void *from, int64_t at, int64_t n, enum hone_dtype dtype) {
-    for (int64_t d = 0; d < n; d += HONE_LANES) __builtin_prefetch(value_at(from, at + n + d, dtype));
+    for (int64_t d = 0; d < n; d += 16) __builtin_prefetch(value_at(from, at + n + d, dtype)); /* a line of f32 */
 }
 
 /* to[rows, D] = scale * from; columns from n on are 0. */
@@ -97,7 +97,7 @@ HONE_INLINE void pack(float *to, int64_t D, const void *from, int64_t stride, in
     for (int64_t i = 0; i < rows; i++) {
         prefetch_next_head(from, i * stride, n, dtype);
         for (int64_t d = 0; d < D; d += HONE_LANES)
-            vec_store(to + i * D + d, vec_read(from, i * stride + d, n - d, dtype) * scale);
+            vec_store(to + i * D + d, d < n ? vec_read(from, i * stride + d, n - d, dtype) * scale : (hone_vec){0});
     }
 }
 
@@ -111,20 +111,14 @@ HONE_INLINE void unpack(void *to, int64_t stride, const float *from, int64_t D, 
 /* to[n, S] = from[rows, n]^T; columns from rows on are 0. */
 HONE_INLINE void pack_transposed(float *to, int64_t S, const void *from, int64_t stride, int64_t rows, int64_t n,
                                  enum hone_dtype dtype) {
-    for (int64_t i = 0; i < S; i += 8) {
-        for (int64_t j = i; j < hone_min_i64(rows, i + 8); j++) prefetch_next_head(from, j * stride, n, dtype);
+    for (int64_t i = 0; i < S; i += HONE_LANES) {
+        int64_t seen = hone_min_i64(rows - i, HONE_LANES);
+        for (int64_t j = 0; j < seen; j++) prefetch_next_head(from, (i + j) * stride, n, dtype);
         for (int64_t d = 0; d < n; d += HONE_LANES) {
-            hone_vec8 halves[2][8] = {0};
-            for (int64_t j = 0; j < hone_min_i64(rows - i, 8); j++) {
-                hone_vec x = vec_read(from, (i + j) * stride + d, n - d, dtype);
-                memcpy(&halves[0][j], &x, sizeof(halves[0][j]));
-                memcpy(&halves[1][j], (const char *)&x + sizeof(halves[0][j]), sizeof(halves[1][j]));
-            }
-            for (int half = 0; half < 2; half++) {
-                vec8_transpose(halves[half]);
-                for (int64_t j = 0; j < hone_min_i64(n - d - half * 8, 8); j++)
-                    memcpy(to + (d + half * 8 + j) * S + i, &halves[half][j], sizeof(halves[half][j]));
-            }
+            hone_vec square[HONE_LANES] = {0};
+            for (int64_t j = 0; j < seen; j++) square[j] = vec_read(from, (i + j) * stride + d, n - d, dtype);
+            vec_transpose(square);
+            for (int64_t j = 0; j < hone_min_i64(n - d, HONE_LANES); j++) vec_store(to + (d + j) * S + i, square[j]);
         }
     }
 }
@@ -182,8 +176,7 @@ HONE_INLINE void panel_factors(float *factors, const struct call *c, const struc
 HONE_INLINE float softmax_row(float *largest, float *p, const float *factors, int64_t visible, int64_t width) {
     hone_vec top = vec_set(-INFINITY), sum = {0};
     for (int64_t j = 0; j < width; j += HONE_LANES) {
-        hone_ivec seen = vec_first(visible - j);
-        hone_vec x = vec_select(seen, vec_load(p + j), vec_set(-INFINITY));
+        hone_vec x = vec_select(vec_first(visible - j), vec_load(p + j), vec_set(-INFINITY));
         vec_store(p + j, x);
         top = vec_max(top, x);
     }
@@ -208,17 +201,16 @@ HONE_INLINE void forward_of(const struct call *c, const struct unit *u, enum hon
              dtype);
         if (c->drop) panel_factors(u->factors, c, u, &p);
         multiply(u->p, u->q, u->D, 1, u->kt, p.rows, p.width, D, u->S, false, c->wide);
-        float inverse[PANEL];
-        for (int64_t i = 0; i < p.rows; i++) {
-            float largest, *row = u->p + i * p.width;
-            float sum = softmax_row(&largest, row, c->drop ? u->factors + i * p.width : NULL, p.visible[i], p.width);
-            inverse[i] = sum > 0.0f ? 1.0f / sum : 0.0f; /* no keys: the row is 0 */
-            c->lse[(first + i) * H + u->head] = largest + vec_log(vec_set(sum))[0];
-        }
-        multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false, c->wide);
+        float largest[PANEL], sums[PANEL] = {0}, logs[PANEL];
         for (int64_t i = 0; i < p.rows; i++)
+            sums[i] = softmax_row(&largest[i], u->p + i * p.width, c->drop ? u->factors + i * p.width : NULL,
+                                  p.visible[i], p.width);
+        for (int64_t i = 0; i < p.rows; i += HONE_LANES) vec_store(logs + i, vec_log(vec_load(sums + i)));
+        for (int64_t i = 0; i < p.rows; i++) c->lse[(first + i) * H + u->head] = largest[i] + logs[i];
+        multiply(u->o, u->p, p.width, 1, u->v, p.rows, u->D, p.keys, u->D, false, c->wide);
+        for (int64_t i = 0; i < p.rows; i++) /* no keys: the row is 0 */
             unpack(value_to(c->out, (first + i) * H * D + column, dtype), H * D, u->o + i * u->D, u->D, 1, D,
-                   inverse[i], dtype);
+                   sums[i] > 0.0f ? 1.0f / sums[i] : 0.0f, dtype);
     }
 }
 

@@ -6,7 +6,7 @@
 
 enum { ROWS = 256 };
 
-/* Sixteen logits: p, 1 - p, and -log of each. */
+/* Eight logits: p, 1 - p, and -log of each. */
 struct bits {
     hone_vec p, q, yes, no;
 };

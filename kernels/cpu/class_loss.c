@@ -16,7 +16,7 @@ struct row {
     int64_t at;
 };
 
-/* Sixteen classes. */
+/* Eight classes. */
 struct classes {
     hone_vec p, others, surprise; /* probability, 1 - p, -log p */
     hone_vec focused, target;     /* (1 - p)^focus; target times weight */

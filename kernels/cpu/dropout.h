@@ -18,15 +18,12 @@ HONE_INLINE int64_t dropout_row_key(const struct hone_dropout *drop, int64_t row
 HONE_INLINE void dropout_factors(float factors[static HONE_DROPOUT_BLOCK / 2], const struct hone_dropout *drop,
                                  hone_u64vec c0, hone_u64vec c1, hone_u64vec c2) {
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are taken from words in memory");
-    hone_u64vec low, high;
-    hone_cpu_philox8(&low, &high, &(struct hone_counters){c0, c1, c2, drop->site}, drop->step->seed, drop->step->step);
-    /* Counter i's four words one after the other are its eight fields in order. */
-    hone_u64vec words[2] = {__builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11),
-                            __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15)};
-    hone_u16vec fields[4];
-    memcpy(fields, words, sizeof(fields));
-    for (int i = 0; i < 4; i++) {
-        hone_ivec drops = vec_negative(__builtin_convertvector(fields[i], hone_ivec) - (int32_t)drop->threshold);
+    uint32_t words[32];
+    hone_cpu_philox8(words, &(struct hone_counters){c0, c1, c2, drop->site}, drop->step->seed, drop->step->step);
+    for (int i = 0; i < 8; i++) {
+        hone_u16vec fields;
+        memcpy(&fields, words + 4 * i, sizeof(fields));
+        hone_ivec drops = vec_negative(__builtin_convertvector(fields, hone_ivec) - (int32_t)drop->threshold);
         vec_store(factors + i * HONE_LANES, vec_and(vec_set(drop->scale), ~drops));
     }
 }

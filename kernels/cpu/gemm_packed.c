@@ -28,9 +28,9 @@ struct pass {
 
 /* to[k * 16 + i] = from[i * row + k] for 8 by 8 elements. */
 HONE_INLINE void transpose_8(float *to, const float *from, int64_t row) {
-    hone_vec8 r[8];
+    hone_vec r[8];
     for (int i = 0; i < 8; i++) memcpy(&r[i], from + i * row, sizeof(r[i]));
-    vec8_transpose(r);
+    vec_transpose(r);
     for (int k = 0; k < 8; k++) memcpy(to + (int64_t)k * HONE_TILE_COLS, &r[k], sizeof(r[k]));
 }
 

@@ -14,8 +14,9 @@ typedef uint64_t lanes __attribute__((vector_size(32)));
 /* Products of the lower halves of lanes. */
 static inline lanes product_plain(lanes a, uint32_t b) { return (a & 0xffffffff) * b; }
 
-HONE_INLINE void rounds(hone_u64vec *low, hone_u64vec *high, const struct hone_counters *c, uint32_t k0, uint32_t k1,
+HONE_INLINE void rounds(uint32_t words[static 32], const struct hone_counters *c, uint32_t k0, uint32_t k1,
                         lanes (*product)(lanes a, uint32_t b)) {
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two words lie in a lane, the first one lower");
     for (size_t half = 0; half < sizeof(hone_u64vec); half += sizeof(lanes)) {
         lanes c0, c1, c2, c3 = (lanes){0} + c->c3;
         memcpy(&c0, (const char *)&c->c0 + half, sizeof(c0));
@@ -34,14 +35,14 @@ HONE_INLINE void rounds(hone_u64vec *low, hone_u64vec *high, const struct hone_c
         }
         c0 = (c0 & 0xffffffff) | c1 << 32;
         c2 = (c2 & 0xffffffff) | c3 << 32;
-        memcpy((char *)low + half, &c0, sizeof(c0));
-        memcpy((char *)high + half, &c2, sizeof(c2));
+        lanes first = __builtin_shufflevector(c0, c2, 0, 4, 1, 5), second = __builtin_shufflevector(c0, c2, 2, 6, 3, 7);
+        memcpy((char *)words + 2 * half, &first, sizeof(first));
+        memcpy((char *)words + 2 * half + sizeof(first), &second, sizeof(second));
     }
 }
 
-void hone_cpu_philox8_plain(hone_u64vec *low, hone_u64vec *high, const struct hone_counters *c, uint32_t k0,
-                            uint32_t k1) {
-    rounds(low, high, c, k0, k1, product_plain);
+void hone_cpu_philox8_plain(uint32_t words[static 32], const struct hone_counters *c, uint32_t k0, uint32_t k1) {
+    rounds(words, c, k0, k1, product_plain);
 }
 
 #if defined(__x86_64__)
@@ -49,18 +50,18 @@ __attribute__((target("avx2"))) static inline lanes product_avx2(lanes a, uint32
     return (lanes)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
 }
 
-__attribute__((target("avx2"))) static void philox8_avx2(hone_u64vec *low, hone_u64vec *high,
-                                                         const struct hone_counters *c, uint32_t k0, uint32_t k1) {
-    rounds(low, high, c, k0, k1, product_avx2);
+__attribute__((target("avx2"))) static void philox8_avx2(uint32_t words[static 32], const struct hone_counters *c,
+                                                         uint32_t k0, uint32_t k1) {
+    rounds(words, c, k0, k1, product_avx2);
 }
 #endif
 
-void hone_cpu_philox8(hone_u64vec *low, hone_u64vec *high, const struct hone_counters *c, uint32_t k0, uint32_t k1) {
+void hone_cpu_philox8(uint32_t words[static 32], const struct hone_counters *c, uint32_t k0, uint32_t k1) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
-        philox8_avx2(low, high, c, k0, k1);
+        philox8_avx2(words, c, k0, k1);
         return;
     }
 #endif
-    hone_cpu_philox8_plain(low, high, c, k0, k1);
+    hone_cpu_philox8_plain(words, c, k0, k1);
 }

@@ -12,11 +12,10 @@ struct hone_counters {
     uint32_t c3;
 };
 
-/* Words 0 and 1 of each counter's result in the lanes of low, words 2 and 3 in those of high, for the key {k0, k1}. */
-void hone_cpu_philox8(hone_u64vec *low, hone_u64vec *high, const struct hone_counters *c, uint32_t k0, uint32_t k1);
+/* The four words of each counter's result, one counter after the other, for the key {k0, k1}. */
+void hone_cpu_philox8(uint32_t words[static 32], const struct hone_counters *c, uint32_t k0, uint32_t k1);
 
 /* The same without AVX2's instructions: what hone_cpu_philox8 calls on CPUs that lack them. */
-void hone_cpu_philox8_plain(hone_u64vec *low, hone_u64vec *high, const struct hone_counters *c, uint32_t k0,
-                            uint32_t k1);
+void hone_cpu_philox8_plain(uint32_t words[static 32], const struct hone_counters *c, uint32_t k0, uint32_t k1);
 
 #endif

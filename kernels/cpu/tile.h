@@ -9,6 +9,9 @@
 
 enum { HONE_TILE_ROWS = 6, HONE_TILE_COLS = 16 };
 
+/* A register of AVX-512. */
+typedef float hone_vec16 __attribute__((vector_size(64)));
+
 /* rows (1 to 6) by 16 elements of c: c = add + a b for a[i, k] = a[i * a_row + k * a_col] and b[k, n] = b[k * b_row + n].
  * `add` holds what is added, its rows add_row apart (0: the same for each row), or is NULL. */
 struct hone_tile {
@@ -54,8 +57,8 @@ struct hone_tile {
             }                                                                                                          \
         }                                                                                                              \
     }
-HONE_TILE_OF(hone_tile_of_16, hone_vec, 1)
-HONE_TILE_OF(hone_tile_of_8, hone_vec8, 2)
+HONE_TILE_OF(hone_tile_of_16, hone_vec16, 1)
+HONE_TILE_OF(hone_tile_of_8, hone_vec, 2)
 #undef HONE_TILE_OF
 #undef HONE_TILE_ROW
 /* NOLINTEND(bugprone-macro-parentheses) */

@@ -12,7 +12,7 @@
 
 #define HONE_BY_DTYPE(dtype, f, ...) ((dtype) == HONE_BF16 ? f(__VA_ARGS__, HONE_BF16) : f(__VA_ARGS__, HONE_F32))
 
-typedef uint32_t hone_uvec __attribute__((vector_size(64)));
+typedef uint32_t hone_uvec __attribute__((vector_size(32)));
 
 HONE_INLINE hone_vec vec_from_bf16(hone_u16vec half) {
     return (hone_vec)(__builtin_convertvector(half, hone_uvec) << 16);
@@ -33,7 +33,7 @@ HONE_INLINE void *value_to(void *p, int64_t at, enum hone_dtype dtype) {
     return (char *)p + at * (dtype == HONE_BF16 ? 2 : 4);
 }
 
-/* Elements at … at + n - 1, n >= 1; at most 16, other lanes are 0. */
+/* Elements at … at + n - 1, n >= 1; at most 8, other lanes are 0. */
 HONE_INLINE hone_vec vec_read(const void *p, int64_t at, int64_t n, enum hone_dtype dtype) {
     if (dtype != HONE_BF16) return vec_load_n((const float *)p + at, n);
     hone_u16vec half = {0};

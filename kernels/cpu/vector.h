@@ -1,7 +1,8 @@
-/* Sixteen f32 lanes with GCC's vector extensions, and the elementary functions that kernels use: no scalar libm in a
- * kernel loop. On CPUs with narrower registers the compiler splits a vector's arithmetic; comparisons and permutations it
- * would then do lane by lane, so masks come from signs here, and what needs a comparison is done in halves. Functions that
- * take lanes are always inlined, so that each version of a cloned kernel gets its own instructions.
+/* Eight f32 lanes with GCC's vector extensions, and the elementary functions that kernels use: no scalar libm in a
+ * kernel loop. They fill a register of AVX2. Vectors wider than the registers would cost much: the compiler splits their
+ * arithmetic, but keeps those that live from one turn of a loop to the next in memory; so it does where there is only SSE.
+ * Comparisons it would do lane by lane there, so masks come from signs here. Functions that take lanes are always inlined,
+ * so that each version of a cloned kernel gets its own instructions.
  *
  * A kernel's loop over a range is a static function marked HONE_CLONES, called from an OpenMP loop around it: the
  * dynamic linker picks the version for the CPU. Sums over lanes go in one fixed order. */
@@ -21,16 +22,13 @@
 #endif
 #define HONE_INLINE static inline __attribute__((always_inline))
 
-#define HONE_LANES 16
-typedef float hone_vec __attribute__((vector_size(64)));
-typedef int32_t hone_ivec __attribute__((vector_size(64)));
-typedef uint16_t hone_u16vec __attribute__((vector_size(32)));
-typedef float hone_vec8 __attribute__((vector_size(32)));
-typedef int32_t hone_ivec8 __attribute__((vector_size(32)));
+#define HONE_LANES 8
+typedef float hone_vec __attribute__((vector_size(32)));
+typedef int32_t hone_ivec __attribute__((vector_size(32)));
+typedef uint16_t hone_u16vec __attribute__((vector_size(16)));
 typedef float hone_vec4 __attribute__((vector_size(16)));
 
-/* x - 0 is x for every x, -0 included. */
-HONE_INLINE hone_vec vec_set(float x) { return x - (hone_vec){0}; }
+HONE_INLINE hone_vec vec_set(float x) { return (hone_vec){x, x, x, x, x, x, x, x}; }
 
 HONE_INLINE hone_vec vec_load(const float *p) {
     hone_vec v;
@@ -40,7 +38,7 @@ HONE_INLINE hone_vec vec_load(const float *p) {
 
 HONE_INLINE void vec_store(float *p, hone_vec v) { memcpy(p, &v, sizeof(v)); }
 
-/* The first n of 16 elements, 1 <= n <= 16; other lanes are 0. */
+/* The first n of 8 elements, n >= 1, those of more than 8 too; other lanes are 0. */
 HONE_INLINE hone_vec vec_load_n(const float *p, int64_t n) {
     if (n >= HONE_LANES) return vec_load(p);
     hone_vec v = {0};
@@ -62,7 +60,7 @@ HONE_INLINE hone_vec vec_select(hone_ivec mask, hone_vec a, hone_vec b) {
 
 HONE_INLINE hone_vec vec_and(hone_vec a, hone_ivec mask) { return (hone_vec)((hone_ivec)a & mask); }
 HONE_INLINE hone_vec vec_abs(hone_vec x) { return (hone_vec)((hone_ivec)x & 0x7fffffff); }
-HONE_INLINE hone_ivec vec_index(void) { return (hone_ivec){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
+HONE_INLINE hone_ivec vec_index(void) { return (hone_ivec){0, 1, 2, 3, 4, 5, 6, 7}; }
 
 /* Masks: negative lanes, lanes whose sign bit is set (those of NaNs too), those of NaN, and lanes 0 to n - 1, n of any
  * size. */
@@ -75,44 +73,31 @@ HONE_INLINE hone_ivec vec_first(int64_t n) {
     return vec_negative(vec_index() - (int32_t)(n < HONE_LANES ? n : HONE_LANES));
 }
 
-HONE_INLINE hone_vec8 vec_low(hone_vec v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); }
-HONE_INLINE hone_vec8 vec_high(hone_vec v) { return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15); }
-
-HONE_INLINE hone_vec8 vec8_max(hone_vec8 a, hone_vec8 b) {
-    hone_ivec8 greater = a > b;
-    return (hone_vec8)((greater & (hone_ivec8)a) | (~greater & (hone_ivec8)b));
-}
-
 /* A NaN in b wins; one in a does not. */
-HONE_INLINE hone_vec vec_max(hone_vec a, hone_vec b) {
-    hone_vec8 low = vec8_max(vec_low(a), vec_low(b)), high = vec8_max(vec_high(a), vec_high(b));
-    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-}
+HONE_INLINE hone_vec vec_max(hone_vec a, hone_vec b) { return vec_select(a > b, a, b); }
 
 HONE_INLINE float vec_sum(hone_vec v) {
-    hone_vec8 a = vec_low(v) + vec_high(v);
-    hone_vec4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
-    return (b[0] + b[2]) + (b[1] + b[3]);
+    hone_vec4 a = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+    return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
 /* The largest lane; which one of NaN and a number is not said. */
 HONE_INLINE float vec_maximum(hone_vec v) {
-    hone_vec8 m = vec8_max(vec_low(v), vec_high(v));
-    m = vec8_max(m, __builtin_shufflevector(m, m, 4, 5, 6, 7, 0, 1, 2, 3));
-    float a = m[0] > m[2] ? m[0] : m[2], b = m[1] > m[3] ? m[1] : m[3];
+    v = vec_max(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+    float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
     return a > b ? a : b;
 }
 
 /* r[i][j] becomes r[j][i]. */
-HONE_INLINE void vec8_transpose(hone_vec8 r[8]) {
-    hone_vec8 s[8];
+HONE_INLINE void vec_transpose(hone_vec r[8]) {
+    hone_vec s[8];
     for (int i = 0; i < 4; i++) {
         s[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
         s[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 2; j++) {
-            hone_vec8 x = s[4 * i + j], y = s[4 * i + j + 2];
+            hone_vec x = s[4 * i + j], y = s[4 * i + j + 2];
             r[4 * i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
             r[4 * i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
         }

@@ -22,7 +22,8 @@ static __global__ void __launch_bounds__(EIGHTS_THREADS)
             v8[i] = v8[i] * settings.beta2 + gradient * gradient * (1.0f - settings.beta2);
             m8[i] = fabsf(m8[i]) < FLT_MIN ? 0.0f : m8[i];
             v8[i] = v8[i] < FLT_MIN ? 0.0f : v8[i];
-            p8[i] = p8[i] - decay * p8[i] - step_size * (m8[i] / (sqrtf(v8[i]) * inverse_root2 + settings.epsilon));
+            float root = sqrtf(v8[i]) * inverse_root2 + settings.epsilon;
+            p8[i] = p8[i] - (decay * p8[i] + step_size * (m8[i] / root));
         }
         write8(p + at, p8, left);
         write8(m + at, m8, left);
