@@ -30,9 +30,9 @@ loaded = time.perf_counter()
 def run(texts):
     if a.mode == "sorted":
         return [network.config.id2label[i] for i in peer.predict(network, tokenizer, texts, a.max_length)]
-    order = list(range(len(texts)))
+    order = range(len(texts))
     if a.mode == "sorted-pipeline":
-        order.sort(key=lambda i: len(texts[i]))
+        order = [i for batch in peer.batches_by_length(texts) for i in batch]
     classify = pipeline("text-classification", model=network, tokenizer=tokenizer, device="cpu")
     rows = classify([texts[i] for i in order], batch_size=32, truncation=True, max_length=a.max_length)
     return [row["label"] for _, row in sorted(zip(order, rows), key=lambda pair: pair[0])]

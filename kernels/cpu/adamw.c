@@ -20,7 +20,7 @@ HONE_INLINE bool is_zero(const float *x) {
 }
 
 /* Moments below the smallest normal number become 0: decaying for ever, those of rows that get no gradient would
- * otherwise stay denormal, which many CPUs are slow at. Plain loop: the compiler knows how to take 16 roots. */
+ * otherwise stay denormal, which many CPUs are slow at. Plain loop: the compiler knows how to take several roots. */
 HONE_INLINE void update_block(float *restrict p, float *restrict m, float *restrict v, float *restrict g, int64_t n,
                               const struct update *u) {
     const float beta1 = u->beta1, beta2 = u->beta2, epsilon = u->epsilon, clip = u->clip, decay = u->decay;
