@@ -79,11 +79,15 @@ class Trainer:
         with self.autocast:
             loss = self.network(**batch).loss
         loss.backward()
+        self.update()
+        return loss.item(), int(batch["attention_mask"].sum())
+
+    def update(self):
+        """Applies the gradients that are there."""
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return loss.item(), int(batch["attention_mask"].sum())
 
     def figure(self, texts, labels):
         classes = predict(self.network, self.tokenizer, texts, self.max_length)

@@ -1,6 +1,7 @@
 """hone beside Transformers on a real model and real text. Run by tools/interop; ends in "N passed, N failed".
 
-1. Fifty optimizer steps from the same weights over the same batches without dropout: each loss, each tensor's update.
+1. Fifty optimizer steps from the same weights over the same batches, without dropout and with hone's masks: each loss,
+   each tensor's update.
 2. Transformers loads hone's folder offline: nothing missing or left over, the same probabilities, labels, tokens.
 3. hone loads what Transformers saved: whole, in shards, with old names, without the prefix, in half precision, and small
    models of awkward sizes with every activation.
@@ -27,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
 
+from hone_dropout import masks_of_hone
 from hone_order import permutation
 
 STEPS, BATCH, SEED, RATE, DECAY, CLIP, MAX_LENGTH = 50, 32, 42, 5e-5, 0.01, 1.0, 128
@@ -97,12 +99,12 @@ def without_dropout(model):
     return {name: 0.0 for name in names if hasattr(config, name)}
 
 
-def start_folder(work, model, labels):
-    """A folder with a seeded head and without dropout, from which both sides start."""
+def start_folder(work, model, labels, dropout):
+    """A folder with a seeded head, with the model's dropout or none, from which both sides start."""
     torch.manual_seed(SEED)
     network = AutoModelForSequenceClassification.from_pretrained(
         model, num_labels=len(labels), id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)},
-        dtype=torch.float32, **without_dropout(model))
+        dtype=torch.float32, **({} if dropout else without_dropout(model)))
     folder = work / "start"
     network.save_pretrained(folder)
     copy_tokenizer(model, folder)
@@ -132,17 +134,19 @@ def make_optimizer(network):
 
 
 def train_reference(folder, rows, labels):
-    """Transformers' losses, gradient norms and final weights over hone's batches."""
+    """Transformers' losses, gradient norms and final weights over hone's batches, with hone's masks."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).train()
+    network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32,
+                                                                 attn_implementation="eager").train()
     optimizer, schedule = make_optimizer(network)
     per_epoch = -(-len(rows) // BATCH)
     losses, norms = [], []
     for step in range(STEPS):
         order = permutation(len(rows), SEED, step // per_epoch)
-        batch = [rows[i] for i in order[step % per_epoch * BATCH:][:BATCH]]
-        loss = network(**encode(tokenizer, [text for text, _ in batch], network),
-                       labels=torch.tensor([labels.index(label) for _, label in batch])).loss
+        samples = order[step % per_epoch * BATCH:][:BATCH]
+        with masks_of_hone(samples, SEED, step):
+            loss = network(**encode(tokenizer, [rows[i][0] for i in samples], network),
+                           labels=torch.tensor([labels.index(rows[i][1]) for i in samples])).loss
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP).item())
         optimizer.step()
@@ -152,12 +156,12 @@ def train_reference(folder, rows, labels):
     return losses, norms, {name: value.detach() for name, value in network.state_dict().items()}
 
 
-def parity_of_training(hone, work, model, train, recipe="recipes/sentiment_bert.yaml"):
-    """Returns the folder that hone trained."""
+def parity_of_training(hone, work, model, train, recipe="recipes/sentiment_bert.yaml", dropout=False):
+    """Returns the folder that hone trained. Dropout: only a BERT's."""
     rows = read_tsv(train)
     labels = sorted({label for _, label in rows})
     names = [f"class_{label}" if label.isdigit() else label for label in labels]
-    start = start_folder(work, model, names)
+    start = start_folder(work, model, names, dropout)
     output = work / "hone"
     hone("train", recipe, f"model.path={start}", f"task.labels=[{', '.join(names)}]",
          f"data.train={train}", "data.validation=null", "data.test=null", f"data.max_length={MAX_LENGTH}",
@@ -407,6 +411,8 @@ def main():
     work.mkdir(exist_ok=True)
     try:
         trained = parity_of_training(hone, work, arguments.model, arguments.train)
+        print("       with dropout:")
+        parity_of_training(hone, work / "dropout", arguments.model, arguments.train, dropout=True)
         sentences = [text for text, _ in read_tsv(arguments.held_out)][:500]
         path = write_lines(work / "sentences.txt", sentences)
         compare_predictions(hone, "the trained folder", trained, sentences, path)
