@@ -9,10 +9,16 @@
 
 /* A base is never below 1 and children never lie in the first 256 slots, so base + byte needs no test against 0. */
 #define FIRST_SLOT 256
-/* Free slots that are tried for a node of several children before it goes behind everything: bounds the time. */
-#define TRIES 64
+/* So many times 64 bases are tried for a node's children before they go behind everything: bounds the time. */
+#define WINDOWS 4
 /* So many keys are parted by insertion. */
 #define FEW 16
+/* So many slots more than are needed are set up at once. */
+#define SET_UP 1024
+/* Words that a window over the last slots reaches into. */
+#define BEYOND 6
+/* There is memory for at most so many slots before they are needed. */
+#define FORESEEN (1 << 22)
 
 struct span {
     size_t begin, end, depth;
@@ -21,29 +27,34 @@ struct span {
 
 struct builder {
     struct hone_trie_node *nodes;
-    uint64_t *taken;       /* a bit a slot */
-    size_t size, capacity; /* slots that exist; all beyond `used` are free */
+    uint64_t *taken;       /* a bit a slot, and BEYOND more words */
+    size_t size, capacity; /* slots that are set up, that there is memory for; all beyond `used` are free */
     size_t used, first_free;
-    struct hone_trie_key *keys, *parted; /* [n]; parted: work space */
+    struct hone_trie_key *keys;
     struct span *stack;
     size_t depth, stack_capacity;
     int32_t *duplicate;
 };
 
+/* Memory for n slots. */
+static void reserve(struct builder *b, size_t n) {
+    size_t words = b->taken ? b->capacity / 64 + BEYOND : 0;
+    if (n <= b->capacity) return;
+    hone_reserve(&b->nodes, &b->capacity, (n + 63) / 64 * 64, sizeof *b->nodes, "trie");
+    size_t all = b->capacity / 64 + BEYOND;
+    b->taken = hone_realloc(b->taken, all, sizeof *b->taken, "trie");
+    memset(b->taken + words, 0, (all - words) * sizeof *b->taken);
+}
+
 /* Slots for every base + byte with base < n. */
 static void make_room(struct builder *b, size_t n) {
     size_t needed = n + 256;
-    HONE_CHECK(needed < INT32_MAX, "a trie of %zu slots", needed);
     if (needed <= b->size) return;
-    hone_reserve(&b->nodes, &b->capacity, needed, sizeof *b->nodes, "trie");
-    for (size_t i = b->size; i < b->capacity; i++) b->nodes[i] = (struct hone_trie_node){1, -1, -1};
-    size_t words = b->size / 64 + (b->size > 0), all = b->capacity / 64 + 1;
-    b->taken = hone_realloc(b->taken, all, sizeof *b->taken, "trie");
-    memset(b->taken + words, 0, (all - words) * sizeof *b->taken);
-    b->size = b->capacity;
+    needed += SET_UP;
+    HONE_CHECK(needed < INT32_MAX, "a trie of %zu slots", needed);
+    reserve(b, needed);
+    for (; b->size < needed; b->size++) b->nodes[b->size] = (struct hone_trie_node){1, -1, -1};
 }
-
-static bool is_taken(const struct builder *b, size_t slot) { return b->taken[slot / 64] >> slot % 64 & 1; }
 
 /* The first free slot from `slot` on, at most `used`. */
 static size_t next_free(const struct builder *b, size_t slot) {
@@ -55,13 +66,20 @@ static size_t next_free(const struct builder *b, size_t slot) {
     return b->used;
 }
 
-/* A base that leaves every child's slot free. */
+/* Bits of the 64 slots from `slot` on that are free. */
+static uint64_t free_from(const struct builder *b, size_t slot) {
+    const uint64_t *word = &b->taken[slot / 64];
+    unsigned shift = slot % 64;
+    return ~(shift ? word[0] >> shift | word[1] << (64 - shift) : word[0]);
+}
+
+/* A base that leaves every child's slot free: 64 of them are looked at together. */
 static size_t find_base(struct builder *b, const unsigned char *bytes, size_t n) {
-    size_t slot = b->first_free = next_free(b, b->first_free);
-    for (int tries = 0; tries < TRIES && slot < b->used; tries++, slot = next_free(b, slot + 1)) {
-        size_t base = slot - bytes[0], i = 1;
-        while (i < n && !is_taken(b, base + bytes[i])) i++;
-        if (i == n) return base;
+    size_t base = (b->first_free = next_free(b, b->first_free)) - bytes[0];
+    for (int window = 0; window < WINDOWS && base + bytes[0] < b->used; window++, base += 64) {
+        uint64_t open = ~UINT64_C(0);
+        for (size_t i = 0; i < n && open; i++) open &= free_from(b, base + bytes[i]);
+        if (open) return base + (size_t)__builtin_ctzll(open);
     }
     return b->used - bytes[0];
 }
@@ -69,7 +87,7 @@ static size_t find_base(struct builder *b, const unsigned char *bytes, size_t n)
 static unsigned char byte_of(const struct hone_trie_key *key, size_t depth) { return (unsigned char)key->bytes[depth]; }
 
 /* Orders n keys, all longer than `depth`, by their byte there. */
-static void part(const struct builder *b, struct hone_trie_key *keys, size_t n, size_t depth) {
+static void part(struct hone_trie_key *keys, size_t n, size_t depth) {
     if (n <= FEW) {
         for (size_t i = 1; i < n; i++) {
             struct hone_trie_key moved = keys[i];
@@ -79,11 +97,19 @@ static void part(const struct builder *b, struct hone_trie_key *keys, size_t n, 
         }
         return;
     }
-    size_t begins[257] = {0};
-    for (size_t i = 0; i < n; i++) begins[byte_of(&keys[i], depth) + 1]++;
-    for (int byte = 0; byte < 256; byte++) begins[byte + 1] += begins[byte];
-    for (size_t i = 0; i < n; i++) b->parted[begins[byte_of(&keys[i], depth)]++] = keys[i];
-    memcpy(keys, b->parted, n * sizeof *keys);
+    size_t next[256], ends[256] = {0};
+    for (size_t i = 0; i < n; i++) ends[byte_of(&keys[i], depth)]++;
+    for (size_t byte = 0, begin = 0; byte < 256; byte++) {
+        next[byte] = begin;
+        begin = ends[byte] += begin;
+    }
+    for (size_t byte = 0; byte < 256; byte++)
+        while (next[byte] < ends[byte]) {
+            struct hone_trie_key *key = &keys[next[byte]], moved = *key;
+            size_t place = next[byte_of(key, depth)]++;
+            *key = keys[place];
+            keys[place] = moved;
+        }
 }
 
 static void push(struct builder *b, struct span span) {
@@ -91,10 +117,31 @@ static void push(struct builder *b, struct span span) {
     b->stack[b->depth++] = span;
 }
 
+/* The node of a slot that was found for it. */
+static void take_slot(struct builder *b, size_t slot, int32_t parent) {
+    b->nodes[slot].parent = parent;
+    b->taken[slot / 64] |= UINT64_C(1) << slot % 64;
+    if (slot >= b->used) b->used = slot + 1;
+}
+
+/* The rest of the only key of a range, a node a byte: most nodes of a vocabulary. */
+static void place_tail(struct builder *b, struct span at) {
+    const struct hone_trie_key *key = &b->keys[at.begin];
+    for (size_t depth = at.depth; depth < key->n; depth++) {
+        unsigned char byte = byte_of(key, depth);
+        size_t slot = b->first_free = next_free(b, b->first_free);
+        make_room(b, slot - byte + 256);
+        b->nodes[at.node].base = (int32_t)(slot - byte);
+        take_slot(b, slot, at.node);
+        at.node = (int32_t)slot;
+    }
+    b->nodes[at.node].value = key->value;
+}
+
 static void place_children(struct builder *b, struct span at) {
     unsigned char bytes[256];
     size_t begins[257], n = 1;
-    part(b, b->keys + at.begin, at.end - at.begin, at.depth);
+    part(b->keys + at.begin, at.end - at.begin, at.depth);
     bytes[0] = byte_of(&b->keys[at.begin], at.depth);
     begins[0] = at.begin;
     for (size_t i = at.begin + 1; i < at.end; i++) {
@@ -107,12 +154,7 @@ static void place_children(struct builder *b, struct span at) {
     size_t base = find_base(b, bytes, n);
     make_room(b, base + 256);
     b->nodes[at.node].base = (int32_t)base;
-    for (size_t i = 0; i < n; i++) {
-        size_t slot = base + bytes[i];
-        b->nodes[slot].parent = at.node;
-        b->taken[slot / 64] |= UINT64_C(1) << slot % 64;
-        if (slot >= b->used) b->used = slot + 1;
-    }
+    for (size_t i = 0; i < n; i++) take_slot(b, base + bytes[i], at.node);
     for (size_t i = n; i-- > 0;)
         push(b, (struct span){begins[i], begins[i + 1], at.depth + 1, (int32_t)(base + bytes[i])});
 }
@@ -140,19 +182,24 @@ bool hone_trie_build(struct hone_trie *out, struct hone_trie_key *keys, size_t n
     if (n == 0) return true;
     struct builder b = {.used = FIRST_SLOT, .first_free = FIRST_SLOT, .keys = keys, .duplicate = duplicate};
     bool unique = true;
-    b.parted = hone_alloc(n, sizeof *keys, "trie");
-    make_room(&b, FIRST_SLOT + 2 * n); /* about what it takes */
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++) bytes += keys[i].n;
+    reserve(&b, FIRST_SLOT + (bytes < FORESEEN ? bytes : FORESEEN)); /* what isn't set up costs nothing */
+    make_room(&b, 0);
     push(&b, (struct span){0, n, 0, 0});
     while (unique && b.depth > 0) {
         struct span at = b.stack[--b.depth];
         unique = take_ending(&b, &at);
-        if (unique && at.begin < at.end) place_children(&b, at);
+        size_t left = unique ? at.end - at.begin : 0;
+        if (left == 1)
+            place_tail(&b, at);
+        else if (left)
+            place_children(&b, at);
     }
     hone_free(b.stack);
-    hone_free(b.parted);
     hone_free(b.taken);
     if (unique)
-        out->nodes = hone_realloc(b.nodes, b.used + 256, sizeof *b.nodes, "trie");
+        out->nodes = b.nodes;
     else
         hone_free(b.nodes);
     return unique;

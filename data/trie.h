@@ -17,7 +17,7 @@ struct hone_trie {
 };
 struct hone_trie_key {
     const char *bytes;
-    size_t n;
+    uint32_t n;
     int32_t value; /* >= 0 */
 };
 

@@ -10,11 +10,17 @@
 #define GAPS_PER_ENTRY 3
 #define GAPS_ALWAYS    65536
 
-void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id) {
+void hone_vocabulary_end(struct hone_vocabulary_entries *entries, size_t begin, int32_t id) {
+    uint32_t n = (uint32_t)(entries->bytes.length - begin);
     hone_reserve(&entries->at, &entries->capacity, entries->n + 1, sizeof *entries->at, "tokenizer vocabulary");
-    entries->at[entries->n++] = (struct hone_vocabulary_entry){entries->bytes.length, n, id};
-    hone_text_append(&entries->bytes, text, n);
+    entries->at[entries->n++] = (struct hone_vocabulary_entry){begin, n, id};
     hone_text_append(&entries->bytes, "", 1);
+}
+
+void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id) {
+    size_t begin = entries->bytes.length;
+    hone_text_append(&entries->bytes, text, n);
+    hone_vocabulary_end(entries, begin, id);
 }
 
 static int compare_entries(const void *a, const void *b, void *bytes) {
@@ -59,7 +65,7 @@ static enum hone_status index_texts(struct hone_vocabulary *out, const struct ho
         int32_t id = entries->at[i].id;
         if (out->texts[id]) return fail_same_id(where, out->texts[id], text, id);
         out->texts[id] = text;
-        out->lengths[id] = (uint32_t)entries->at[i].n;
+        out->lengths[id] = entries->at[i].n;
     }
     return HONE_OK;
 }

@@ -21,12 +21,15 @@ struct hone_vocabulary {
 struct hone_vocabulary_entries {
     struct hone_text bytes;
     struct hone_vocabulary_entry {
-        size_t begin, n; /* in bytes */
+        size_t begin; /* in bytes */
+        uint32_t n;
         int32_t id;
     } * at;
     size_t n, capacity;
 };
 void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id);
+/* The same, of a text that was appended to entries->bytes from `begin` on. */
+void hone_vocabulary_end(struct hone_vocabulary_entries *entries, size_t begin, int32_t id);
 /* Of entries with the same text: an error, or the one with the largest id counts and the others' ids stay (Unigram) or
  * become gaps (vocab.txt), as in the reference. */
 enum hone_repeated { HONE_REPEATED_REFUSED, HONE_REPEATED_KEPT, HONE_REPEATED_DROPPED };

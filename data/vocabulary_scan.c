@@ -6,6 +6,9 @@
 #include "base/utf8.h"
 #include "data/vocabulary.h"
 
+/* "":0, */
+#define SHORTEST_ENTRY 5
+
 struct scan {
     const char *at, *end;
 };
@@ -116,17 +119,22 @@ static bool find_key(struct scan *s, const char *key) {
     return found;
 }
 
+/* Room for all that the n bytes can hold, so that nothing moves; what isn't written to costs nothing. */
+static void make_room(struct hone_vocabulary_entries *out, size_t n) {
+    hone_reserve(&out->bytes.bytes, &out->bytes.capacity, n, 1, "tokenizer vocabulary");
+    hone_reserve(&out->at, &out->capacity, n / SHORTEST_ENTRY + 1, sizeof *out->at, "tokenizer vocabulary");
+}
+
 static bool take_entries(struct hone_vocabulary_entries *out, struct scan *s) {
-    struct hone_text text = {0};
     bool good = take(s, '{'), more = good;
+    make_room(out, (size_t)(s->end - s->at));
     while (more) {
+        size_t begin = out->bytes.length;
         int32_t id;
-        text.length = 0;
-        good = take_string(&text, s) && take(s, ':') && take_id(&id, s);
-        if (good) hone_vocabulary_add(out, text.bytes, text.length, id);
+        good = take_string(&out->bytes, s) && take(s, ':') && take_id(&id, s);
+        if (good) hone_vocabulary_end(out, begin, id);
         more = good && take(s, ',');
     }
-    hone_text_free(&text);
     return good && take(s, '}');
 }
 
