@@ -1,14 +1,15 @@
 /* Byte pair encoding: of all pairs of neighbours that have a merge, the one with the lowest rank, leftmost, is joined
  * first. Short words look through their pairs each time; long ones keep the places of pairs in a list for each rank, so
- * that a word of a megabyte takes time in proportion. */
+ * that a word of a megabyte takes time in proportion. Bytes with merges as they always are need neither: see
+ * data/bpe_search.h. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "data/bpe_search.h"
 #include "data/byte_level.h"
-#include "data/model.h"
 #include "data/normalized.h"
 
 #define SHORT_WORD      48 /* symbols */
@@ -19,14 +20,9 @@
 struct bpe {
     struct hone_tokenizer_model model;
     const struct hone_vocabulary *vocabulary;
-    struct slot {
-        uint64_t pair; /* left << 32 | right; UINT64_MAX: free */
-        int32_t rank, id;
-    } * slots;
-    size_t slots_mask;
-    int32_t *ids; /* [ranks] of what each merge makes */
-    size_t ranks;
-    int32_t inside; /* trie node behind the prefix, -1: nothing begins with it */
+    struct hone_merges merges;
+    struct hone_bpe_search *search; /* NULL: not for this vocabulary and these merges */
+    int32_t inside;                 /* trie node behind the prefix, -1: nothing begins with it */
     char *prefix, *suffix;
     size_t prefix_n, suffix_n;
     int32_t unk;
@@ -36,18 +32,8 @@ struct bpe {
     int32_t *byte_ranks; /* [256, 256] of merges of two of them, INT32_MAX: of none; NULL: not all of them are there */
 };
 
-static uint64_t pair_of(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }
-
-static inline size_t place_of(const struct bpe *bpe, uint64_t pair) {
-    uint64_t hash = pair * UINT64_C(0x9E3779B97F4A7C15);
-    size_t i = (size_t)(hash ^ hash >> 32) & bpe->slots_mask;
-    while (bpe->slots[i].pair != pair && bpe->slots[i].pair != UINT64_MAX) i = (i + 1) & bpe->slots_mask;
-    return i;
-}
-
-/* Rank of the merge of two ids, INT32_MAX if there is none. */
 static inline int32_t rank_of(const struct bpe *bpe, int32_t left, int32_t right) {
-    return bpe->slots[place_of(bpe, pair_of(left, right))].rank;
+    return hone_merges_rank(&bpe->merges, left, right);
 }
 
 /* Places of pairs by the rank of their merge; the lowest rank that has any is found through bits. */
@@ -160,24 +146,27 @@ static size_t queue_take(struct hone_merge_queue *queue, int32_t rank) {
     return n;
 }
 
-static void push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t left) {
-    if (left < 0) return;
+/* Returns the rank of the pair that begins at `left`, INT32_MAX if there is none. */
+static int32_t push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t left) {
+    if (left < 0) return INT32_MAX;
     struct link *link = &queue->links[left];
     link->rank = link->next < 0 ? INT32_MAX : rank_of(bpe, link->id, queue->links[link->next].id);
     if (link->rank != INT32_MAX) queue_push(queue, link->rank, left);
+    return link->rank;
 }
 
-/* A place whose symbol is gone, or whose pair is another one by now, is passed over. */
-static void merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t at, int32_t rank) {
+/* A place whose symbol is gone, or whose pair is another one by now, is passed over. Returns the lowest rank that came
+ * up. */
+static int32_t merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t at, int32_t rank) {
     struct link *left = &queue->links[at];
-    if (left->rank != rank) return;
+    if (left->rank != rank) return INT32_MAX;
     struct link *right = &queue->links[left->next];
-    left->id = bpe->ids[rank];
+    left->id = bpe->merges.ids[rank];
     left->next = right->next;
     right->rank = -1;
     if (left->next >= 0) queue->links[left->next].previous = at;
-    push_pair(queue, bpe, left->previous);
-    push_pair(queue, bpe, at);
+    int32_t before = push_pair(queue, bpe, left->previous), behind = push_pair(queue, bpe, at);
+    return before < behind ? before : behind;
 }
 
 static void fill_queue(struct hone_merge_queue *queue, const struct bpe *bpe, const struct hone_symbol *symbols,
@@ -190,18 +179,20 @@ static void fill_queue(struct hone_merge_queue *queue, const struct bpe *bpe, co
 
 /* As merge_short. */
 static size_t merge_long(struct hone_model_work *work, const struct bpe *bpe, size_t n) {
-    if (work->queue && work->queue->ranks != bpe->ranks) {
+    if (work->queue && work->queue->ranks != bpe->merges.n) {
         hone_merge_queue_free(work->queue);
         work->queue = NULL;
     }
-    if (!work->queue) work->queue = queue_create(bpe->ranks);
+    if (!work->queue) work->queue = queue_create(bpe->merges.n);
     struct hone_merge_queue *queue = work->queue;
     fill_queue(queue, bpe, work->symbols, n);
     for (int32_t rank; (rank = queue_lowest(queue)) >= 0;) {
         size_t places = queue_take(queue, rank);
         for (size_t i = 0; i < places; i++) {
             if (i + AHEAD < places) __builtin_prefetch(&queue->links[queue->places[i + AHEAD]], 1);
-            merge_at(queue, bpe, queue->places[i], rank);
+            if (merge_at(queue, bpe, queue->places[i], rank) > rank) continue;
+            /* What a merge makes can be half of an earlier one, which then comes first. */
+            while (++i < places) queue_push(queue, rank, queue->places[i]);
         }
     }
     size_t kept = 0;
@@ -224,7 +215,7 @@ static size_t merge_short(struct hone_symbol *symbols, int32_t *ranks, const str
     for (size_t i = 0; i + 1 < n; i++) lowest = lower(lowest, ranked(ranks, i));
     while (lowest >> 32 != INT32_MAX) {
         size_t at = (uint32_t)lowest;
-        symbols[at].id = bpe->ids[lowest >> 32];
+        symbols[at].id = bpe->merges.ids[lowest >> 32];
         symbols[at].length += symbols[at + 1].length;
         n--;
         if (at > 0) ranks[at - 1] = rank_of(bpe, symbols[at - 1].id, symbols[at].id);
@@ -245,7 +236,7 @@ static void merge(struct hone_tokens *out, struct hone_model_work *work, const s
                   size_t n) {
     struct hone_symbol *symbols = work->symbols;
     if (n > SHORT_WORD) {
-        if (bpe->ranks) n = merge_long(work, bpe, n);
+        if (bpe->merges.n) n = merge_long(work, bpe, n);
     } else if (n > 1) {
         int32_t ranks[SHORT_WORD];
         ranks[n - 1] = INT32_MAX;
@@ -334,7 +325,6 @@ static enum hone_status tokenize(struct hone_tokens *out, struct hone_model_work
 static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_model_work *work,
                                        const struct hone_tokenizer_model *model, const char *word, size_t n) {
     const struct bpe *bpe = (const struct bpe *)model;
-    hone_reserve(&work->symbols, &work->symbols_capacity, n, sizeof *work->symbols, "a word");
     if (bpe->ignore_merges) {
         work->mapped.length = 0;
         for (size_t i = 0; i < n; i++) {
@@ -349,6 +339,11 @@ static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_mode
             return HONE_OK;
         }
     }
+    if (bpe->search && n > SHORT_WORD) {
+        hone_bpe_search_word(out, work, bpe->search, word, n);
+        return HONE_OK;
+    }
+    hone_reserve(&work->symbols, &work->symbols_capacity, n, sizeof *work->symbols, "a word");
     for (size_t i = 0; i < n; i++)
         work->symbols[i] = (struct hone_symbol){.id = bpe->bytes[(unsigned char)word[i]], .length = 1};
     merge(out, work, bpe, word, n);
@@ -357,28 +352,12 @@ static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_mode
 
 static void destroy(struct hone_tokenizer_model *model) {
     struct bpe *bpe = (struct bpe *)model;
-    hone_free(bpe->slots);
-    hone_free(bpe->ids);
     hone_free(bpe->byte_ranks);
+    hone_bpe_search_free(bpe->search);
+    hone_merges_free(&bpe->merges);
     hone_free(bpe->prefix);
     hone_free(bpe->suffix);
     hone_free(bpe);
-}
-
-/* Of two merges of the same pair the later one counts. */
-static void fill_slots(struct bpe *bpe, const struct hone_merge *merges, size_t n) {
-    size_t size = 16;
-    while (size < 2 * n) size *= 2;
-    bpe->slots = hone_alloc(size, sizeof *bpe->slots, "merges");
-    bpe->slots_mask = size - 1;
-    for (size_t i = 0; i < size; i++) bpe->slots[i] = (struct slot){UINT64_MAX, INT32_MAX, -1};
-    bpe->ids = hone_alloc(n, sizeof *bpe->ids, "merges");
-    bpe->ranks = n;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t pair = pair_of(merges[i].left, merges[i].right);
-        bpe->slots[place_of(bpe, pair)] = (struct slot){pair, (int32_t)i, merges[i].id};
-        bpe->ids[i] = merges[i].id;
-    }
 }
 
 struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocabulary, const struct hone_merge *merges,
@@ -397,7 +376,7 @@ struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocab
                         .fuse_unk = options->fuse_unk,
                         .falls_back = options->byte_fallback,
                         .ignore_merges = options->ignore_merges};
-    fill_slots(bpe, merges, n);
+    hone_merges_create(&bpe->merges, merges, n);
     bool all_bytes = !*options->prefix && !*options->suffix;
     for (int byte = 0; byte < 256; byte++) {
         char text[8];
@@ -411,6 +390,8 @@ struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocab
         bpe->model.tokenize_bytes = tokenize_bytes;
         bpe->byte_ranks = hone_alloc((size_t)256 * 256, sizeof *bpe->byte_ranks, "merges");
         for (int i = 0; i < 256 * 256; i++) bpe->byte_ranks[i] = rank_of(bpe, bpe->bytes[i >> 8], bpe->bytes[i & 255]);
+        bpe->search = hone_bpe_search_create(vocabulary, &bpe->merges, merges, bpe->bytes);
+        if (bpe->search) bpe->model.words = hone_bpe_search_words(bpe->search);
     }
     return &bpe->model;
 }

@@ -19,6 +19,7 @@ void hone_model_work_free(struct hone_model_work *work) {
     hone_free(work->symbols);
     hone_merge_queue_free(work->queue);
     hone_free(work->paths);
+    hone_free(work->dead);
     hone_text_free(&work->mapped);
     *work = (struct hone_model_work){0};
 }

@@ -43,8 +43,9 @@ struct hone_model_work {
     struct hone_path {
         double score; /* of the best way here */
         int32_t begin, id;
-    } * paths; /* Unigram */
-    size_t symbols_capacity, paths_capacity;
+    } * paths;      /* Unigram */
+    uint64_t *dead; /* byte-level BPE: a bit for each place that led nowhere */
+    size_t symbols_capacity, paths_capacity, dead_capacity;
     struct hone_text mapped; /* a word as byte-level characters */
 };
 void hone_model_work_free(struct hone_model_work *work);
@@ -58,6 +59,7 @@ struct hone_tokenizer_model {
     /* The same for a word as it is in front of ByteLevel, ranges counting its own bytes; NULL: not offered. */
     enum hone_status (*tokenize_bytes)(struct hone_tokens *out, struct hone_model_work *work,
                                        const struct hone_tokenizer_model *model, const char *word, size_t n);
+    const struct hone_word_cache *words; /* some of which tokenize_bytes makes one token; may be NULL */
     void (*free)(struct hone_tokenizer_model *model);
     bool
         outside; /* tokens may lie behind their word (bytes of a BPE prefix or suffix), so that their offsets hang on the text */

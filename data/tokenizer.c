@@ -144,11 +144,16 @@ static inline void add_found(struct pass *pass, const struct hone_word_cache *ca
     if (tokens->n >= pass->max_length && *pass->known == SIZE_MAX) *pass->known = tokens->n;
 }
 
+static inline bool add_from(struct pass *pass, const struct hone_word_cache *cache, const struct hone_word_key *key,
+                            int32_t first) {
+    const struct hone_cached *found = hone_word_cache_find(cache, key);
+    if (found) add_found(pass, cache, found, first);
+    return found;
+}
+
 /* False when the stretch wasn't seen before. */
 static inline bool add_known(struct pass *pass, const struct hone_word_key *key, int32_t first) {
-    const struct hone_cached *found = hone_word_cache_find(&pass->work->stretches, key);
-    if (found) add_found(pass, &pass->work->stretches, found, first);
-    return found;
+    return add_from(pass, &pass->work->stretches, key, first);
 }
 
 /* What has been added since `before` are the tokens of a stretch that begins with character `first`. */
@@ -221,11 +226,16 @@ static enum hone_status add_bert(struct pass *pass, const char *text, size_t n, 
 /* A word for a model of bytes, whose first `extra` bytes aren't in the text and belong to its first character. */
 static enum hone_status add_byte_word(struct pass *pass, const struct hone_word_key *key, int32_t first,
                                       int32_t extra) {
+    const struct hone_tokenizer_model *model = pass->tokenizer->model;
     if (extra == 0 && add_known(pass, key, first)) return HONE_OK;
     const char *word = key->bytes;
-    const struct hone_tokenizer_model *model = pass->tokenizer->model;
     struct hone_tokens *tokens = pass->tokens;
     size_t before = tokens->n;
+    int32_t number = pass->word;
+    if (extra == 0 && model->words && add_from(pass, model->words, key, first)) {
+        remember(pass, key, before, number, first);
+        return HONE_OK;
+    }
     HONE_TRY(model->tokenize_bytes(tokens, &pass->work->model, model, word, key->n));
     /* Tokens may part inside characters: each then counts as the whole one. */
     size_t at = 0;
@@ -239,7 +249,6 @@ static enum hone_status add_byte_word(struct pass *pass, const struct hone_word_
         token->end = character > first ? character + 1 - extra : character + 1;
         token->word = pass->word;
     }
-    int32_t number = pass->word;
     end_word(pass);
     if (extra == 0) remember(pass, key, before, number, first);
     return HONE_OK;
@@ -247,6 +256,7 @@ static enum hone_status add_byte_word(struct pass *pass, const struct hone_word_
 
 /* Words are cut off some ahead of those that are looked up, so that their places come from memory meanwhile. */
 static enum hone_status add_byte_level(struct pass *pass, const char *text, size_t n, int32_t first) {
+    const struct hone_word_cache *words = pass->tokenizer->model->words;
     size_t i = 0;
     if (pass->tokenizer->prefix_space && n && text[0] != ' ') {
         /* The space joins the first word as the expression has it. */
@@ -268,6 +278,8 @@ static enum hone_status add_byte_level(struct pass *pass, const char *text, size
             hone_word_cache_fetch(&pass->work->stretches, &keys[found]);
             i = end;
         }
+        for (size_t w = 0; words && w < found; w++)
+            if (!hone_word_cache_find(&pass->work->stretches, &keys[w])) hone_word_cache_fetch(words, &keys[w]);
         for (size_t w = 0; w < found; w++) {
             HONE_TRY(add_byte_word(pass, &keys[w], first, 0));
             first += hone_word_characters(&keys[w]);

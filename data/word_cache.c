@@ -28,9 +28,20 @@ static void insert(struct hone_cached *slots, size_t n, struct hone_cached entry
     slots[i] = entry;
 }
 
+/* Entries that so many slots hold. */
+static size_t most_of(size_t slots) { return slots / 8 * 5; }
+
+size_t hone_word_cache_reserve(struct hone_word_cache *cache, size_t n) {
+    size_t slots = FIRST_SLOTS;
+    while (slots < MOST_SLOTS && most_of(slots) < n) slots *= 2;
+    cache->slots = hone_calloc(slots, sizeof *cache->slots, "words of one token");
+    cache->slots_n = slots;
+    return most_of(slots) < n ? most_of(slots) : n;
+}
+
 /* Makes room for one more entry. */
 static void grow(struct hone_word_cache *cache) {
-    if (cache->used < cache->slots_n / 8 * 5 && cache->tokens.n < MOST_TOKENS) return;
+    if (cache->used < most_of(cache->slots_n) && cache->tokens.n < MOST_TOKENS) return;
     if (cache->slots_n >= MOST_SLOTS || cache->tokens.n >= MOST_TOKENS) {
         clear(cache);
         return;

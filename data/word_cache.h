@@ -41,6 +41,8 @@ struct hone_word_cache {
     struct hone_text texts;
 };
 void hone_word_cache_free(struct hone_word_cache *cache);
+/* Room in an empty cache for n stretches; returns how many it takes without starting anew, n at most. */
+size_t hone_word_cache_reserve(struct hone_word_cache *cache, size_t n);
 /* Empties a cache that belongs to another tokenizer. */
 void hone_word_cache_claim(struct hone_word_cache *cache, uint64_t owner);
 /* Remembers tokens of a stretch that isn't there yet, made relative to its first character and first word; their
