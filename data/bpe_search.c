@@ -6,6 +6,8 @@
 #include "data/byte_level.h"
 #include "data/word_cache.h"
 
+#define MOST_WORDS 40000 /* known beforehand: what is rarer isn't worth the time to open the tokenizer */
+
 enum { NONE = -2, BYTE = -1 }; /* ranks of ids that no merge makes */
 
 struct hone_bpe_search {
@@ -81,7 +83,7 @@ struct hone_bpe_search *hone_bpe_search_create(const struct hone_vocabulary *voc
         hone_bpe_search_free(search);
         return NULL;
     }
-    size_t most = hone_word_cache_reserve(&search->words, merges->n + 256);
+    size_t most = hone_word_cache_reserve(&search->words, merges->n < MOST_WORDS ? merges->n + 256 : MOST_WORDS);
     for (int byte = 0; byte < 256; byte++) add_word(search, vocabulary, bytes[byte]);
     for (size_t i = 0; i < merges->n && search->words.used < most; i++) add_word(search, vocabulary, merges->ids[i]);
     return search;

@@ -6,13 +6,13 @@
 #include "data/tokenizer_parts.h"
 
 static enum hone_status read_vocabulary(struct hone_tokenizer *tokenizer, const json_t *part, const char *model) {
-    struct hone_vocabulary_entries entries = tokenizer->scanned;
-    tokenizer->scanned = (struct hone_vocabulary_entries){0};
     enum hone_status status = HONE_OK;
     const json_t *vocab;
     const char *text;
     json_t *value;
     HONE_TRY(hone_part_need(&vocab, part, "vocab", JSON_OBJECT, model));
+    struct hone_vocabulary_entries entries = tokenizer->scanned.entries;
+    tokenizer->scanned.entries = (struct hone_vocabulary_entries){0};
     char *where = hone_format("%s.vocab", model);
     json_object_foreach((json_t *)vocab, text, value) {
         int32_t id = 0;
@@ -105,12 +105,10 @@ static enum hone_status fail_merge(const char *where, size_t i, const char *text
     return status;
 }
 
-static enum hone_status read_merge(struct hone_merge *out, const struct hone_vocabulary *vocabulary,
-                                   const json_t *merge, size_t prefix_n, size_t i, const char *where) {
-    const char *halves[2];
-    size_t lengths[2];
-    if (!cut_merge(merge, halves, lengths))
-        return hone_fail(HONE_BAD_INPUT, "%s.merges[%zu] isn't a pair of tokens", where, i);
+/* `whole` is work space. */
+static enum hone_status read_merge(struct hone_merge *out, struct hone_text *whole,
+                                   const struct hone_vocabulary *vocabulary, const char *const halves[2],
+                                   const size_t lengths[2], size_t prefix_n, size_t i, const char *where) {
     int32_t ids[2];
     for (int k = 0; k < 2; k++) {
         ids[k] = hone_vocabulary_id(vocabulary, halves[k], lengths[k]);
@@ -118,29 +116,42 @@ static enum hone_status read_merge(struct hone_merge *out, const struct hone_voc
     }
     if (lengths[1] < prefix_n || (lengths[1] > prefix_n && (halves[1][prefix_n] & 0xC0) == 0x80))
         return fail_merge(where, i, halves[1], lengths[1], "is shorter than continuing_subword_prefix");
-    struct hone_text whole = {0};
-    hone_text_append(&whole, halves[0], lengths[0]);
-    hone_text_append(&whole, halves[1] + prefix_n, lengths[1] - prefix_n);
-    *out = (struct hone_merge){ids[0], ids[1], hone_vocabulary_id(vocabulary, whole.bytes, whole.length)};
-    enum hone_status status = HONE_OK;
-    if (out->id < 0) status = fail_merge(where, i, whole.bytes, whole.length, "isn't in the vocabulary");
-    if (status == HONE_OK && (out->id == out->left || out->id == out->right))
-        status = fail_merge(where, i, whole.bytes, whole.length, "is one of its own halves");
-    hone_text_free(&whole);
-    return status;
+    whole->length = 0;
+    hone_text_append(whole, halves[0], lengths[0]);
+    hone_text_append(whole, halves[1] + prefix_n, lengths[1] - prefix_n);
+    *out = (struct hone_merge){ids[0], ids[1], hone_vocabulary_id(vocabulary, whole->bytes, whole->length)};
+    if (out->id < 0) return fail_merge(where, i, whole->bytes, whole->length, "isn't in the vocabulary");
+    if (out->id != out->left && out->id != out->right) return HONE_OK;
+    return fail_merge(where, i, whole->bytes, whole->length, "is one of its own halves");
 }
 
-static enum hone_status read_merges(struct hone_tokenizer *tokenizer, const json_t *merges,
+static enum hone_status read_merges(struct hone_tokenizer *tokenizer, const json_t *list,
                                     const struct hone_bpe_options *options, const char *where) {
-    size_t n = 0, prefix_n = strlen(options->prefix);
-    struct hone_merge *read = hone_alloc(json_array_size(merges), sizeof *read, "merges");
+    const struct hone_model_scan *scanned = &tokenizer->scanned;
+    size_t n = 0, most = json_array_size(list) + scanned->merges_n, prefix_n = strlen(options->prefix);
+    struct hone_merge *read = hone_alloc(most, sizeof *read, "merges");
+    struct hone_text whole = {0};
     enum hone_status status = HONE_OK;
-    for (size_t i = 0; status == HONE_OK && i < json_array_size(merges); i++) {
-        const json_t *merge = json_array_get(merges, i);
-        if (json_is_string(merge) && strncmp(json_string_value(merge), "#version", 8) == 0) continue;
-        status = read_merge(&read[n++], &tokenizer->vocabulary, merge, prefix_n, i, where);
+    for (size_t i = 0; status == HONE_OK && i < most; i++) {
+        const char *halves[2];
+        size_t lengths[2];
+        if (i < scanned->merges_n) {
+            const struct hone_halves *scan = &scanned->merges[i];
+            halves[0] = scanned->texts.bytes + scan->left;
+            halves[1] = halves[0] + (lengths[0] = scan->left_n);
+            lengths[1] = scan->right_n;
+        } else {
+            const json_t *merge = json_array_get(list, i - scanned->merges_n);
+            if (json_is_string(merge) && strncmp(json_string_value(merge), "#version", 8) == 0) continue;
+            if (!cut_merge(merge, halves, lengths)) {
+                status = hone_fail(HONE_BAD_INPUT, "%s.merges[%zu] isn't a pair of tokens", where, i);
+                break;
+            }
+        }
+        status = read_merge(&read[n++], &whole, &tokenizer->vocabulary, halves, lengths, prefix_n, i, where);
     }
     if (status == HONE_OK) tokenizer->model = hone_bpe_create(&tokenizer->vocabulary, read, n, options);
+    hone_text_free(&whole);
     hone_free(read);
     return status;
 }
@@ -182,16 +193,25 @@ static enum hone_status read_unigram(struct hone_tokenizer *tokenizer, const jso
     bool byte_fallback;
     HONE_TRY(hone_part_bool_or(&byte_fallback, part, "byte_fallback", false, where));
     HONE_TRY(hone_part_need(&vocab, part, "vocab", JSON_ARRAY, where));
+    struct hone_model_scan *scanned = &tokenizer->scanned;
+    size_t n = scanned->scores ? scanned->entries.n : json_array_size(vocab);
     int32_t unk = -1;
     char *place = hone_format("%s.unk_id", where);
     enum hone_status status = unk_id && !json_is_null(unk_id) ? hone_part_id(&unk, unk_id, place) : HONE_OK;
-    if (status == HONE_OK && unk >= 0 && (size_t)unk >= json_array_size(vocab))
-        status = hone_fail(HONE_BAD_INPUT, "%s is %d, but vocab has %zu entries", place, unk, json_array_size(vocab));
+    if (status == HONE_OK && unk >= 0 && (size_t)unk >= n)
+        status = hone_fail(HONE_BAD_INPUT, "%s is %d, but vocab has %zu entries", place, unk, n);
     hone_free(place);
     HONE_TRY(status);
     struct hone_vocabulary_entries entries = {0};
-    double *scores = hone_alloc(json_array_size(vocab), sizeof *scores, "Unigram");
-    status = read_pieces(&entries, scores, vocab, where);
+    double *scores = scanned->scores;
+    if (scores) {
+        entries = scanned->entries;
+        scanned->entries = (struct hone_vocabulary_entries){0};
+        scanned->scores = NULL;
+    } else {
+        scores = hone_alloc(n, sizeof *scores, "Unigram");
+        status = read_pieces(&entries, scores, vocab, where);
+    }
     if (status == HONE_OK) status = hone_vocabulary_finish(&tokenizer->vocabulary, &entries, HONE_REPEATED_KEPT, where);
     hone_vocabulary_entries_free(&entries);
     tokenizer->size = tokenizer->vocabulary.size;

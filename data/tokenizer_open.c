@@ -137,31 +137,22 @@ static enum hone_status read_config(struct hone_tokenizer *tokenizer, const char
     return status;
 }
 
-/* A number as the reference reads it: its serde_json divides the digits, taken as one integer, by a power of ten, which
- * may be off by a last bit or two. Of two ways to part a word with equal scores that decides which one is taken. */
-static double read_by_serde(double value) {
-    char text[40], power[8];
-    int digits = 14;
+/* hone_score_read for a number that the JSON reader has read, from its shortest digits. */
+static double score_of(double value) {
+    char text[40];
+    int digits = 0;
+    double read;
     do snprintf(text, sizeof text, "%.*e", digits++, value);
     while (digits < 17 && strtod(text, NULL) != value);
-    uint64_t all = 0;
-    const char *at = text;
-    for (; *at && *at != 'e'; at++)
-        if (*at >= '0' && *at <= '9') all = all * 10 + (uint64_t)(*at - '0');
-    int exponent = *at ? (int)strtol(at + 1, NULL, 10) - (digits - 1) : 0;
-    for (; all && all % 10 == 0; all /= 10) exponent++;
-    if (!all || exponent < -308 || exponent > 308) return value;
-    snprintf(power, sizeof power, "1e%d", abs(exponent));
-    double scale = strtod(power, NULL), read = exponent < 0 ? (double)all / scale : (double)all * scale;
-    return value < 0 ? -read : read;
+    return hone_score_read(&read, text, strlen(text)) ? read : value;
 }
 
-static void read_scores_by_serde(json_t *root) {
+static void read_scores(json_t *root) {
     size_t i;
     json_t *piece;
     json_array_foreach(json_object_get(json_object_get(root, "model"), "vocab"), i, piece) {
         json_t *score = json_array_get(piece, 1);
-        if (json_is_real(score)) json_real_set(score, read_by_serde(json_real_value(score)));
+        if (json_is_real(score)) json_real_set(score, score_of(json_real_value(score)));
     }
 }
 
@@ -173,13 +164,13 @@ static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **roo
     HONE_TRY(hone_read_file(&bytes, &n, *path, HONE_JSON_TOKENIZER_LIMIT));
     struct hone_text rest = {0};
     enum hone_status status = HONE_BAD_INPUT;
-    if (hone_vocabulary_scan(&tokenizer->scanned, &rest, bytes, n))
+    if (hone_model_scan(&tokenizer->scanned, &rest, bytes, n))
         status = hone_json_parse(root, rest.bytes, rest.length, *path);
     if (status != HONE_OK) { /* what is wrong stands in its own place only in the whole */
-        hone_vocabulary_entries_free(&tokenizer->scanned);
+        hone_model_scan_free(&tokenizer->scanned);
         status = hone_json_parse(root, bytes, n, *path);
     }
-    if (status == HONE_OK) read_scores_by_serde(*root);
+    if (status == HONE_OK) read_scores(*root);
     hone_text_free(&rest);
     hone_free(bytes);
     return status;
@@ -224,7 +215,7 @@ enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *fo
 void hone_tokenizer_free(struct hone_tokenizer *tokenizer) {
     if (!tokenizer) return;
     if (tokenizer->model) tokenizer->model->free(tokenizer->model);
-    hone_vocabulary_entries_free(&tokenizer->scanned);
+    hone_model_scan_free(&tokenizer->scanned);
     hone_vocabulary_free(&tokenizer->vocabulary);
     hone_normalizer_free(&tokenizer->normalizer);
     hone_pre_tokenizer_free(&tokenizer->pre_tokenizer);

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "data/decoder.h"
 #include "data/model.h"
+#include "data/model_scan.h"
 #include "data/normalizer.h"
 #include "data/pre_tokenizer.h"
 #include "data/tokenizer.h"
@@ -94,8 +95,8 @@ enum hone_stretches {
 enum hone_byte_kind { HONE_BYTE_WORD, HONE_BYTE_SPACE, HONE_BYTE_PUNCTUATION, HONE_BYTE_OTHER };
 
 struct hone_tokenizer {
-    uint64_t number;                        /* no two of a process have the same */
-    struct hone_vocabulary_entries scanned; /* while it is read: entries that tokenizer.json's JSON doesn't hold */
+    uint64_t number;                /* no two of a process have the same */
+    struct hone_model_scan scanned; /* while it is read: what tokenizer.json's JSON doesn't hold */
     struct hone_vocabulary vocabulary;
     struct hone_normalizer normalizer;
     struct hone_pre_tokenizer pre_tokenizer;

@@ -36,9 +36,6 @@ enum hone_repeated { HONE_REPEATED_REFUSED, HONE_REPEATED_KEPT, HONE_REPEATED_DR
 /* `where` ("…/tokenizer.json: model.vocab") stands in messages. Ids must differ and leave only so many gaps. */
 enum hone_status hone_vocabulary_finish(struct hone_vocabulary *out, struct hone_vocabulary_entries *entries,
                                         enum hone_repeated repeated, const char *where);
-/* Takes the entries of model.vocab out of the n bytes of a tokenizer.json; `rest` (empty before) becomes what is left,
- * with an empty object in their place. False, and nothing taken, where they aren't plainly texts and ids. */
-bool hone_vocabulary_scan(struct hone_vocabulary_entries *out, struct hone_text *rest, const char *bytes, size_t n);
 void hone_vocabulary_entries_free(struct hone_vocabulary_entries *entries);
 void hone_vocabulary_free(struct hone_vocabulary *vocabulary);
 
