@@ -123,6 +123,11 @@ static bool find_key(struct scan *s, const char *key) {
     return found;
 }
 
+static char next_of(struct scan *s) {
+    skip_white(s);
+    return s->at < s->end ? *s->at : 0;
+}
+
 /* Room for all that the n bytes can hold, so that nothing moves; what isn't written to costs nothing. */
 static void make_room(struct hone_vocabulary_entries *out, size_t n, size_t shortest) {
     hone_reserve(&out->bytes.bytes, &out->bytes.capacity, n, 1, "tokenizer vocabulary");
@@ -132,7 +137,7 @@ static void make_room(struct hone_vocabulary_entries *out, size_t n, size_t shor
 /* An object of texts and ids. */
 static bool take_entries(struct hone_model_scan *out, struct scan *s) {
     struct hone_vocabulary_entries *entries = &out->entries;
-    bool good = take(s, '{'), more = good;
+    bool good = take(s, '{'), more = good && next_of(s) != '}';
     make_room(entries, (size_t)(s->end - s->at), SHORTEST_ENTRY);
     while (more) {
         size_t begin = entries->bytes.length;
@@ -195,7 +200,7 @@ bool hone_score_read(double *out, const char *text, size_t n) {
 /* A list of texts and scores; ids count up. */
 static bool take_pieces(struct hone_model_scan *out, struct scan *s) {
     struct hone_vocabulary_entries *entries = &out->entries;
-    bool good = take(s, '['), more = good;
+    bool good = take(s, '['), more = good && next_of(s) != ']';
     size_t most = (size_t)(s->end - s->at);
     make_room(entries, most, SHORTEST_PIECE);
     out->scores = hone_alloc(most / SHORTEST_PIECE + 1, sizeof *out->scores, "Unigram");
@@ -226,7 +231,7 @@ static bool cut_halves(struct hone_text *text, struct hone_halves *halves) {
 /* A list of "a b" or ["a", "b"]. */
 static bool take_merges(struct hone_model_scan *out, struct scan *s) {
     struct hone_text *text = &out->texts;
-    bool good = take(s, '['), more = good;
+    bool good = take(s, '['), more = good && next_of(s) != ']';
     size_t most = (size_t)(s->end - s->at);
     hone_reserve(&text->bytes, &text->capacity, most, 1, "merges");
     out->merges = hone_alloc(most / SHORTEST_MERGE + 1, sizeof *out->merges, "merges");
@@ -244,11 +249,6 @@ static bool take_merges(struct hone_model_scan *out, struct scan *s) {
         more = good && take(s, ',');
     }
     return good && take(s, ']');
-}
-
-static char next_of(struct scan *s) {
-    skip_white(s);
-    return s->at < s->end ? *s->at : 0;
 }
 
 /* Copies what stands before `until` and wasn't yet. */
