@@ -80,6 +80,11 @@ void hone_free(void *pointer) {
     free(pointer);
 }
 
+void hone_memory_keep_freed(void) {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
 char *hone_strdup(const char *text, const char *what) { return hone_strndup(text, strlen(text), what); }
 
 char *hone_strndup(const char *text, size_t n, const char *what) {

@@ -21,6 +21,10 @@ void *hone_alloc_small(size_t size, const char *what);
 /* Frees what any of the above gave; NULL is allowed. */
 void hone_free(void *pointer);
 
+/* From now on blocks of up to 32 MB that are freed stay with the process for the next ones, up to 128 MB of them: the
+ * system gives memory page by page, which for arrays that grow takes longer than filling them. */
+void hone_memory_keep_freed(void);
+
 /* Owned copies. hone_strndup stops at n bytes and adds a 0. */
 char *hone_strdup(const char *text, const char *what);
 char *hone_strndup(const char *text, size_t n, const char *what);
