@@ -57,6 +57,19 @@ static bool unescape_code(struct hone_text *out, struct scan *s) {
     return true;
 }
 
+/* Appends n bytes that stand at `from`, eight at a time where both sides have room for that: a call for a few bytes each
+ * would be most of the work. */
+static inline void append(struct hone_text *out, const char *from, size_t n, const struct scan *s) {
+    if (out->capacity - out->length < n + 8 || (size_t)(s->end - from) < n + 8) {
+        hone_text_append(out, from, n);
+        return;
+    }
+    char *to = out->bytes + out->length;
+    for (size_t i = 0; i < n; i += 8) memcpy(to + i, from + i, 8);
+    out->length += n;
+    to[n] = 0;
+}
+
 /* Appends the contents of a string. */
 static bool take_string(struct hone_text *out, struct scan *s) {
     static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -64,7 +77,7 @@ static bool take_string(struct hone_text *out, struct scan *s) {
     for (;;) {
         const char *begin = s->at;
         while (s->at < s->end && *s->at != '"' && *s->at != '\\' && (unsigned char)*s->at >= ' ') s->at++;
-        hone_text_append(out, begin, (size_t)(s->at - begin));
+        append(out, begin, (size_t)(s->at - begin), s);
         if (s->end - s->at < 2 || (unsigned char)*s->at < ' ') return false;
         if (*s->at++ == '"') return true;
         const char *escape = *s->at ? strchr(escapes, *s->at) : NULL;

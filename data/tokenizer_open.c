@@ -101,8 +101,9 @@ static enum hone_status finish(struct hone_tokenizer *tokenizer, const char *pat
     struct hone_vocabulary *vocabulary = &tokenizer->vocabulary;
     HONE_TRY(check_template(&tokenizer->post_processor.single, tokenizer, path));
     HONE_TRY(check_template(&tokenizer->post_processor.pair, tokenizer, path));
-    vocabulary->texts =
-        hone_realloc(vocabulary->texts, (size_t)tokenizer->size, sizeof *vocabulary->texts, "tokenizer vocabulary");
+    if (tokenizer->size > vocabulary->size)
+        vocabulary->texts =
+            hone_realloc(vocabulary->texts, (size_t)tokenizer->size, sizeof *vocabulary->texts, "tokenizer vocabulary");
     for (size_t i = 0; i < tokenizer->added.n; i++)
         vocabulary->texts[tokenizer->added.at[i].id] = tokenizer->added.at[i].text;
     char *where = hone_format("%s: added_tokens", path);

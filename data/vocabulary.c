@@ -14,7 +14,10 @@ void hone_vocabulary_end(struct hone_vocabulary_entries *entries, size_t begin, 
     uint32_t n = (uint32_t)(entries->bytes.length - begin);
     hone_reserve(&entries->at, &entries->capacity, entries->n + 1, sizeof *entries->at, "tokenizer vocabulary");
     entries->at[entries->n++] = (struct hone_vocabulary_entry){begin, n, id};
-    hone_text_append(&entries->bytes, "", 1);
+    if (entries->bytes.length + 1 < entries->bytes.capacity)
+        entries->bytes.bytes[entries->bytes.length++] = 0;
+    else
+        hone_text_append(&entries->bytes, "", 1);
 }
 
 void hone_vocabulary_add(struct hone_vocabulary_entries *entries, const char *text, size_t n, int32_t id) {
