@@ -22,7 +22,8 @@ void *hone_alloc_small(size_t size, const char *what);
 void hone_free(void *pointer);
 
 /* From now on blocks of up to 32 MB that are freed stay with the process for the next ones, up to 128 MB of them: the
- * system gives memory page by page, which for arrays that grow takes longer than filling them. */
+ * system gives memory page by page, which for arrays that grow takes longer than filling them. For work on text after
+ * text; what has to do with little memory gives it back. */
 void hone_memory_keep_freed(void);
 
 /* Owned copies. hone_strndup stops at n bytes and adds a 0. */

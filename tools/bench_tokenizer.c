@@ -77,6 +77,7 @@ static enum hone_status encode_all(const struct hone_tokenizer *tokenizer, const
 }
 
 enum hone_status hone_bench_tokenizer(struct hone_bench *bench, int argc, char **argv) {
+    hone_memory_keep_freed(); /* as hone tokenize does */
     const char *folder = bench->tokenizer, *input = bench->input;
     int next = 1;
     if (!folder && next < argc) folder = argv[next++];

@@ -85,7 +85,6 @@ int main(int argc, char **argv) {
     /* A closed pipe is an error of the write that meets it, not a signal. */
     signal(SIGPIPE, SIG_IGN);
     occupy_standard_streams();
-    hone_memory_keep_freed();
     if (argc < 2) {
         print_help(stderr);
         return HONE_USAGE;

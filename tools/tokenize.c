@@ -326,6 +326,7 @@ static enum hone_status read_options(struct tokenizing *t, const struct argument
 }
 
 int hone_tool_tokenize(int argc, char **argv) {
+    hone_memory_keep_freed();
     struct arguments a = {0};
     struct tokenizing t = {0};
     int n_positional;
