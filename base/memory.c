@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/arith.h"
@@ -17,6 +18,8 @@
 #include "base/status.h"
 
 #define ALIGNMENT 64
+#define HUGE_PAGE ((size_t)2 << 20)
+#define HEAP      (64 << 20)
 
 static atomic_size_t in_use;
 
@@ -83,6 +86,12 @@ void hone_free(void *pointer) {
 void hone_memory_keep_freed(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 128 << 20);
+    mallopt(M_TOP_PAD, HEAP);
+    char *begin = malloc(HUGE_PAGE), *end = sbrk(0); /* the heap grew by the pad */
+    size_t skip = -(uintptr_t)begin % HUGE_PAGE;
+    if (begin && begin < end && (size_t)(end - begin) > skip)
+        madvise(begin + skip, (size_t)(end - begin) - skip, MADV_HUGEPAGE);
+    free(begin);
 }
 
 char *hone_strdup(const char *text, const char *what) { return hone_strndup(text, strlen(text), what); }

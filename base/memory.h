@@ -22,8 +22,9 @@ void *hone_alloc_small(size_t size, const char *what);
 void hone_free(void *pointer);
 
 /* From now on blocks of up to 32 MB that are freed stay with the process for the next ones, up to 128 MB of them: the
- * system gives memory page by page, which for arrays that grow takes longer than filling them. For work on text after
- * text; what has to do with little memory gives it back. */
+ * system gives memory page by page, which for arrays that grow takes longer than filling them. The first 64 MB are large
+ * pages where the system has some, which also makes tables that are looked up here and there faster. For work on text
+ * after text; what has to do with little memory gives it back. */
 void hone_memory_keep_freed(void);
 
 /* Owned copies. hone_strndup stops at n bytes and adds a 0. */

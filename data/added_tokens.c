@@ -77,23 +77,23 @@ static int32_t code_before(const char *text, size_t at) {
 
 static int32_t code_at(const char *text, size_t at) { return hone_utf8_next(text, &at); }
 
-static bool stands_alone(const uint16_t *flags, const char *text, size_t n, size_t begin, size_t end) {
-    if (begin > 0 && (flags[code_before(text, begin)] & HONE_CODE_WORD)) return false;
-    return end == n || !(flags[code_at(text, end)] & HONE_CODE_WORD);
+static bool stands_alone(const struct hone_unicode_flags *flags, const char *text, size_t n, size_t begin, size_t end) {
+    if (begin > 0 && (hone_code_flags(flags, code_before(text, begin)) & HONE_CODE_WORD)) return false;
+    return end == n || !(hone_code_flags(flags, code_at(text, end)) & HONE_CODE_WORD);
 }
 
-static size_t skip_white_back(const uint16_t *flags, const char *text, size_t at, size_t floor) {
-    while (at > floor && (flags[code_before(text, at)] & HONE_CODE_WHITE)) {
+static size_t skip_white_back(const struct hone_unicode_flags *flags, const char *text, size_t at, size_t floor) {
+    while (at > floor && (hone_code_flags(flags, code_before(text, at)) & HONE_CODE_WHITE)) {
         at--;
         while ((text[at] & 0xC0) == 0x80) at--;
     }
     return at;
 }
 
-static size_t skip_white(const uint16_t *flags, const char *text, size_t n, size_t at) {
+static size_t skip_white(const struct hone_unicode_flags *flags, const char *text, size_t n, size_t at) {
     while (at < n) {
         size_t next = at;
-        if (!(flags[hone_utf8_next(text, &next)] & HONE_CODE_WHITE)) break;
+        if (!(hone_code_flags(flags, hone_utf8_next(text, &next)) & HONE_CODE_WHITE)) break;
         at = next;
     }
     return at;
@@ -106,7 +106,7 @@ static void add_piece(struct hone_pieces *out, size_t begin, size_t end, int32_t
 
 void hone_added_tokens_split(struct hone_pieces *out, const struct hone_added_tokens *added, bool normalized,
                              const char *text, size_t n) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     const struct hone_trie *trie = normalized ? &added->normalized : &added->raw;
     const bool *begins = normalized ? added->normalized_begins : added->raw_begins;
     int only = normalized ? -1 : added->raw_only_begin;

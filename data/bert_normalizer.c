@@ -8,10 +8,10 @@
 #include "data/unicode.h"
 
 /* After NFD: drops marks, lowers, appends. */
-static void finish(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer, const uint16_t *flags,
-                   int32_t code, struct hone_source from) {
-    if (normalizer->strip_accents && (flags[code] & HONE_CODE_MARK)) return;
-    if (normalizer->lowercase && (flags[code] & HONE_CODE_UPPER)) {
+static void finish(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer,
+                   const struct hone_unicode_flags *flags, int32_t code, struct hone_source from) {
+    if (normalizer->strip_accents && (hone_code_flags(flags, code) & HONE_CODE_MARK)) return;
+    if (normalizer->lowercase && (hone_code_flags(flags, code) & HONE_CODE_UPPER)) {
         int32_t lower[2];
         int n = hone_unicode_lower(lower, code);
         for (int i = 0; i < n; i++) hone_normalized_append(&work->next, lower[i], from);
@@ -22,7 +22,8 @@ static void finish(struct hone_normalizing *work, const struct hone_bert_normali
 
 /* Gives out the waiting run. The reference counts replaced characters in order, so after sorting the k-th character
  * that isn't an insertion is aligned with the k-th source, whichever it came from; an insertion with the one before. */
-static void flush(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer, const uint16_t *flags) {
+static void flush(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer,
+                  const struct hone_unicode_flags *flags) {
     hone_combining_sort(work);
     size_t next = 0;
     for (size_t i = 0; i < work->run_n; i++) {
@@ -38,8 +39,8 @@ static void hold_back(struct hone_normalizing *work, int32_t code, uint8_t class
 }
 
 static void decompose(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer,
-                      const uint16_t *flags, int32_t code, struct hone_source from) {
-    if (!(flags[code] & HONE_CODE_CANONICAL)) {
+                      const struct hone_unicode_flags *flags, int32_t code, struct hone_source from) {
+    if (!(hone_code_flags(flags, code) & HONE_CODE_CANONICAL)) {
         if (work->run_n) flush(work, normalizer, flags);
         work->last = from;
         finish(work, normalizer, flags, code, from);
@@ -48,7 +49,7 @@ static void decompose(struct hone_normalizing *work, const struct hone_bert_norm
     int32_t parts[HONE_DECOMPOSITION];
     int n = hone_unicode_decompose(parts, code, 0);
     for (int i = 0; i < n; i++) {
-        bool canonical = flags[parts[i]] & HONE_CODE_CANONICAL;
+        bool canonical = hone_code_flags(flags, parts[i]) & HONE_CODE_CANONICAL;
         uint8_t class = canonical ? (uint8_t)hone_unicode_combining_class(parts[i]) : 0;
         if (class == 0) {
             if (work->run_n) flush(work, normalizer, flags);
@@ -66,9 +67,9 @@ static void decompose(struct hone_normalizing *work, const struct hone_bert_norm
 }
 
 void hone_bert_normalize(struct hone_normalizing *work, const struct hone_bert_normalizer *normalizer) {
-    void (*next)(struct hone_normalizing *, const struct hone_bert_normalizer *, const uint16_t *, int32_t,
-                 struct hone_source) = normalizer->strip_accents ? decompose : finish;
-    const uint16_t *flags = hone_unicode_flags();
+    void (*next)(struct hone_normalizing *, const struct hone_bert_normalizer *, const struct hone_unicode_flags *,
+                 int32_t, struct hone_source) = normalizer->strip_accents ? decompose : finish;
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     const struct hone_normalized *text = &work->text;
     work->next.n = work->run_n = work->sources_n = 0;
     work->next.first = text->first;
@@ -76,7 +77,7 @@ void hone_bert_normalize(struct hone_normalizing *work, const struct hone_bert_n
     for (size_t i = 0; i < text->n;) {
         struct hone_source from = text->from[i];
         int32_t code = hone_utf8_next(text->bytes, &i);
-        uint16_t flag = flags[code];
+        uint16_t flag = hone_code_flags(flags, code);
         if (normalizer->clean_text) {
             if (flag & HONE_CODE_CONTROL) continue;
             if (flag & HONE_CODE_WHITE) code = ' ';

@@ -24,17 +24,17 @@ int hone_byte_level_byte(int32_t code) {
 
 enum kind { OTHER, LETTER, NUMBER, SPACE };
 
-static inline enum kind kind_of(const uint16_t *flags, int32_t code) {
+static inline enum kind kind_of(const struct hone_unicode_flags *flags, int32_t code) {
     if (code < 0x80) {
         if ((uint32_t)((code | 32) - 'a') < 26) return LETTER;
         return code == ' ' || (code >= 9 && code <= 13) ? SPACE : (uint32_t)(code - '0') < 10 ? NUMBER : OTHER;
     }
-    uint16_t flag = flags[code];
+    uint16_t flag = hone_code_flags(flags, code);
     return flag & HONE_CODE_LETTER ? LETTER : flag & HONE_CODE_NUMBER ? NUMBER : flag & HONE_CODE_SPACE ? SPACE : OTHER;
 }
 
 /* End of the run of one kind that begins at `at`. */
-static size_t run_end(const uint16_t *flags, const char *text, size_t n, size_t at, enum kind kind) {
+static size_t run_end(const struct hone_unicode_flags *flags, const char *text, size_t n, size_t at, enum kind kind) {
     if (kind == LETTER)
         while (at < n && (uint32_t)((text[at] | 32) - 'a') < 26) at++;
     while (at < n) {
@@ -54,7 +54,7 @@ static size_t contraction(const char *text, size_t n) {
 }
 
 size_t hone_gpt2_match(const char *text, size_t n, size_t at) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     size_t i = at;
     if (text[at] == '\'') {
         size_t length = contraction(text + at, n - at);

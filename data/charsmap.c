@@ -96,7 +96,7 @@ const char *hone_charsmap_find(const struct hone_charsmap *map, const char *text
 
 /* End of the grapheme cluster that begins at `at`, as far as clusters below CLUSTER_BYTES need it (Unicode Standard
  * Annex 29: of those, only combining characters, prepending ones and CR LF matter). */
-static size_t cluster_end(const struct hone_normalized *text, size_t at, const uint16_t *flags) {
+static size_t cluster_end(const struct hone_normalized *text, size_t at, const struct hone_unicode_flags *flags) {
     size_t i = at;
     int32_t code = hone_utf8_next(text->bytes, &i);
     if (code == '\r' && i < text->n && text->bytes[i] == '\n') return i + 1;
@@ -105,7 +105,7 @@ static size_t cluster_end(const struct hone_normalized *text, size_t at, const u
     while (i < text->n && kind != HONE_CLUSTER_CONTROL) {
         size_t next = i;
         code = hone_utf8_next(text->bytes, &next);
-        bool joins = flags[code] & HONE_CODE_JOINING;
+        bool joins = hone_code_flags(flags, code) & HONE_CODE_JOINING;
         if (!joins && kind != HONE_CLUSTER_PREPEND) break;
         if (!joins) {
             kind = hone_unicode_cluster(code);
@@ -147,7 +147,7 @@ static void replace(struct output *out, const char *text, int64_t old) {
 }
 
 void hone_normalize_charsmap(struct hone_normalizing *work, const struct hone_charsmap *map) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     const struct hone_normalized *text = &work->text;
     struct output out = {0};
     bool modified = false;

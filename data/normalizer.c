@@ -28,20 +28,20 @@ void hone_normalizer_free(struct hone_normalizer *normalizer) {
 }
 
 static bool has_flag(const struct hone_normalized *text, uint16_t flag) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     for (size_t i = 0; i < text->n;)
-        if (flags[hone_utf8_next(text->bytes, &i)] & flag) return true;
+        if (hone_code_flags(flags, hone_utf8_next(text->bytes, &i)) & flag) return true;
     return false;
 }
 
 static void lowercase(struct hone_normalizing *work) {
     if (!has_flag(&work->text, HONE_CODE_UPPER)) return;
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     struct hone_rewrite rewrite;
     hone_rewrite_begin(&rewrite, &work->next, &work->text, 0);
     for (size_t i = 0; i < work->text.n;) {
         int32_t lower[2] = {hone_utf8_next(work->text.bytes, &i)};
-        int n = flags[lower[0]] & HONE_CODE_UPPER ? hone_unicode_lower(lower, lower[0]) : 1;
+        int n = hone_code_flags(flags, lower[0]) & HONE_CODE_UPPER ? hone_unicode_lower(lower, lower[0]) : 1;
         for (int k = 0; k < n; k++) hone_rewrite_put(&rewrite, lower[k], k);
     }
     hone_rewrite_end(&rewrite);
@@ -65,7 +65,7 @@ static void filter(struct hone_normalizing *work, bool (*keep)(int32_t), int32_t
     hone_normalizing_swap(work);
 }
 
-static bool is_no_accent(int32_t code) { return !(hone_unicode_flags()[code] & HONE_CODE_ACCENT); }
+static bool is_no_accent(int32_t code) { return !(hone_code_flags(hone_unicode_flags(), code) & HONE_CODE_ACCENT); }
 
 static bool nmt_keeps(int32_t code) {
     return !((code >= 1 && code <= 8) || code == 0xB || (code >= 0xE && code <= 0x1F) || code == 0x7F || code == 0x8F ||
@@ -81,14 +81,16 @@ static int32_t nmt_maps(int32_t code) {
 
 static void strip(struct hone_normalizing *work, bool left, bool right) {
     const struct hone_normalized *text = &work->text;
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     size_t leading = 0, trailing = 0;
-    for (size_t i = 0; left && i < text->n && (flags[hone_utf8_next(text->bytes, &i)] & HONE_CODE_WHITE);) leading++;
+    for (size_t i = 0;
+         left && i < text->n && (hone_code_flags(flags, hone_utf8_next(text->bytes, &i)) & HONE_CODE_WHITE);)
+        leading++;
     for (size_t end = text->n; right && end > 0; trailing++) {
         size_t at = end - 1;
         while ((text->bytes[at] & 0xC0) == 0x80) at--;
         size_t next = at;
-        if (!(flags[hone_utf8_next(text->bytes, &next)] & HONE_CODE_WHITE)) break;
+        if (!(hone_code_flags(flags, hone_utf8_next(text->bytes, &next)) & HONE_CODE_WHITE)) break;
         end = at;
     }
     if (!leading && !trailing) return;

@@ -37,13 +37,13 @@ void hone_template_free(struct hone_template *of) {
 
 /* Spaces, byte-level ones included, at both ends of a token's text. */
 static void count_spaces(size_t *leading, size_t *trailing, const char *text, size_t n) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     size_t run = 0;
     bool only = true;
     *leading = 0;
     for (size_t i = 0; i < n;) {
         int32_t code = hone_utf8_next(text, &i);
-        bool space = code == hone_byte_level_code(' ') || (flags[code] & HONE_CODE_WHITE);
+        bool space = code == hone_byte_level_code(' ') || (hone_code_flags(flags, code) & HONE_CODE_WHITE);
         run = space ? run + 1 : 0;
         only &= space;
         if (only) (*leading)++;

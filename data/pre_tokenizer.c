@@ -67,13 +67,13 @@ static void apply_behavior(struct hone_pre_tokenizing *work, enum hone_split_beh
 /* Cuts a word at characters for which `is_match` holds, each a match of its own. */
 static void split_by_character(struct hone_pre_tokenizing *work, struct hone_word word,
                                enum hone_split_behavior behavior, uint16_t flag, int32_t only) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     size_t done = word.begin;
     work->matches_n = 0;
     for (size_t i = word.begin; i < word.end;) {
         size_t at = i;
         int32_t code = hone_utf8_next(work->text.bytes, &i);
-        if (!(only >= 0 ? code == only : (flags[code] & flag) != 0)) continue;
+        if (!(only >= 0 ? code == only : (hone_code_flags(flags, code) & flag) != 0)) continue;
         if (done < at) add_match(work, done, at, false);
         add_match(work, at, i, true);
         done = i;
@@ -99,12 +99,12 @@ static void split_by_pattern(struct hone_pre_tokenizing *work, struct hone_word 
 
 /* Whitespace: runs of \w, and runs of what is neither \w nor white space. */
 static void split_words(struct hone_pre_tokenizing *work, struct hone_word word) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     size_t begin = word.begin;
     int previous = 0;
     for (size_t i = word.begin; i < word.end;) {
         size_t at = i;
-        uint16_t flag = flags[hone_utf8_next(work->text.bytes, &i)];
+        uint16_t flag = hone_code_flags(flags, hone_utf8_next(work->text.bytes, &i));
         int kind = flag & HONE_CODE_WORD ? 1 : flag & HONE_CODE_WHITE ? 0 : 2;
         if (kind == previous) continue;
         if (previous) add_word(&work->next, &work->text, begin, at);

@@ -289,7 +289,8 @@ static enum hone_status add_byte_level(struct pass *pass, const char *text, size
 }
 
 static bool joins(const char *text, size_t n, size_t at) {
-    return at < n && (text[at] & 0x80) && (hone_unicode_flags()[hone_utf8_next(text, &at)] & HONE_CODE_JOINING);
+    return at < n && (text[at] & 0x80) &&
+           (hone_code_flags(hone_unicode_flags(), hone_utf8_next(text, &at)) & HONE_CODE_JOINING);
 }
 
 static bool prepends(const char *text, size_t begin, size_t at) {

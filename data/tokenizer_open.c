@@ -26,7 +26,7 @@ static enum hone_status check_template(const struct hone_template *template, con
 static void fill_bytes(struct hone_tokenizer *tokenizer) {
     const struct hone_bert_normalizer *bert = tokenizer->normalizer.n ? &tokenizer->normalizer.at[0].bert : NULL;
     for (int byte = 0; byte < 256; byte++) {
-        uint16_t flags = hone_unicode_flags()[byte];
+        uint16_t flags = hone_code_flags(hone_unicode_flags(), byte);
         tokenizer->lower[byte] = (char)byte;
         if (byte >= 0x80 || (bert && bert->clean_text && (flags & HONE_CODE_CONTROL)))
             tokenizer->kinds[byte] = HONE_BYTE_OTHER;

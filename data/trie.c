@@ -1,7 +1,9 @@
-/* Building goes from the root down: the keys below a node are one range, which is parted by their next byte into the
- * ranges of its children. */
+/* Building goes from the root down: the keys below a node are one range of their order, which their next byte parts into
+ * the ranges of its children. Their first bytes lie beside their places in that order, as a number: going to the text of
+ * a key costs more than all else that is done with it. */
 #include "data/trie.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,8 +13,8 @@
 #define FIRST_SLOT 256
 /* So many times 64 bases are tried for a node's children before they go behind everything: bounds the time. */
 #define WINDOWS 4
-/* So many keys are parted by insertion. */
-#define FEW 16
+/* Bytes of a key that lie beside its place. */
+#define FRONT 8
 /* So many slots more than are needed are set up at once. */
 #define SET_UP 1024
 /* Words that a window over the last slots reaches into. */
@@ -20,8 +22,12 @@
 /* There is memory for at most so many slots before they are needed. */
 #define FORESEEN (1 << 22)
 
+struct place {
+    uint64_t front; /* the first byte is the highest, zeros behind the last */
+    uint32_t key, n;
+};
 struct span {
-    size_t begin, end, depth;
+    uint32_t begin, end, depth;
     int32_t node;
 };
 
@@ -30,7 +36,8 @@ struct builder {
     uint64_t *taken;       /* a bit a slot, and BEYOND more words */
     size_t size, capacity; /* slots that are set up, that there is memory for; all beyond `used` are free */
     size_t used, first_free;
-    struct hone_trie_key *keys;
+    const struct hone_trie_key *keys;
+    struct place *places; /* of the keys, in their order */
     struct span *stack;
     size_t depth, stack_capacity;
     int32_t *duplicate;
@@ -84,32 +91,54 @@ static size_t find_base(struct builder *b, const unsigned char *bytes, size_t n)
     return b->used - bytes[0];
 }
 
-static unsigned char byte_of(const struct hone_trie_key *key, size_t depth) { return (unsigned char)key->bytes[depth]; }
+/* The byte of a key at a depth that it is longer than. */
+static unsigned char byte_of(const struct builder *b, const struct place *place, size_t depth) {
+    return depth < FRONT ? (unsigned char)(place->front >> 8 * (FRONT - 1 - depth))
+                         : (unsigned char)b->keys[place->key].bytes[depth];
+}
 
-/* Orders n keys, all longer than `depth`, by their byte there. */
-static void part(struct hone_trie_key *keys, size_t n, size_t depth) {
-    if (n <= FEW) {
-        for (size_t i = 1; i < n; i++) {
-            struct hone_trie_key moved = keys[i];
-            size_t j = i;
-            for (; j > 0 && byte_of(&keys[j - 1], depth) > byte_of(&moved, depth); j--) keys[j] = keys[j - 1];
-            keys[j] = moved;
-        }
-        return;
+/* For places of the same front. */
+static int compare_rests(const void *a, const void *b, void *keys) {
+    const struct place *x = a, *y = b;
+    size_t n = x->n < y->n ? x->n : y->n;
+    const struct hone_trie_key *all = keys;
+    int rest = n > FRONT ? memcmp(all[x->key].bytes + FRONT, all[y->key].bytes + FRONT, n - FRONT) : 0;
+    return rest ? rest : (x->n > y->n) - (x->n < y->n);
+}
+
+static uint64_t front_of(const struct hone_trie_key *key) {
+    uint64_t front = 0;
+    for (size_t i = 0; i < FRONT; i++) front = front << 8 | (i < key->n ? (unsigned char)key->bytes[i] : 0);
+    return front;
+}
+
+/* The keys in their order: by their fronts, a byte after the other from the last one on; then those that share them. */
+static struct place *order(struct hone_trie_key *keys, size_t n) {
+    struct place *from = hone_alloc(n, sizeof *from, "trie"), *to = hone_alloc(n, sizeof *to, "trie");
+    uint32_t counts[FRONT][256] = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint64_t front = front_of(&keys[i]);
+        from[i] = (struct place){front, (uint32_t)i, keys[i].n};
+        for (size_t k = 0; k < FRONT; k++) counts[k][front >> 8 * k & 255]++;
     }
-    size_t next[256], ends[256] = {0};
-    for (size_t i = 0; i < n; i++) ends[byte_of(&keys[i], depth)]++;
-    for (size_t byte = 0, begin = 0; byte < 256; byte++) {
-        next[byte] = begin;
-        begin = ends[byte] += begin;
-    }
-    for (size_t byte = 0; byte < 256; byte++)
-        while (next[byte] < ends[byte]) {
-            struct hone_trie_key *key = &keys[next[byte]], moved = *key;
-            size_t place = next[byte_of(key, depth)]++;
-            *key = keys[place];
-            keys[place] = moved;
+    for (size_t k = 0; k < FRONT; k++) {
+        if (counts[k][from->front >> 8 * k & 255] == n) continue;
+        for (uint32_t byte = 0, begin = 0; byte < 256; byte++) {
+            uint32_t count = counts[k][byte];
+            counts[k][byte] = begin;
+            begin += count;
         }
+        for (size_t i = 0; i < n; i++) to[counts[k][from[i].front >> 8 * k & 255]++] = from[i];
+        struct place *swap = from;
+        from = to;
+        to = swap;
+    }
+    hone_free(to);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && from[end].front == from[i].front; end++) continue;
+        if (end - i > 1) qsort_r(from + i, end - i, sizeof *from, compare_rests, keys);
+    }
+    return from;
 }
 
 static void push(struct builder *b, struct span span) {
@@ -126,9 +155,9 @@ static void take_slot(struct builder *b, size_t slot, int32_t parent) {
 
 /* The rest of the only key of a range, a node a byte: most nodes of a vocabulary. */
 static void place_tail(struct builder *b, struct span at) {
-    const struct hone_trie_key *key = &b->keys[at.begin];
+    const struct hone_trie_key *key = &b->keys[b->places[at.begin].key];
     for (size_t depth = at.depth; depth < key->n; depth++) {
-        unsigned char byte = byte_of(key, depth);
+        unsigned char byte = (unsigned char)key->bytes[depth];
         size_t slot = b->first_free = next_free(b, b->first_free);
         make_room(b, slot - byte + 256);
         b->nodes[at.node].base = (int32_t)(slot - byte);
@@ -138,15 +167,13 @@ static void place_tail(struct builder *b, struct span at) {
     b->nodes[at.node].value = key->value;
 }
 
+/* The children of a node, whose keys are in order. */
 static void place_children(struct builder *b, struct span at) {
     unsigned char bytes[256];
-    size_t begins[257], n = 1;
-    part(b->keys + at.begin, at.end - at.begin, at.depth);
-    bytes[0] = byte_of(&b->keys[at.begin], at.depth);
-    begins[0] = at.begin;
-    for (size_t i = at.begin + 1; i < at.end; i++) {
-        unsigned char byte = byte_of(&b->keys[i], at.depth);
-        if (bytes[n - 1] == byte) continue;
+    uint32_t begins[257], n = 0;
+    for (uint32_t i = at.begin; i < at.end; i++) {
+        unsigned char byte = byte_of(b, &b->places[i], at.depth);
+        if (n && bytes[n - 1] == byte) continue;
         bytes[n] = byte;
         begins[n++] = i;
     }
@@ -159,43 +186,40 @@ static void place_children(struct builder *b, struct span at) {
         push(b, (struct span){begins[i], begins[i + 1], at.depth + 1, (int32_t)(base + bytes[i])});
 }
 
-/* The key that ends at a node goes to the front of its range and out of it; false when two do. */
+/* The key that ends at a node, the first one of its range in order, goes out of it; false when two do. */
 static bool take_ending(struct builder *b, struct span *at) {
-    int32_t *value = &b->nodes[at->node].value;
-    for (size_t i = at->begin; i < at->end; i++) {
-        struct hone_trie_key key = b->keys[i];
-        if (key.n != at->depth) continue;
-        if (*value >= 0) {
-            b->duplicate[0] = *value < key.value ? *value : key.value;
-            b->duplicate[1] = *value < key.value ? key.value : *value;
-            return false;
-        }
-        *value = key.value;
-        b->keys[i] = b->keys[at->begin];
-        b->keys[at->begin++] = key;
-    }
-    return true;
+    const struct place *first = &b->places[at->begin];
+    if (first->n > at->depth) return true;
+    int32_t value = b->nodes[at->node].value = b->keys[first->key].value;
+    if (++at->begin == at->end || first[1].n > at->depth) return true;
+    int32_t other = b->keys[first[1].key].value;
+    b->duplicate[0] = value < other ? value : other;
+    b->duplicate[1] = value < other ? other : value;
+    return false;
 }
 
 bool hone_trie_build(struct hone_trie *out, struct hone_trie_key *keys, size_t n, int32_t duplicate[2]) {
     *out = (struct hone_trie){0};
     if (n == 0) return true;
+    HONE_CHECK(n < INT32_MAX, "a trie of %zu keys", n);
     struct builder b = {.used = FIRST_SLOT, .first_free = FIRST_SLOT, .keys = keys, .duplicate = duplicate};
     bool unique = true;
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++) bytes += keys[i].n;
+    b.places = order(keys, n);
     reserve(&b, FIRST_SLOT + (bytes < FORESEEN ? bytes : FORESEEN)); /* what isn't set up costs nothing */
     make_room(&b, 0);
-    push(&b, (struct span){0, n, 0, 0});
+    push(&b, (struct span){.end = (uint32_t)n});
     while (unique && b.depth > 0) {
         struct span at = b.stack[--b.depth];
         unique = take_ending(&b, &at);
-        size_t left = unique ? at.end - at.begin : 0;
+        uint32_t left = unique ? at.end - at.begin : 0;
         if (left == 1)
             place_tail(&b, at);
         else if (left)
             place_children(&b, at);
     }
+    hone_free(b.places);
     hone_free(b.stack);
     hone_free(b.taken);
     if (unique)

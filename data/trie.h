@@ -21,7 +21,7 @@ struct hone_trie_key {
     int32_t value; /* >= 0 */
 };
 
-/* Builds from n keys, which it reorders. A string given twice: false, with the two values in duplicate[2]. */
+/* Builds from n keys. A string given twice: false, with the two values in duplicate[2]. */
 bool hone_trie_build(struct hone_trie *out, struct hone_trie_key *keys, size_t n, int32_t duplicate[2]);
 void hone_trie_free(struct hone_trie *trie);
 

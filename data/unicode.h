@@ -29,8 +29,18 @@ enum hone_code_flag {
 /* Most code points that one decomposes into. */
 #define HONE_DECOMPOSITION 18
 
-/* Flags of every code point [HONE_CODES], made once for the process and never freed. */
-const uint16_t *hone_unicode_flags(void);
+/* The flags of all code points, in blocks of which the many that are the same are there once. */
+#define HONE_CODE_BLOCK  256
+#define HONE_CODE_BLOCKS 192
+struct hone_unicode_flags {
+    uint16_t blocks[HONE_CODES / HONE_CODE_BLOCK]; /* which of `at` a block is */
+    uint16_t at[HONE_CODE_BLOCKS][HONE_CODE_BLOCK];
+};
+/* Made once for the process, never freed. */
+const struct hone_unicode_flags *hone_unicode_flags(void);
+static inline uint16_t hone_code_flags(const struct hone_unicode_flags *flags, int32_t code) {
+    return flags->at[flags->blocks[(uint32_t)code / HONE_CODE_BLOCK]][(uint32_t)code % HONE_CODE_BLOCK];
+}
 /* Lowercase form of a code point flagged UPPER: 1 or 2 code points; returns their number. */
 int hone_unicode_lower(int32_t out[2], int32_t code);
 /* Full canonical decomposition of a code point flagged CANONICAL (itself where it has none), or with `compatible` that

@@ -88,8 +88,9 @@ static void flush(struct hone_normalizing *work, struct sink *sink) {
     work->run_n = 0;
 }
 
-static void add(struct hone_normalizing *work, struct sink *sink, const uint16_t *flags, int32_t code, bool inserted) {
-    bool canonical = flags[code] & HONE_CODE_CANONICAL;
+static void add(struct hone_normalizing *work, struct sink *sink, const struct hone_unicode_flags *flags, int32_t code,
+                bool inserted) {
+    bool canonical = hone_code_flags(flags, code) & HONE_CODE_CANONICAL;
     uint8_t class = canonical ? (uint8_t)hone_unicode_combining_class(code) : 0;
     if (class == 0) {
         if (work->run_n) flush(work, sink);
@@ -101,19 +102,20 @@ static void add(struct hone_normalizing *work, struct sink *sink, const uint16_t
 }
 
 void hone_normalize_form(struct hone_normalizing *work, bool compatible, bool compose) {
-    const uint16_t *flags = hone_unicode_flags();
+    const struct hone_unicode_flags *flags = hone_unicode_flags();
     const uint16_t decomposes = HONE_CODE_CANONICAL | (compatible ? HONE_CODE_COMPATIBLE : 0);
     const uint16_t concerned = decomposes | (compose ? HONE_CODE_COMPOSING : 0);
     const struct hone_normalized *text = &work->text;
     bool changes = false;
-    for (size_t i = 0; i < text->n && !changes;) changes = flags[hone_utf8_next(text->bytes, &i)] & concerned;
+    for (size_t i = 0; i < text->n && !changes;)
+        changes = hone_code_flags(flags, hone_utf8_next(text->bytes, &i)) & concerned;
     if (!changes) return;
     struct sink sink = {.compose = compose};
     hone_rewrite_begin(&sink.rewrite, &work->next, text, 0);
     work->run_n = 0;
     for (size_t i = 0; i < text->n;) {
         int32_t code = hone_utf8_next(text->bytes, &i);
-        if (!(flags[code] & decomposes)) {
+        if (!(hone_code_flags(flags, code) & decomposes)) {
             add(work, &sink, flags, code, false);
             continue;
         }
