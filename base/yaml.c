@@ -77,6 +77,7 @@ void hone_yaml_free(struct hone_yaml *node) {
     hone_free(node->keys);
     hone_free(node->key_lines);
     hone_free(node->key_columns);
+    hone_free(node->first_lines);
     hone_free(node->items);
     hone_free(node);
 }
@@ -124,23 +125,28 @@ static int compare_keys(const void *a, const void *b) {
     return order ? order : x->position < y->position ? -1 : 1;
 }
 
-/* Sorts, so that a large map takes no quadratic time, and names the first key that repeats an earlier one. */
-static enum hone_status refuse_duplicates(const struct reader *reader, const struct hone_yaml *map) {
-    if (map->n < 2) return HONE_OK;
+/* Sorts, so that a large map takes no quadratic time. */
+static void find_repeated(struct hone_yaml *map) {
+    if (map->n == 0) return;
     struct ordered_key *keys = hone_alloc(map->n, sizeof *keys, "keys of a YAML map");
+    map->first_lines = hone_calloc(map->n, sizeof *map->first_lines, "YAML map");
     for (size_t i = 0; i < map->n; i++) keys[i] = (struct ordered_key){map->keys[i], i};
     qsort(keys, map->n, sizeof *keys, compare_keys);
-    size_t earlier = 0, repeated = map->n;
-    for (size_t i = 1; i < map->n; i++) {
-        if (strcmp(keys[i].text, keys[i - 1].text) != 0 || keys[i].position >= repeated) continue;
-        earlier = keys[i - 1].position;
-        repeated = keys[i].position;
+    for (size_t i = 1, first = 0; i < map->n; i++) {
+        if (strcmp(keys[i].text, keys[first].text) == 0)
+            map->first_lines[keys[i].position] = map->key_lines[keys[first].position];
+        else
+            first = i;
     }
     hone_free(keys);
-    if (repeated == map->n) return HONE_OK;
-    return hone_fail(HONE_USAGE, "%s:%d:%d: key \"%s\" is given twice, first in line %d", reader->name,
-                     map->key_lines[repeated], map->key_columns[repeated], map->keys[repeated],
-                     map->key_lines[earlier]);
+}
+
+void hone_yaml_repeated(const struct hone_yaml *node,
+                        void (*tell)(void *context, const struct hone_yaml *map, size_t i), void *context) {
+    for (size_t i = 0; i < node->n; i++) {
+        if (node->kind == HONE_YAML_MAP && node->first_lines[i]) tell(context, node, i);
+        hone_yaml_repeated(node->items[i], tell, context);
+    }
 }
 
 static enum hone_status read_node(struct hone_yaml **out, struct reader *reader, const yaml_event_t *event, int depth);
@@ -175,7 +181,8 @@ static enum hone_status read_map(struct hone_yaml *map, struct reader *reader, i
         HONE_TRY(next_event(reader, &event));
         if (event.type == YAML_MAPPING_END_EVENT) {
             yaml_event_delete(&event);
-            return refuse_duplicates(reader, map);
+            find_repeated(map);
+            return HONE_OK;
         }
         hone_reserve(&map->keys, &capacity[0], map->n + 1, sizeof *map->keys, "YAML map");
         hone_reserve(&map->key_lines, &capacity[1], map->n + 1, sizeof *map->key_lines, "YAML map");
@@ -236,7 +243,7 @@ static enum hone_status read_stream(struct hone_yaml **out, struct reader *reade
     }
 }
 
-enum hone_status hone_yaml_parse(struct hone_yaml **out, const char *bytes, size_t n, const char *name) {
+static enum hone_status parse(struct hone_yaml **out, const char *bytes, size_t n, const char *name) {
     *out = NULL;
     struct reader reader = {.bytes = bytes, .name = name, .n = n};
     if (n > SIZE_LIMIT) return hone_fail(HONE_USAGE, "%s: has %zu bytes, at most %zu are allowed", name, n, SIZE_LIMIT);
@@ -260,6 +267,28 @@ enum hone_status hone_yaml_parse(struct hone_yaml **out, const char *bytes, size
     return HONE_OK;
 }
 
+struct refusal {
+    const char *name;
+    enum hone_status status;
+};
+
+static void refuse(void *context, const struct hone_yaml *map, size_t i) {
+    struct refusal *refusal = context;
+    if (refusal->status != HONE_OK) return;
+    refusal->status = hone_fail(HONE_USAGE, "%s:%d:%d: key \"%s\" is given twice, first in line %d", refusal->name,
+                                map->key_lines[i], map->key_columns[i], map->keys[i], map->first_lines[i]);
+}
+
+enum hone_status hone_yaml_parse(struct hone_yaml **out, const char *bytes, size_t n, const char *name) {
+    struct refusal refusal = {.name = name};
+    HONE_TRY(parse(out, bytes, n, name));
+    hone_yaml_repeated(*out, refuse, &refusal);
+    if (refusal.status == HONE_OK) return HONE_OK;
+    hone_yaml_free(*out);
+    *out = NULL;
+    return refusal.status;
+}
+
 enum hone_status hone_yaml_read(struct hone_yaml **out, const char *path) {
     *out = NULL;
     char *bytes;
@@ -268,7 +297,7 @@ enum hone_status hone_yaml_read(struct hone_yaml **out, const char *path) {
     /* A recipe that is not there or too large is a mistake of the command line, not a bad input file. */
     if (status == HONE_BAD_INPUT) return HONE_USAGE;
     HONE_TRY(status);
-    status = hone_yaml_parse(out, bytes, n, path);
+    status = parse(out, bytes, n, path);
     hone_free(bytes);
     return status;
 }

@@ -177,9 +177,10 @@ static bool belongs(const struct hone_dataset *dataset, const struct hone_exampl
 }
 
 static enum hone_status no_examples(const struct hone_dataset *dataset) {
-    return hone_fail(HONE_USAGE, "data.validation_fraction %g leaves no sample for %s; change it, or name files",
-                     dataset->recipe->data.validation_fraction,
-                     dataset->split == HONE_SPLIT_TRAIN ? "training" : "validation");
+    enum hone_status status = hone_fail(
+        HONE_USAGE, "data.validation_fraction %g leaves no sample for %s; change it, or name files",
+        dataset->recipe->data.validation_fraction, dataset->split == HONE_SPLIT_TRAIN ? "training" : "validation");
+    return hone_recipe_at(dataset->recipe, "data.validation_fraction", status);
 }
 
 enum hone_status hone_dataset_next(struct hone_dataset *dataset, struct hone_example *example, bool *more) {

@@ -9,20 +9,22 @@
 
 static bool matches(const char *pattern, const struct hone_parameter *p) { return fnmatch(pattern, p->name, 0) == 0; }
 
-static enum hone_status no_match(const char *option, const char *pattern, const char *what) {
+static enum hone_status no_match(const struct hone_recipe *recipe, const char *option, const char *pattern,
+                                 const char *what) {
     char *shown = hone_escape(pattern, strlen(pattern));
     enum hone_status status =
         hone_fail(HONE_USAGE, "%s: \"%s\" matches no parameter%s; hone inspect lists the names of a model folder",
                   option, shown, what);
     hone_free(shown);
-    return status;
+    return hone_recipe_at(recipe, option, status);
 }
 
 static enum hone_status find_frozen(bool *frozen, const struct hone_model *model, const struct hone_recipe *recipe) {
     int32_t n = hone_parameters_count(model->parameters), left = n;
     if (recipe->freeze.layers > model->n_layers) {
-        return hone_fail(HONE_USAGE, "freeze.layers is %lld, but the model has %lld layers",
-                         (long long)recipe->freeze.layers, (long long)model->n_layers);
+        return hone_recipe_at(recipe, "freeze.layers",
+                              hone_fail(HONE_USAGE, "freeze.layers is %lld, but the model has %lld layers",
+                                        (long long)recipe->freeze.layers, (long long)model->n_layers));
     }
     for (int32_t i = 0; i < n; i++) {
         int layer = hone_parameters_get(model->parameters, i)->layer;
@@ -35,7 +37,7 @@ static enum hone_status find_frozen(bool *frozen, const struct hone_model *model
             if (!matches(pattern, hone_parameters_get(model->parameters, i))) continue;
             any = frozen[i] = true;
         }
-        if (!any) return no_match("freeze.patterns", pattern, "");
+        if (!any) return no_match(recipe, "freeze.patterns", pattern, "");
     }
     for (int32_t i = 0; i < n; i++) left -= frozen[i];
     return left ? HONE_OK : hone_fail(HONE_USAGE, "freeze: nothing is left to be trained");
@@ -55,7 +57,7 @@ static enum hone_status apply_groups(struct hone_parameter_group *groups, const 
             if (option->lr >= 0) groups[i].learning_rate_scale = option->lr / recipe->optimizer.lr;
             if (option->weight_decay >= 0) groups[i].weight_decay = option->weight_decay;
         }
-        if (!any) return no_match("optimizer.groups", option->pattern, " that is trained");
+        if (!any) return no_match(recipe, "optimizer.groups", option->pattern, " that is trained");
     }
     return HONE_OK;
 }

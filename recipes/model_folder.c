@@ -71,13 +71,20 @@ static char *shape_text(const int64_t *shape, int n) {
     return text.bytes;
 }
 
+/* Has a row for each label. */
+static bool is_of_labels(const struct hone_model *model, const struct hone_parameter *parameter) {
+    return model->head != HONE_HEAD_MASKED_LM && parameter->layer > model->n_layers &&
+           parameter->shape[0] == model->n_labels;
+}
+
 static enum hone_status wrong_shape(const char *path, const struct hone_tensor_entry *entry,
-                                    const struct hone_parameter *parameter, const struct hone_model *model) {
+                                    const struct hone_parameter *parameter, const struct hone_model_folder *folder) {
+    const struct hone_model *model = folder->model;
     char *found = shape_text(entry->shape, entry->n_dims), *expected = shape_text(parameter->shape, parameter->n_dims);
-    bool of_labels = model->head != HONE_HEAD_MASKED_LM && parameter->layer > model->n_layers &&
-                     parameter->shape[0] == model->n_labels;
-    char *why = of_labels ? hone_format("for %lld labels", (long long)model->n_labels)
-                          : hone_strdup("by config.json", "message");
+    char *why = is_of_labels(model, parameter)
+                    ? hone_format("for %lld labels%s", (long long)model->n_labels,
+                                  folder->training ? "; with model.head: new that layer starts anew" : "")
+                    : hone_strdup("by config.json", "message");
     enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" has shape %s, expected %s %s", path,
                                         entry->name, found, expected, why);
     hone_free(why);
@@ -126,7 +133,7 @@ static enum hone_status match_entry(struct match *match, const struct hone_model
     }
     place[id] = (int64_t)i;
     const struct hone_parameter *parameter = hone_parameters_get(model->parameters, id);
-    return same_shape(parameter, entry) ? HONE_OK : wrong_shape(path, entry, parameter, model);
+    return same_shape(parameter, entry) ? HONE_OK : wrong_shape(path, entry, parameter, folder);
 }
 
 static enum hone_status match_tensors(struct match *match, const struct hone_model_folder *folder, bool report) {
@@ -137,8 +144,9 @@ static enum hone_status match_tensors(struct match *match, const struct hone_mod
     for (size_t i = 0; i < folder->weights.n; i++) {
         bool alias;
         int32_t id = parameter_of(model, folder->weights.tensors[i].name, &alias);
-        if (id == -1) names_add(&unused, folder->weights.tensors[i].name);
-        if (id >= 0) HONE_TRY_GOTO(match_entry(match, folder, i, id, alias));
+        bool anew = id >= 0 && folder->new_head && is_of_labels(model, hone_parameters_get(model->parameters, id));
+        if (id == -1 || anew) names_add(&unused, folder->weights.tensors[i].name);
+        if (id >= 0 && !anew) HONE_TRY_GOTO(match_entry(match, folder, i, id, alias));
     }
     for (int32_t id = 0; id < n; id++) {
         if (match->entry[id] >= 0) continue;
@@ -275,20 +283,27 @@ enum hone_status hone_model_folder_outline(struct hone_model_folder *out, const 
     char *found;
     *out = (struct hone_model_folder){0};
     HONE_TRY(hone_hub_find(&found, path));
-    *out = (struct hone_model_folder){
-        .path = found, .training = options.training, .from_nothing = options.from_nothing, .seed = options.seed};
+    *out = (struct hone_model_folder){.path = found,
+                                      .training = options.training,
+                                      .from_nothing = options.from_nothing,
+                                      .new_head = options.new_head,
+                                      .finite = options.finite,
+                                      .seed = options.seed};
     enum hone_status status = outline(out, options);
     if (status != HONE_OK) hone_model_folder_close(out);
     return status;
 }
 
-static void warn_non_finite(const char *path, const char *name, const float *values, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(values[i])) {
-            hone_warn("%s: tensor \"%s\" holds %f at element %lld", path, name, (double)values[i], (long long)i);
-            return;
-        }
-    }
+static enum hone_status check_finite(const struct hone_model_folder *folder, const char *path, const char *name,
+                                     const float *values, int64_t n) {
+    int64_t i = 0;
+    while (i < n && isfinite(values[i])) i++;
+    if (i == n) return HONE_OK;
+    if (folder->finite)
+        return hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" holds %f at element %lld, expected finite weights", path,
+                         name, (double)values[i], (long long)i);
+    hone_warn("%s: tensor \"%s\" holds %f at element %lld", path, name, (double)values[i], (long long)i);
+    return HONE_OK;
 }
 
 /* Fails unless the alias holds what the parameter's own tensor does: a model whose two copies have parted would lose
@@ -315,7 +330,7 @@ static enum hone_status load_tensor(struct hone_model_folder *folder, struct hon
     const struct hone_tensor_entry *entry = &weights->tensors[at];
     HONE_TRY(hone_safetensors_read_f32(weights, entry, values));
     if (alias >= 0) HONE_TRY(check_alias(weights, entry, &weights->tensors[alias], values, parameter->count));
-    warn_non_finite(weights->paths[entry->file], entry->name, values, parameter->count);
+    HONE_TRY(check_finite(folder, weights->paths[entry->file], entry->name, values, parameter->count));
     return hone_parameters_write(parameters, id, values);
 }
 
@@ -445,7 +460,7 @@ enum hone_status hone_model_folder_reload(struct hone_model_folder *folder, cons
         if (!entry) {
             status = hone_fail(HONE_BAD_INPUT, "%s: tensor \"%s\" is missing", from, parameter->name);
         } else if (!same_shape(parameter, entry)) {
-            status = wrong_shape(from, entry, parameter, folder->model);
+            status = wrong_shape(from, entry, parameter, folder);
         }
     }
     if (status == HONE_OK) status = load_tensors(folder, &weights, &match);

@@ -17,7 +17,7 @@ struct hone_model_folder {
     struct hone_safetensors weights;
     enum hone_problem problem; /* of a classifier of sequences */
     double threshold;          /* from which probability on one of several labels holds */
-    bool training, from_nothing;
+    bool training, from_nothing, new_head, finite;
     bool prefix_space; /* the tokenizer was made to add one before given words, and is saved so */
     uint64_t seed;
 };
@@ -33,6 +33,8 @@ struct hone_model_folder_options {
     double threshold;
     bool training;     /* gradients too; a head that the folder lacks is initialised from `seed` */
     bool from_nothing; /* no weights are read: config.json says the sizes, `seed` the values */
+    bool new_head;     /* tensors with a row for each label aren't read, but initialised from `seed` */
+    bool finite;       /* weights that are not finite are HONE_BAD_INPUT, not only warned of */
     uint64_t seed;
 };
 

@@ -72,8 +72,9 @@ enum hone_status hone_objective_create(struct hone_objective *out, const struct 
     void *memory = NULL;
     enum hone_status status;
     out->weights = hone_alloc((size_t)labels->n, sizeof *out->weights, "class weights");
-    HONE_TRY_GOTO(given->balanced ? balanced_weights(out->weights, labels, train)
-                                  : weights_by_name(out->weights, given, labels));
+    status =
+        given->balanced ? balanced_weights(out->weights, labels, train) : weights_by_name(out->weights, given, labels);
+    HONE_TRY_GOTO(hone_recipe_at(recipe, "task.class_weights", status));
     HONE_TRY_GOTO(device->allocate(device, &memory, bytes, "class weights"));
     out->settings.weights = memory;
     HONE_TRY_GOTO(device->stream_create(device, &stream));

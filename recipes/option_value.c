@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/utf8.h"
 #include "recipes/options.h"
 
@@ -271,6 +272,18 @@ static bool read_interval(struct hone_interval *out, const struct hone_option *o
     return read_every(&out->steps, option, value);
 }
 
+/* Words of at most so many letters are all near each other. */
+#define SHORT_WORD 4
+
+static void add_nearest(struct hone_text *why, const struct hone_option *option, const struct hone_yaml *value) {
+    size_t n = 0;
+    if (option->type != HONE_OPTION_WORD || value->kind != HONE_YAML_SCALAR || strlen(value->text) <= SHORT_WORD)
+        return;
+    while (option->words[n]) n++;
+    const char *meant = hone_suggest(value->text, option->words, n);
+    if (meant) hone_text_format(why, " (did you mean \"%s\"?)", meant);
+}
+
 /* What to write instead, where the intention is plain. */
 static void add_advice(struct hone_text *why, const struct hone_option *option, const struct hone_yaml *value) {
     bool text =
@@ -447,6 +460,7 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
     hone_free(sentence);
     struct hone_text why = {0};
     hone_found(&why, *culprit);
+    add_nearest(&why, option, *culprit);
     hone_text_format(&why, ", expected ");
     if (*culprit == value) {
         hone_option_expected(&why, option);

@@ -17,6 +17,12 @@ const struct hone_option hone_options[] = {
     {"model.init", HONE_OPTION_WORD, AT(model.init), "pretrained", WORDS("pretrained", "random"),
      .aliases = "from_scratch initialization",
      .help = "Where weights come from: the folder, or the seed: then the folder needs config.json and tokenizer alone"},
+    {"model.head", HONE_OPTION_WORD, AT(model.head), "pretrained", WORDS("pretrained", "new"),
+     .aliases = "ignore_mismatched_sizes", .only = "sequence_classification token_classification",
+     .chooser = "task.type",
+     .help = "The layer that scores labels: the folder's if it has one, or a new one from the seed, for other labels"},
+    {"model.check_weights", HONE_OPTION_WORD, AT(model.check_weights), "warn", WORDS("warn", "error"),
+     .help = "What weights of the folder do that are infinite or no numbers: warn, or end the run"},
 
     {"task.type", HONE_OPTION_WORD, AT(task.type), .required = true,
      WORDS("sequence_classification", "masked_lm", "token_classification"), .aliases = "task_name",

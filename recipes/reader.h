@@ -28,6 +28,15 @@ struct hone_reader {
     size_t n, capacity;
 };
 
+/* Where the values of a recipe stand. */
+struct hone_origin {
+    char *path;
+    struct hone_place *places; /* a row per option; their overrides are owned */
+};
+/* Takes the places out of the reader. */
+struct hone_origin *hone_origin_create(const struct hone_reader *reader);
+void hone_origin_free(struct hone_origin *origin);
+
 /* Notes one mistake at `place`; `option` is the dotted name that stands before the sentence (NULL: none). */
 void hone_mistake_add(struct hone_reader *reader, struct hone_place place, const char *option, const char *sentence);
 /* Appends all mistakes, sorted, one a line, and frees them. Returns their number. */

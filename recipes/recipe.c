@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "base/io.h"
 #include "base/utf8.h"
 #include "base/yaml.h"
+#include "hub/cache.h"
 #include "recipes/reader.h"
 
 struct hone_given *hone_reader_given(const struct hone_reader *reader, const char *name) {
@@ -122,6 +124,14 @@ static void read_tree(struct hone_reader *reader, const struct hone_yaml *root) 
     }
 }
 
+static void tell_repeated(void *context, const struct hone_yaml *map, size_t i) {
+    char *key = hone_escape(map->keys[i], strlen(map->keys[i]));
+    char *why = hone_format("key \"%s\" is given twice, first in line %d", key, map->first_lines[i]);
+    hone_mistake_add(context, (struct hone_place){.line = map->key_lines[i], .column = map->key_columns[i]}, NULL, why);
+    hone_free(why);
+    hone_free(key);
+}
+
 /* The value of an override; the parser's own "value:line:column: " says nothing on a command line. */
 static void read_override_value(struct hone_reader *reader, const struct hone_option *option, const char *text,
                                 struct hone_place place) {
@@ -166,8 +176,34 @@ static void read_override(struct hone_reader *reader, const char *override) {
     hone_free(key);
 }
 
-enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, char **overrides, int n,
-                                  struct hone_text *mistakes) {
+static void missing(struct hone_reader *reader, const char *option, const char *path) {
+    char *shown = hone_escape(path, strlen(path));
+    char *why = hone_format("no file \"%s\" here; relative paths start at the current folder", shown);
+    hone_mistake_add(reader, hone_reader_given(reader, option)->place, option, why);
+    hone_free(why);
+    hone_free(shown);
+}
+
+/* Whether what the recipe reads is there; what is in it shows when it is read. Returns how much is not. */
+static size_t check_paths(struct hone_reader *reader) {
+    const struct hone_recipe *recipe = reader->recipe;
+    static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
+    const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test,
+                                          &recipe->data.validation_mm};
+    size_t before = reader->n;
+    char *model = NULL;
+    if (recipe->model.path && hone_hub_find(&model, recipe->model.path) != HONE_OK)
+        hone_mistake_add(reader, hone_reader_given(reader, "model.path")->place, "model.path", hone_error_message());
+    hone_free(model);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        for (size_t j = 0; j < files[i]->n; j++)
+            if (!hone_file_exists(files[i]->items[j]) && !strpbrk(files[i]->items[j], "*?["))
+                missing(reader, names[i], files[i]->items[j]);
+    return reader->n - before;
+}
+
+static enum hone_status read_recipe(struct hone_recipe *out, const char *path, char **overrides, int n,
+                                    struct hone_text *mistakes, bool paths) {
     struct hone_yaml *root = NULL;
     *out = (struct hone_recipe){0};
     HONE_TRY(hone_yaml_read(&root, path));
@@ -175,17 +211,31 @@ enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, cha
     reader.given = hone_calloc(hone_option_count, sizeof *reader.given, "recipe options");
     for (size_t i = 0; i < hone_option_count; i++) hone_option_reset(out, &hone_options[i]);
     read_tree(&reader, root);
+    hone_yaml_repeated(root, tell_repeated, &reader);
     for (int i = 0; i < n; i++) read_override(&reader, overrides[i]);
     hone_recipe_rules(&reader);
-    size_t wrong = hone_mistakes_take(mistakes, &reader);
+    size_t not_there = paths ? check_paths(&reader) : 0, wrong = hone_mistakes_take(mistakes, &reader);
+    out->origin = hone_origin_create(&reader);
     hone_free(reader.given);
     hone_yaml_free(root);
     if (wrong == 0) return HONE_OK;
     hone_recipe_free(out);
-    return hone_fail(HONE_USAGE, "%s: %zu mistake%s", path, wrong, wrong == 1 ? "" : "s");
+    return hone_fail(wrong == not_there ? HONE_BAD_INPUT : HONE_USAGE, "%s: %zu mistake%s", path, wrong,
+                     wrong == 1 ? "" : "s");
+}
+
+enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, char **overrides, int n,
+                                  struct hone_text *mistakes) {
+    return read_recipe(out, path, overrides, n, mistakes, false);
+}
+
+enum hone_status hone_recipe_check(struct hone_recipe *out, const char *path, char **overrides, int n,
+                                   struct hone_text *mistakes) {
+    return read_recipe(out, path, overrides, n, mistakes, true);
 }
 
 void hone_recipe_free(struct hone_recipe *recipe) {
     for (size_t i = 0; i < hone_option_count; i++) hone_option_clear(recipe, &hone_options[i]);
+    hone_origin_free(recipe->origin);
     *recipe = (struct hone_recipe){0};
 }

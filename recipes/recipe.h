@@ -21,6 +21,8 @@
 
 /* In the order of the words in the option table. */
 enum hone_model_init { HONE_INIT_PRETRAINED, HONE_INIT_RANDOM };
+enum hone_head_weights { HONE_HEAD_WEIGHTS_PRETRAINED, HONE_HEAD_WEIGHTS_NEW };
+enum hone_check_weights { HONE_WEIGHTS_WARN, HONE_WEIGHTS_ERROR };
 enum hone_task_type { HONE_TASK_SEQUENCE_CLASSIFICATION, HONE_TASK_MASKED_LM, HONE_TASK_TOKEN_CLASSIFICATION };
 /* Rows of a table with another number of columns than the first one. */
 enum hone_ragged_rows { HONE_RAGGED_ERROR, HONE_RAGGED_SKIP };
@@ -142,6 +144,8 @@ struct hone_recipe {
     struct {
         char *path; /* a model folder as the Hub has it */
         enum hone_model_init init;
+        enum hone_head_weights head;
+        enum hone_check_weights check_weights;
     } model;
     struct {
         enum hone_task_type type;
@@ -232,6 +236,7 @@ struct hone_recipe {
         int64_t every; /* optimizer steps */
         enum hone_log_level level;
     } logging;
+    struct hone_origin *origin; /* where its values stand; NULL: nowhere */
 };
 
 /* Reads the recipe at `path`, then applies n overrides "dotted.key=value" (value parsed as YAML; null unsets; of two for
@@ -243,7 +248,13 @@ struct hone_recipe {
  * hone_recipe_free; after a failure it is empty. `mistakes` starts as {0} and is the caller's to free. */
 enum hone_status hone_recipe_read(struct hone_recipe *out, const char *path, char **overrides, int n,
                                   struct hone_text *mistakes);
+/* The same, and files and folders that are not there are mistakes, too: HONE_BAD_INPUT where there are no others. */
+enum hone_status hone_recipe_check(struct hone_recipe *out, const char *path, char **overrides, int n,
+                                   struct hone_text *mistakes);
 void hone_recipe_free(struct hone_recipe *recipe);
+/* For a mistake that shows only beside data or model: returns `status`, and if that isn't HONE_OK, puts the place of the
+ * option's value before its message ("recipe.yaml:7:3", "command line: key=value"). */
+enum hone_status hone_recipe_at(const struct hone_recipe *recipe, const char *option, enum hone_status status);
 
 /* The resolved recipe as YAML: every option with its value, in the table's order; reading it gives the same recipe.
  * Appends to `text`; hone_recipe_write writes it to a file, atomically. */

@@ -107,6 +107,7 @@ static enum hone_status make_mix(struct hone_run *run) {
         if (sizes[s] == 0)
             status = hone_fail(HONE_USAGE, "%s: has a weight in data.weights, but no sample is taken from it",
                                run->recipe->data.train.items[s]);
+    status = hone_recipe_at(run->recipe, "data.weights", status);
     if (status == HONE_OK) hone_mix_create(&run->mix, sizes, weights->items, weights->n);
     hone_free(sizes);
     return status;
@@ -277,7 +278,9 @@ static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth dep
     struct hone_labels labels = {0};
     HONE_TRY(hone_device_open(&run->device, hone_recipe_word("device", (int)recipe->device)));
     enum hone_status status = read_labels(&labels, run);
-    if (status == HONE_OK) status = hone_metric_check(run->task, recipe->evaluation.metric, &labels);
+    if (status == HONE_OK)
+        status = hone_recipe_at(recipe, "evaluation.metric",
+                                hone_metric_check(run->task, recipe->evaluation.metric, &labels));
     if (status == HONE_OK) {
         struct hone_model_folder_options options = {.device = run->device,
                                                     .head = run->task->head,
@@ -288,15 +291,18 @@ static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth dep
                                                     .given_words = true,
                                                     .training = true,
                                                     .from_nothing = recipe->model.init == HONE_INIT_RANDOM,
+                                                    .new_head = recipe->model.head == HONE_HEAD_WEIGHTS_NEW,
+                                                    .finite = recipe->model.check_weights == HONE_WEIGHTS_ERROR,
                                                     .seed = (uint64_t)recipe->training.seed};
         status = hone_model_folder_outline(&run->folder, recipe->model.path, options);
     }
     hone_labels_free(&labels);
     HONE_TRY(status);
     if (recipe->data.max_length > run->folder.model->max_positions) {
-        return hone_fail(HONE_USAGE, "data.max_length is %lld, but the model in %s has positions for %lld tokens",
-                         (long long)recipe->data.max_length, recipe->model.path,
-                         (long long)run->folder.model->max_positions);
+        status = hone_fail(HONE_USAGE, "data.max_length is %lld, but the model in %s has positions for %lld tokens",
+                           (long long)recipe->data.max_length, recipe->model.path,
+                           (long long)run->folder.model->max_positions);
+        return hone_recipe_at(recipe, "data.max_length", status);
     }
     HONE_TRY(hone_groups_apply(&run->groups, run->folder.model, recipe));
     for (int32_t i = 0; i < hone_parameters_count(run->folder.model->parameters); i++) {

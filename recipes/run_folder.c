@@ -99,13 +99,16 @@ enum hone_status hone_run_folder_state(enum hone_run_state *out, const struct ho
     *out = HONE_RUN_NEW;
     if (!hone_folder_exists(recipe->output)) {
         if (!hone_file_exists(recipe->output)) return HONE_OK;
-        return hone_fail(HONE_USAGE, "output: %s is a file, expected a folder", recipe->output);
+        return hone_recipe_at(recipe, "output",
+                              hone_fail(HONE_USAGE, "output: %s is a file, expected a folder", recipe->output));
     }
     size_t n;
     HONE_TRY(clean(&n, recipe->output, false));
     if (n == 0) return HONE_OK;
     if (!has_file(recipe->output, "recipe.yaml")) {
-        return hone_fail(HONE_USAGE, "output: %s is not empty and no run folder; choose a new folder", recipe->output);
+        return hone_recipe_at(
+            recipe, "output",
+            hone_fail(HONE_USAGE, "output: %s is not empty and no run folder; choose a new folder", recipe->output));
     }
     bool complete = has_file(recipe->output, "all_results.json");
     if (complete) *out = HONE_RUN_COMPLETE;

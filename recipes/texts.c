@@ -72,8 +72,9 @@ enum hone_status hone_texts_encode(struct hone_samples *out, const struct hone_r
     *out = (struct hone_samples){0};
     int64_t columns = (int64_t)recipe->data.label.n;
     if (columns > 1 && columns != folder->labels.n)
-        return hone_fail(HONE_USAGE, "%lld label columns, but the model has %lld outputs", (long long)columns,
-                         (long long)folder->labels.n);
+        return hone_recipe_at(recipe, "data.label",
+                              hone_fail(HONE_USAGE, "%lld label columns, but the model has %lld outputs",
+                                        (long long)columns, (long long)folder->labels.n));
     struct encoder e = {.samples = {.what = hone_split_name(split)},
                         .folder = folder,
                         .max_length = (size_t)recipe->data.max_length,

@@ -20,8 +20,12 @@ silent "$hone" recipe check r.yaml training.epochs=1
 expect 2 'r.yaml: 2 mistakes' "$hone" recipe check r.yaml seed=1 device=tpu
 [ ! -s out ]
 grep -qF 'command line: seed=1: unknown key "seed" (did you mean "training.seed"?)' err
-expect 3 'data.test: no file "b.tsv"' "$hone" recipe check r.yaml data.test=b.tsv
-expect 3 'model.path: nowhere: no such folder' "$hone" recipe check r.yaml model.path=nowhere
+expect 3 'command line: data.test=b.tsv: no file "b.tsv"' "$hone" recipe check r.yaml data.test=b.tsv
+expect 3 'model.path=nowhere: nowhere: no such folder' "$hone" recipe check r.yaml model.path=nowhere
+# Files that are not there beside other mistakes.
+sed 's/a.tsv/b.tsv/; s/output/ouput/' r.yaml >w.yaml
+expect 2 'w.yaml: 2 mistakes' "$hone" recipe check w.yaml
+grep -qF 'w.yaml:3:15: data.train: no file "b.tsv" here' err
 expect 2 'absent.yaml' "$hone" recipe check absent.yaml
 expect 2 'hone recipe --help' "$hone" recipe
 expect 2 'hone recipe --help' "$hone" recipe check

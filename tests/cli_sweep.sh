@@ -56,7 +56,7 @@ cmp -s alone/model.safetensors "run/training.seed=8/model.safetensors" || fail "
 expect 2 "" "$hone" sweep r.yaml output=grid 'optimizer.lr=[1e-3, 1e-5]' 'freeze.layers=[0, 1, 9]'
 [ "$(find grid -name all_results.json | wc -l)" = 4 ] || fail "not all good runs were trained"
 [ -d "grid/optimizer.lr=1e-5,freeze.layers=1" ] || fail "the folder's name"
-grep -q "^hone: optimizer.lr=1e-3,freeze.layers=9: freeze.layers is 9, but the model has 2 layers" err || fail "the failure"
+grep -q "^hone: optimizer.lr=1e-3,freeze.layers=9: command line: freeze.layers=9: freeze.layers is 9, but the model has 2 layers" err || fail "the failure"
 grep -q "^optimizer.lr=1e-5,freeze.layers=9 *failed: " err || fail "the failed run in the table"
 awk '/^optimizer.lr=/ && !/failed/ { print $2 }' err >figures
 [ "$(wc -l <figures)" = 4 ] && sort -rn -c figures || fail "the table is not sorted by accuracy"

@@ -144,7 +144,47 @@ static void labels_and_classifier_must_agree(void **state) {
     tiny_free(&model);
     tiny_folder(tiny_path(folder, "three"), 3, 1);
     test_expect_status(open_folder(&opened, tiny_path(folder, "three"), true), HONE_BAD_INPUT,
-                       "has shape [3], expected [2]");
+                       "has shape [3], expected [2] for 2 labels; with model.head: new");
+}
+
+/* The first label's weights as a folder with a new head or its own has them, and the word embeddings' first one. */
+static void first_weights(float out[2], const char *path, bool new_head) {
+    static char *names[] = {"no", "perhaps", "yes"};
+    const struct hone_labels labels = {.names = names, .n = 3};
+    struct hone_model_folder_options options = options_for(true, &labels);
+    struct hone_model_folder opened;
+    options.new_head = new_head;
+    TEST_OK(hone_model_folder_open(&opened, path, options));
+    const struct hone_parameters *parameters = opened.model->parameters;
+    static const char *const of[] = {"classifier.weight", "bert.embeddings.word_embeddings.weight"};
+    int found = 0;
+    for (int32_t id = 0; id < hone_parameters_count(parameters); id++) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, id);
+        float *values = hone_alloc((size_t)p->count, sizeof *values, "parameter");
+        TEST_OK(hone_parameters_read(parameters, id, values));
+        for (int k = 0; k < 2; k++) {
+            if (strcmp(p->name, of[k]) != 0) continue;
+            out[k] = values[0];
+            found++;
+        }
+        hone_free(values);
+    }
+    assert_int_equal(found, 2);
+    hone_model_folder_close(&opened);
+}
+
+/* It takes other labels, or the same ones anew; the body stays. */
+static void a_head_can_start_anew(void **state) {
+    (void)state;
+    const char *folder = test_scratch(), *two = tiny_path(folder, "two"), *three = tiny_path(folder, "three");
+    float own[2], anew[2], other[2];
+    tiny_folder(two, 2, 1);
+    tiny_folder(three, 3, 1);
+    first_weights(own, three, false);
+    first_weights(anew, three, true);
+    first_weights(other, two, true);
+    assert_true(anew[0] != own[0] && anew[0] == other[0]);
+    assert_true(anew[1] == own[1]);
 }
 
 static void a_body_alone_can_only_be_trained(void **state) {
@@ -266,6 +306,10 @@ static void weights_that_are_not_finite_can_be_looked_at(void **state) {
                        "weight 5 of \"" QUERY "\" has become");
     assert_false(hone_file_exists(tiny_path(to, "model.safetensors")));
     hone_model_folder_close(&opened);
+    struct hone_model_folder_options options = options_for(false, NULL);
+    options.finite = true;
+    test_expect_status(hone_model_folder_open(&opened, model_path, options), HONE_BAD_INPUT,
+                       "tensor \"" QUERY "\" holds");
 }
 
 static void tokenizer_and_positions(void **state) {
@@ -385,6 +429,7 @@ int main(void) {
         cmocka_unit_test(missing_tensors_are_named),
         cmocka_unit_test(wrong_shapes_are_named),
         cmocka_unit_test(labels_and_classifier_must_agree),
+        cmocka_unit_test(a_head_can_start_anew),
         cmocka_unit_test(a_body_alone_can_only_be_trained),
         cmocka_unit_test(names_of_other_times),
         cmocka_unit_test(one_parameter_twice),

@@ -33,7 +33,8 @@ static const struct {
      "to null\n",
      NONE},
     {ALL "schedule: {name: cosin, power: 2}\n",
-     "r.yaml:5:18: schedule.name: found \"cosin\", expected linear, cosine, cosine_with_min_lr, cosine_with_restarts, "
+     "r.yaml:5:18: schedule.name: found \"cosin\" (did you mean \"cosine\"?), expected linear, cosine, "
+     "cosine_with_min_lr, cosine_with_restarts, "
      "polynomial, constant, constant_with_warmup, inverse_sqrt or warmup_stable_decay\n",
      NONE},
     {ALL "schedule: {name: polynomial, lr_end: 5e-5}\n", "r.yaml:5:38: schedule.lr_end: must be below optimizer.lr\n",

@@ -101,8 +101,10 @@ static enum hone_status evaluate_folder(json_t *results, const char *model, stru
     if (recipe->data.max_length == 0) {
         recipe->data.max_length = longest > 0 ? hone_min_i64(longest, positions) : positions;
     } else if (recipe->data.max_length > positions) {
-        HONE_TRY_GOTO(hone_fail(HONE_USAGE, "data.max_length is %lld, but the model has positions for %lld tokens",
-                                (long long)recipe->data.max_length, (long long)positions));
+        HONE_TRY_GOTO(
+            hone_recipe_at(recipe, "data.max_length",
+                           hone_fail(HONE_USAGE, "data.max_length is %lld, but the model has positions for %lld tokens",
+                                     (long long)recipe->data.max_length, (long long)positions)));
     }
     if (e) recipe->data.stride = recipe->data.max_length / 4;
     HONE_TRY_GOTO(task->encode(&samples, recipe, split, &folder));

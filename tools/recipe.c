@@ -2,10 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/memory.h"
-#include "base/utf8.h"
-#include "hub/cache.h"
 #include "recipes/data_report.h"
 #include "tools/recipe_option.h"
 #include "tools/tools.h"
@@ -20,38 +17,6 @@ static const char usage[] =
     "       hone recipe schema                      JSON Schema (draft 2020-12), for completion in editors\n\n"
     "Overrides are dotted, their values are YAML: training.epochs=2 data.test=null task.labels='[bad, good]'\n\n"
     "A recipe's options:\n\n";
-
-static void missing(struct hone_text *text, size_t *n, const char *recipe, const char *option, const char *kind,
-                    const char *path) {
-    char *shown = hone_escape(path, strlen(path));
-    hone_text_format(text, "%s: %s: no %s \"%s\" here\n", recipe, option, kind, shown);
-    hone_free(shown);
-    *n += 1;
-}
-
-/* Whether what the recipe reads is there; what is in it shows when it is read. */
-static enum hone_status check_paths(const struct hone_recipe *recipe, const char *path) {
-    static const char *const names[] = {"data.train", "data.validation", "data.test", "data.validation_mm"};
-    const struct hone_strings *files[] = {&recipe->data.train, &recipe->data.validation, &recipe->data.test,
-                                          &recipe->data.validation_mm};
-    struct hone_text text = {0};
-    size_t n = 0;
-    char *model;
-    if (hone_hub_find(&model, recipe->model.path) != HONE_OK) {
-        hone_text_format(&text, "%s: model.path: %s\n", path, hone_error_message());
-        n++;
-    }
-    hone_free(model);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        for (size_t j = 0; j < files[i]->n; j++)
-            if (!hone_file_exists(files[i]->items[j]) && !strpbrk(files[i]->items[j], "*?["))
-                missing(&text, &n, path, names[i], "file", files[i]->items[j]);
-    if (n > 0) fputs(text.bytes, stderr);
-    hone_text_free(&text);
-    if (n == 0) return HONE_OK;
-    return hone_fail(HONE_BAD_INPUT, "%s: %zu path%s not there; relative paths start at the current folder", path, n,
-                     n == 1 ? " is" : "s are");
-}
 
 static enum hone_status check_data(struct hone_text *text, const struct hone_recipe *recipe, bool json) {
     json_t *report = json_object();
@@ -71,15 +36,14 @@ static enum hone_status check_data(struct hone_text *text, const struct hone_rec
 static enum hone_status check_or_show(bool show, bool data, bool json, int n, char **argv) {
     struct hone_recipe recipe;
     struct hone_text text = {0};
-    HONE_TRY(hone_tool_read_recipe(&recipe, n, argv));
+    HONE_TRY(show ? hone_tool_read_recipe(&recipe, n, argv) : hone_tool_check_recipe(&recipe, n, argv));
     enum hone_status status = HONE_OK;
-    if (show) {
+    if (show)
         hone_recipe_text(&text, &recipe);
-    } else {
-        status = check_paths(&recipe, argv[1]);
-        if (!data) hone_text_format(&text, "%s: no mistakes\n", argv[1]);
-        if (status == HONE_OK && data) status = check_data(&text, &recipe, json);
-    }
+    else if (data)
+        status = check_data(&text, &recipe, json);
+    else
+        hone_text_format(&text, "%s: no mistakes\n", argv[1]);
     if (status == HONE_OK) status = hone_tool_print(text.bytes, text.length);
     hone_text_free(&text);
     hone_recipe_free(&recipe);
