@@ -175,8 +175,8 @@ static enum hone_status cut(struct hone_records *records, bool *more) {
         }
         records->ragged = records->options.skip_ragged && is_table(records) && !records->none;
         if (records->ragged) return HONE_OK;
-        return hone_fail(HONE_BAD_INPUT, "%s:%lld: the line is empty", hone_records_path(records),
-                         (long long)records->line);
+        return hone_fail(HONE_BAD_INPUT, "%s:%lld: the line is empty, expected a row; remove it",
+                         hone_records_path(records), (long long)records->line);
     }
     if (is_table(records)) HONE_TRY(check_columns(records));
     const char *base = records->bytes + records->begin;

@@ -23,7 +23,8 @@ struct hone_output {
     int64_t top;                  /* only so many highest scores, in their order; 0: all, in the order of the labels */
     const struct hone_labels *labels;
     enum hone_problem problem;
-    double threshold; /* the probability from which on one of several labels holds */
+    bool logits;      /* scores are the model's outputs as they are, no probabilities */
+    double threshold; /* the score from which on one of several labels holds */
     char **kept; /* names of the input's columns to be written, "input.<name>" in a table, under "input" in JSONL */
     size_t n_kept;
     bool keep_all; /* JSONL from JSONL: the whole object */

@@ -1,5 +1,7 @@
 #include "recipes/predictor.h"
 
+#include <string.h>
+
 #include "base/arith.h"
 #include "base/memory.h"
 
@@ -114,6 +116,8 @@ static void print_batch(const struct hone_batch *batch, const float *logits, voi
     }
     for (int64_t r = 0; r < batch->R; r++, sink->done++) {
         predictor->task->predict(&predictor->prediction, logits + r * n, n);
+        if (sink->output->logits)
+            memcpy(predictor->prediction.scores, logits + r * n, (size_t)n * sizeof *predictor->prediction.scores);
         hone_output_row(sink->out, sink->output, kept_of(predictor, sink->done), &predictor->prediction);
     }
 }

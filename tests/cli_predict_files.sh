@@ -54,6 +54,15 @@ best=$(sed -n 's/^{"label":\("[^"]*"\),"score":\([^,]*\),"scores":{\(.*\)}}$/\1:
 predict --input t.txt --top 2 --format csv
 head -n 1 out | grep -qx 'label,score,label_2,score_2' || fail "--top 2: $(head -n 1 out)"
 awk -F, 'NR > 1 && !($2 >= $4 && $1 != $3) { exit 1 }' out || fail "--top 2: $(cat out)"
+# The label is that of the highest score, of whichever kind.
+labels() { sed 's/.*"label":"\([^"]*\)".*/\1/' out; }
+predict --input t.txt
+labels >labels
+predict --input t.txt --logits
+labels | cmp -s - labels || fail "--logits: $(cat out)"
+grep -q '"score":-\|"score":[1-9]\|"scores":{[^}]*:-' out || fail "--logits: no number outside 0 and 1: $(cat out)"
+expect 2 '--output-embeddings goes with neither' "$hone" predict --model model --input t.txt --logits \
+    --output-embeddings e.h5
 predict --input t.txt --top 99
 [ "$(tr -cd : <out | wc -c)" = "$(tr -cd : <want | wc -c)" ] || fail "--top 99"
 

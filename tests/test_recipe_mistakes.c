@@ -34,10 +34,6 @@ static const struct {
      "r.yaml:7:1: key \"model\" is given twice, first in line 1\n"
      "r.yaml:7:9: unknown key \"paht\" in model (did you mean \"path\"?)\n",
      NONE},
-    {"model: {path: m}\ntask: {type: sequence_classificaton}\n" DATA OUTPUT,
-     "r.yaml:2:14: task.type: found \"sequence_classificaton\" (did you mean \"sequence_classification\"?), expected "
-     "sequence_classification, masked_lm or token_classification\n",
-     NONE},
     {ALL "seed: 1\n", "r.yaml:5:1: unknown key \"seed\" (did you mean \"training.seed\"?)\n", NONE},
     {ALL "trainig: {epochs: 1}\n", "r.yaml:5:1: unknown key \"trainig\" (did you mean \"training\"?)\n", NONE},
     {ALL "training.epochs: 3\n", "r.yaml:5:1: unknown key \"training.epochs\": write \"training: {epochs: …}\"\n",

@@ -88,6 +88,8 @@ report < <(grep -nE '\b(TODO|FIXME|XXX)\b' "${sources[@]}" "${scripts[@]}" | gre
 report < <(grep -nE '[[:blank:]]+$' "${sources[@]}" "${scripts[@]}" | sed 's/:[^:]*$/: blanks at the end of the line/')
 report < <(find . -name '*.py' ! -path './tests/*' ! -path './benchmarks/*' ! -path './build*/*' ! -path './demo/*' \
     ! -path './runs/*' | sed 's/$/: Python outside tests and benchmarks/')
+report < <(git ls-files -- ':!:*/*' 2>/dev/null | grep -vxE 'README\.md|CONTRIBUTING\.md|LICENSE|CMakeLists\.txt|\..*' |
+    sed 's/$/: has no room/')
 [ -f LICENSE ] || report <<<"LICENSE: missing"
 grep -q 'tools/test' README.md 2>/dev/null || report <<<"README.md: does not name the test command, tools/test"
 
@@ -111,7 +113,8 @@ if [ -z "$quick" ]; then
         grep -v "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 clang-tidy --quiet -p "$build" "--checks=$checks"
         grep "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 \
             clang-tidy --quiet -p "$build" '--checks=-clang-analyzer-*,-bugprone-macro-parentheses'
-    } >"$cache/tidy" 2>/dev/null
+    } >"$cache/tidy" 2>"$cache/tidy-failed" || true
+    report < <(grep -vE '^[0-9]+ (warning|error)s? (generated|treated as error)|^Suppressed ' "$cache/tidy-failed")
     report < <(sed "s|^$PWD/||" "$cache/tidy" | grep -E ': (error|warning): ' | sort -u)
 fi
 [ $wrong = 0 ] && echo "check_style: ${#sources[@]} C files and ${#scripts[@]} scripts, no findings"

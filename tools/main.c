@@ -22,7 +22,8 @@ struct verb {
 
 /* Sorted by name; `hone --help` prints them in this order. */
 static const struct verb verbs[] = {
-    {"bench", hone_tool_bench, "kernels|train|tokenizer|io", "measure kernels, training, tokenizing, files"},
+    {"bench", hone_tool_bench, "kernels|train|tokenizer|checkpoint|io",
+     "measure kernels, training, tokenizing, saving, files"},
     {"devices", hone_tool_devices, "", "what can be used here, and why not"},
     {"eval", hone_tool_eval, "RECIPE | --model DIR --data FILE", "metrics of a model on a file"},
     {"inspect", hone_tool_inspect, "PATH [--diff PATH]", "tensors, config and hashes of a model"},

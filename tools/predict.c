@@ -1,4 +1,5 @@
 /* hone predict --model DIR [--text S | --input F] [--output F] */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 static const char help[] =
     "usage: hone predict --model DIR [--text TEXT | --input FILE] [--column C] [--pair C] [--output FILE]\n"
-    "                    [--keep C,C…] [--top K] [--aggregation A] [--precision f32|bf16|auto]\n"
+    "                    [--keep C,C…] [--top K] [--logits] [--aggregation A]\n"
     "       hone predict --model DIR [--input FILE] … --output-embeddings FILE [--pooling cls|mean]\n\n"
     "Predicts with a fine-tuned model folder and prints one row for each input, in order; as JSONL:\n"
     "  {\"label\":…,\"score\":…,\"scores\":{…}}   one label\n"
@@ -39,6 +40,7 @@ static const char help[] =
     "  --keep C,C…    columns or fields of the input that go with each prediction: under \"input\" in JSONL, as\n"
     "                 columns \"input.<name>\" in a table; \"all\" keeps all of them\n"
     "  --top K        only the K labels with the highest scores, in their order\n"
+    "  --logits       scores as the model's last layer gives them, no probabilities\n"
     "  --aggregation none|simple|first|average|max   of entities: every token by itself; joined where neighbours\n"
     "                 have one type; or by whole words, which have the label of their first token (default, as in\n"
     "                 training), of the mean of their scores, or of the highest\n"
@@ -221,6 +223,16 @@ static enum hone_status read_top(struct predict *p) {
     return HONE_OK;
 }
 
+static enum hone_status read_logits(struct predict *p) {
+    if (!p->output.logits) return HONE_OK;
+    if (hone_predictor_tags(&p->predictor))
+        return hone_fail(HONE_USAGE, "predict: --logits: %s labels words, by several scores each", p->model);
+    if (p->predictor.task->problem == HONE_REGRESSION)
+        return hone_fail(HONE_USAGE, "predict: --logits: %s is a regression, whose values are its outputs", p->model);
+    p->output.threshold = log(p->output.threshold / (1 - p->output.threshold));
+    return HONE_OK;
+}
+
 /* What is only for models that label words, or not for them. */
 static enum hone_status read_tagging(struct predict *p) {
     bool tags = hone_predictor_tags(&p->predictor);
@@ -274,6 +286,7 @@ static enum hone_status predict(struct predict *p) {
     p->output.problem = p->predictor.task->problem;
     p->output.threshold = p->predictor.folder.threshold;
     HONE_TRY_GOTO(read_top(p));
+    HONE_TRY_GOTO(read_logits(p));
     if (p->output_path) status = hone_file_replace(&p->file, &temporary, p->output_path);
     p->begin = hone_seconds();
     if (status == HONE_OK) status = p->text ? predict_text(p) : predict_records(p);
@@ -302,6 +315,7 @@ int hone_tool_predict(int argc, char **argv) {
                                          {"--input", &p.input, NULL},
                                          {"--input-format", &p.input_format, NULL},
                                          {"--keep", &p.keep, NULL},
+                                         {"--logits", NULL, &p.output.logits},
                                          {"--model", &p.model, NULL},
                                          {"--output", &p.output_path, NULL},
                                          {"--output-embeddings", &p.embeddings, NULL},
@@ -323,9 +337,10 @@ int hone_tool_predict(int argc, char **argv) {
         status =
             hone_fail(HONE_USAGE, "predict: --column, --pair, --keep and --input-format are for files, not for --text");
     } else if (status == HONE_OK && p.embeddings &&
-               (p.text || p.keep || p.top || p.output_path || p.format || p.precision_word || p.aggregation)) {
+               (p.text || p.keep || p.top || p.output.logits || p.output_path || p.format || p.precision_word ||
+                p.aggregation)) {
         status = hone_fail(HONE_USAGE, "predict: --output-embeddings goes with neither --text nor --keep, --top, "
-                                       "--aggregation, --output and --format");
+                                       "--logits, --aggregation, --output and --format");
     } else if (status == HONE_OK && p.pooling && !p.embeddings) {
         status = hone_fail(HONE_USAGE, "predict: --pooling is for --output-embeddings");
     }

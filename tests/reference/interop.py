@@ -2,13 +2,10 @@
 
 1. Fifty optimizer steps from the same weights over the same batches, without dropout and with hone's masks: each loss,
    each tensor's update.
-2. Transformers loads hone's folder offline: nothing missing or left over, the same probabilities, labels, tokens.
+2. Transformers loads hone's folder offline: nothing missing or left over, the same logits, labels, tokens.
 3. hone loads what Transformers saved: whole, in shards, with old names, without the prefix, in half precision, and small
    models of awkward sizes with every activation.
 4. CSV, JSONL and packed files give the predictions and the model that TSV gives; embeddings are Transformers'.
-
-hone predict prints probabilities, so logits are compared as log-probabilities: softmax takes a common offset away,
-which no label or loss can see.
 """
 
 import argparse
@@ -211,19 +208,22 @@ def reference_logits(folder, sentences):
     return logits.double(), [network.config.id2label[i] for i in range(logits.shape[1])], problems
 
 
-def hone_log_probabilities(hone, folder, path, names):
-    predictions = hone.lines("predict", "--model", folder, "--input", path)
+def hone_scores(hone, folder, path, names, *options):
+    predictions = hone.lines("predict", "--model", folder, "--input", path, *options)
     table = torch.tensor([[p["scores"][name] for name in names] for p in predictions], dtype=torch.float64)
-    return table.log(), [p["label"] for p in predictions]
+    return table, [p["label"] for p in predictions]
 
 
 def compare_predictions(hone, what, folder, sentences, path):
     logits, names, problems = reference_logits(folder, sentences)
     check(f"{what}: Transformers loads every tensor", not problems, str(problems or ""))
-    ours, labels = hone_log_probabilities(hone, folder, path, names)
-    difference = (ours - logits.log_softmax(1)).abs().max().item()
-    check(f"{what}: log-probabilities of {len(sentences)} sentences within {LOGIT_TOLERANCE}",
-          difference <= LOGIT_TOLERANCE, f"worst {difference:.2e}")
+    ours, labels = hone_scores(hone, folder, path, names, "--logits")
+    difference = (ours - logits).abs().max().item()
+    check(f"{what}: logits of {len(sentences)} sentences within {LOGIT_TOLERANCE}", difference <= LOGIT_TOLERANCE,
+          f"worst {difference:.2e}")
+    probabilities, same = hone_scores(hone, folder, path, names)
+    off = (probabilities - ours.softmax(1)).abs().max().item()
+    check(f"{what}: probabilities are the softmax of these", off <= 1e-7 and same == labels, f"worst {off:.1e}")
     best = logits.topk(2, dim=1)
     near = 0
     differing = []
