@@ -141,13 +141,13 @@ void kernel_cases_attention(struct kernel_buffers *k) {
         {{1, -1}, 1, 1},           {{7, 0, 63, 1, 0, -1}, 3, 8},  {{23, 16, 17, 31, -1}, 12, 32},
         {{64, 0, 65, -1}, 2, 33},  {{48, 49, 96, 97, -1}, 2, 64}, {{5, 128, -1}, 1, 128},
         {{0, 0, -1}, 2, 16},       {{512, 3, -1}, 1, 40},         {{1, 1023, 7, -1}, 2, 7},
-        {{1500, 0, 1, -1}, 1, 16},
+        {{1500, 0, 1, -1}, 1, 16}, {{4099, 2, -1}, 1, 8},
     };
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         for (int options = 0; options < 16; options++) {
             /* The long ones with a few of the options only: they take the time. */
             int32_t longest = shapes[i].lengths[0] + shapes[i].lengths[1];
-            if (longest > 1000 && options % 5 != 0) continue;
+            if (longest > 1000 && options % (longest > 4000 ? 15 : 5) != 0) continue;
             if (k->light && (longest > 200 || (i > 1 && options % 5 != 0))) continue;
             struct attention_case c = {.H = shapes[i].H, .D = shapes[i].D};
             memcpy(c.lengths, shapes[i].lengths, sizeof(c.lengths));

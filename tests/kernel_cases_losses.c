@@ -126,11 +126,9 @@ void kernel_cases_binary_cross_entropy(struct kernel_buffers *k) {
 static void squared_error_case(struct kernel_buffers *k, int64_t R, int64_t V) {
     size_t bytes = (size_t)(R * V) * F4;
     struct kernel_noise y = kernel_noise(R * V, 3, 1), t = kernel_noise(R * V, 3, 2);
-    double *want = kernel_doubles(R * V), loss = (double)old;
-    for (int64_t i = 0; i < R * V; i++) {
-        loss += (double)scale * (y.d[i] - t.d[i]) * (y.d[i] - t.d[i]);
-        want[i] = 2 * (double)scale * (y.d[i] - t.d[i]);
-    }
+    double *want = kernel_doubles(R * V);
+    double loss = (double)old + reference_squared_error(y.d, t.d, (double)scale, R * V);
+    reference_squared_error_backward(want, y.d, t.d, (double)scale, R * V);
     void *y_d = kernel_input(k, "y", y.f, bytes), *t_d = kernel_input(k, "targets", t.f, bytes);
     void *out = kernel_output(k, "dy", bytes), *in_place = kernel_inout(k, "y in place", y.f, bytes);
     void *loss_d = kernel_inout(k, "loss", &old, F4);

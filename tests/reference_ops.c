@@ -297,6 +297,16 @@ void reference_binary_cross_entropy_backward(double *dlogits, const double *logi
     }
 }
 
+double reference_squared_error(const double *y, const double *targets, double scale, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += scale * (y[i] - targets[i]) * (y[i] - targets[i]);
+    return sum;
+}
+
+void reference_squared_error_backward(double *dy, const double *y, const double *targets, double scale, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dy[i] = 2 * scale * (y[i] - targets[i]);
+}
+
 void reference_adamw(double *p, double *m, double *v, double g, const struct hone_segment *segment,
                      const struct hone_adamw *settings, const struct hone_step *step) {
     double beta1 = (double)settings->beta1, beta2 = (double)settings->beta2;

@@ -48,6 +48,8 @@ double reference_binary_cross_entropy(const double *logits, const double *target
                                       double scale, int64_t R, int64_t V);
 void reference_binary_cross_entropy_backward(double *dlogits, const double *logits, const double *targets,
                                              const double *weights, double focus, double scale, int64_t R, int64_t V);
+double reference_squared_error(const double *y, const double *targets, double scale, int64_t n);
+void reference_squared_error_backward(double *dy, const double *y, const double *targets, double scale, int64_t n);
 
 /* One element of AdamW; g is not yet scaled by clip_scale. */
 void reference_adamw(double *p, double *m, double *v, double g, const struct hone_segment *segment,

@@ -307,7 +307,8 @@ static double loss_at(struct setting *s, const struct test_case *c, const int32_
 }
 
 /* The derivative along a random direction of one input. The loss carries f32 rounding (about 3e-7 of 2), so a quotient
- * over 2h = 0.02 is off by 3e-5, and by the third derivative; both are far below the gradient's norm. */
+ * over 2h = 0.02 is off by 3e-5; and by h^2 / 6 of the third derivative, at most a thousandth of the gradient's norm,
+ * and at the bend of ReLU by two of them. */
 static void check_direction(struct setting *s, const struct test_case *c, const int32_t *labels, int input,
                             uint32_t seed) {
     const double h = 0.01;
@@ -329,7 +330,7 @@ static void check_direction(struct setting *s, const struct test_case *c, const 
     }
     TEST_OK(hone_parameters_write(s->rig.parameters, s->ids[input], start));
     double found = (losses[1] - losses[0]) / (2 * h);
-    if (!(fabs(found - expected) <= 0.02 * sqrt(norm) + 1e-4)) {
+    if (!(fabs(found - expected) <= 0.003 * sqrt(norm) + 1e-4)) {
         fail_msg("%s, input %s: the gradient says %g, differences say %g", c->name, c->inputs[input].key, expected,
                  found);
     }

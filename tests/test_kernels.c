@@ -253,6 +253,22 @@ static void test_binary_cross_entropy_gradient(void **state) {
     }
 }
 
+static double squared_error(const struct problem *p) {
+    return reference_squared_error(p->inputs[0], p->inputs[1], 0.3, XR * XV);
+}
+
+static void test_squared_error_gradient(void **state) {
+    (void)state;
+    struct problem p = {.loss = squared_error};
+    problem_input(&p, XR * XV);
+    problem_input(&p, XR * XV);
+    p.n_inputs = 1; /* targets have no gradient */
+    reference_squared_error_backward(p.gradients[0], p.inputs[0], p.inputs[1], 0.3, XR * XV);
+    check_gradients("squared error", &p);
+    p.n_inputs = 2;
+    problem_free(&p);
+}
+
 static void test_dtypes_and_names(void **state) {
     (void)state;
     assert_int_equal(hone_dtype_size(HONE_BF16), 2);
@@ -302,6 +318,7 @@ int main(void) {
         cmocka_unit_test(test_cross_entropy_gradient),
         cmocka_unit_test(test_class_loss_gradient),
         cmocka_unit_test(test_binary_cross_entropy_gradient),
+        cmocka_unit_test(test_squared_error_gradient),
         cmocka_unit_test(test_dtypes_and_names),
         cmocka_unit_test(test_profile),
         cmocka_unit_test(test_devices),
