@@ -1,7 +1,7 @@
 /* Byte pair encoding: of all pairs of neighbours that have a merge, the one with the lowest rank, leftmost, is joined
  * first. Short words look through their pairs each time; long ones keep the places of pairs in a list for each rank, so
- * that a word of a megabyte takes time in proportion. Bytes with merges as they always are need neither: see
- * data/bpe_search.h. */
+ * that a word of a megabyte takes time in proportion, or in a heap, where what a merge makes can be half of an earlier
+ * one. Bytes with merges as they always are need neither: see data/bpe_search.h. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@ struct bpe {
     size_t prefix_n, suffix_n;
     int32_t unk;
     bool fuse_unk, falls_back, ignore_merges;
+    bool in_order;         /* no merge makes a half of an earlier one */
     int32_t fallback[256]; /* <0x00>…, -1: there is none */
     int32_t bytes[256];    /* of byte-level characters */
     int32_t *byte_ranks; /* [256, 256] of merges of two of them, INT32_MAX: of none; NULL: not all of them are there */
@@ -36,7 +37,8 @@ static inline int32_t rank_of(const struct bpe *bpe, int32_t left, int32_t right
     return hone_merges_rank(&bpe->merges, left, right);
 }
 
-/* Places of pairs by the rank of their merge; the lowest rank that has any is found through bits. */
+/* Places of pairs by the rank of their merge; the lowest rank that has any is found through bits. Or, where lower ranks
+ * come up on the way, a heap of them. */
 struct hone_merge_queue {
     int32_t *first, *last; /* [ranks]: chunks of places; first -1: none */
     uint64_t *bits[4];     /* a bit for each rank, each word of it, …; the last level is one word */
@@ -53,6 +55,9 @@ struct hone_merge_queue {
         int32_t id, rank, previous, next;
     } * links;
     size_t links_capacity;
+    bool is_heap;
+    uint64_t *heap; /* rank << 32 | place; none is above its children, which are at 2 i + 1 and 2 i + 2 */
+    size_t heap_n, heap_capacity;
 };
 
 void hone_merge_queue_free(struct hone_merge_queue *queue) {
@@ -63,6 +68,7 @@ void hone_merge_queue_free(struct hone_merge_queue *queue) {
     hone_free(queue->chunks);
     hone_free(queue->places);
     hone_free(queue->links);
+    hone_free(queue->heap);
     hone_free(queue);
 }
 
@@ -117,6 +123,25 @@ static int32_t queue_lowest(const struct hone_merge_queue *queue) {
     return (int32_t)at;
 }
 
+static void heap_push(struct hone_merge_queue *queue, uint64_t key) {
+    hone_reserve(&queue->heap, &queue->heap_capacity, queue->heap_n + 1, sizeof *queue->heap, LONG_WORD);
+    size_t i = queue->heap_n++;
+    for (; i > 0 && queue->heap[(i - 1) / 2] > key; i = (i - 1) / 2) queue->heap[i] = queue->heap[(i - 1) / 2];
+    queue->heap[i] = key;
+}
+
+static uint64_t heap_pop(struct hone_merge_queue *queue) {
+    uint64_t *heap = queue->heap, lowest = heap[0], last = heap[--queue->heap_n];
+    size_t n = queue->heap_n, i = 0;
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && heap[child + 1] < heap[child];
+        if (heap[child] >= last) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = last;
+    return lowest;
+}
+
 static int compare_places(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return (x > y) - (x < y);
@@ -146,27 +171,29 @@ static size_t queue_take(struct hone_merge_queue *queue, int32_t rank) {
     return n;
 }
 
-/* Returns the rank of the pair that begins at `left`, INT32_MAX if there is none. */
-static int32_t push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t left) {
-    if (left < 0) return INT32_MAX;
+/* The pair that begins at `left`. */
+static void push_pair(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t left) {
+    if (left < 0) return;
     struct link *link = &queue->links[left];
     link->rank = link->next < 0 ? INT32_MAX : rank_of(bpe, link->id, queue->links[link->next].id);
-    if (link->rank != INT32_MAX) queue_push(queue, link->rank, left);
-    return link->rank;
+    if (link->rank == INT32_MAX) return;
+    if (queue->is_heap)
+        heap_push(queue, (uint64_t)link->rank << 32 | (uint32_t)left);
+    else
+        queue_push(queue, link->rank, left);
 }
 
-/* A place whose symbol is gone, or whose pair is another one by now, is passed over. Returns the lowest rank that came
- * up. */
-static int32_t merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t at, int32_t rank) {
+/* A place whose symbol is gone, or whose pair is another one by now, is passed over. */
+static void merge_at(struct hone_merge_queue *queue, const struct bpe *bpe, int32_t at, int32_t rank) {
     struct link *left = &queue->links[at];
-    if (left->rank != rank) return INT32_MAX;
+    if (left->rank != rank) return;
     struct link *right = &queue->links[left->next];
     left->id = bpe->merges.ids[rank];
     left->next = right->next;
     right->rank = -1;
     if (left->next >= 0) queue->links[left->next].previous = at;
-    int32_t before = push_pair(queue, bpe, left->previous), behind = push_pair(queue, bpe, at);
-    return before < behind ? before : behind;
+    push_pair(queue, bpe, left->previous);
+    push_pair(queue, bpe, at);
 }
 
 static void fill_queue(struct hone_merge_queue *queue, const struct bpe *bpe, const struct hone_symbol *symbols,
@@ -185,14 +212,17 @@ static size_t merge_long(struct hone_model_work *work, const struct bpe *bpe, si
     }
     if (!work->queue) work->queue = queue_create(bpe->merges.n);
     struct hone_merge_queue *queue = work->queue;
+    queue->is_heap = !bpe->in_order;
     fill_queue(queue, bpe, work->symbols, n);
+    while (queue->heap_n) {
+        uint64_t lowest = heap_pop(queue);
+        merge_at(queue, bpe, (int32_t)(uint32_t)lowest, (int32_t)(lowest >> 32));
+    }
     for (int32_t rank; (rank = queue_lowest(queue)) >= 0;) {
         size_t places = queue_take(queue, rank);
         for (size_t i = 0; i < places; i++) {
             if (i + AHEAD < places) __builtin_prefetch(&queue->links[queue->places[i + AHEAD]], 1);
-            if (merge_at(queue, bpe, queue->places[i], rank) > rank) continue;
-            /* What a merge makes can be half of an earlier one, which then comes first. */
-            while (++i < places) queue_push(queue, rank, queue->places[i]);
+            merge_at(queue, bpe, queue->places[i], rank);
         }
     }
     size_t kept = 0;
@@ -350,6 +380,18 @@ static enum hone_status tokenize_bytes(struct hone_tokens *out, struct hone_mode
     return HONE_OK;
 }
 
+/* Whether no merge makes a half of an earlier one. */
+static bool are_in_order(const struct hone_vocabulary *vocabulary, const struct hone_merge *merges, size_t n) {
+    size_t i = 0;
+    bool *is_half = hone_calloc((size_t)vocabulary->size, sizeof *is_half, "merges");
+    while (i < n && !is_half[merges[i].id]) {
+        is_half[merges[i].left] = is_half[merges[i].right] = true;
+        i++;
+    }
+    hone_free(is_half);
+    return i == n;
+}
+
 static void destroy(struct hone_tokenizer_model *model) {
     struct bpe *bpe = (struct bpe *)model;
     hone_free(bpe->byte_ranks);
@@ -377,6 +419,7 @@ struct hone_tokenizer_model *hone_bpe_create(const struct hone_vocabulary *vocab
                         .falls_back = options->byte_fallback,
                         .ignore_merges = options->ignore_merges};
     hone_merges_create(&bpe->merges, merges, n);
+    bpe->in_order = are_in_order(vocabulary, merges, n);
     bool all_bytes = !*options->prefix && !*options->suffix;
     for (int byte = 0; byte < 256; byte++) {
         char text[8];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
 #include "data/byte_level.h"
@@ -136,7 +137,35 @@ static void test_any_order(void **state) {
     check_lists(true);
 }
 
+/* Twice as many letters a each, the longest first: every merge makes the half of the one before it. */
+static void test_long_word_backwards(void **state) {
+    (void)state;
+    enum { DOUBLINGS = 10, N = 1 << 20 };
+    struct hone_vocabulary_entries entries = {0};
+    struct rig rig = {.n = DOUBLINGS};
+    struct hone_model_work work = {0};
+    struct hone_tokens tokens = {0};
+    char *word = hone_alloc(N + 1, 1, "test");
+    memset(word, 'a', N + 1);
+    for (int i = 0; i <= DOUBLINGS; i++) hone_vocabulary_add(&entries, word, (size_t)1 << i, i);
+    for (int i = 0; i < DOUBLINGS; i++) rig.merges[i] = (struct hone_merge){9 - i, 9 - i, 10 - i};
+    TEST_OK(hone_vocabulary_finish(&rig.vocabulary, &entries, HONE_REPEATED_REFUSED, "test"));
+    rig.model = hone_bpe_create(&rig.vocabulary, rig.merges, DOUBLINGS,
+                                &(struct hone_bpe_options){.prefix = "", .suffix = "", .unk = -1});
+    double begin = hone_seconds();
+    TEST_OK(rig.model->tokenize(&tokens, &work, rig.model, word, N + 1));
+    assert_true(hone_seconds() - begin < 30); /* a second; in the square of the length it would be an hour */
+    assert_int_equal(tokens.n, (N >> DOUBLINGS) + 1);
+    for (int i = 0; i < N >> DOUBLINGS; i++) assert_int_equal(tokens.at[i].id, DOUBLINGS);
+    assert_int_equal(tokens.at[N >> DOUBLINGS].id, 0);
+    hone_free(tokens.at);
+    hone_free(word);
+    hone_model_work_free(&work);
+    destroy(&rig);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learnt_order), cmocka_unit_test(test_any_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learnt_order), cmocka_unit_test(test_any_order),
+                                       cmocka_unit_test(test_long_word_backwards)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
