@@ -1,4 +1,5 @@
 /* Tokens that are looked for in the text itself, before the model sees it: leftmost, then longest. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -12,21 +13,32 @@ static void normalize_text(struct hone_added_token *token, const struct hone_nor
     token->normalized_text = hone_strndup(scratch->text.n ? scratch->text.bytes : "", scratch->text.n, "added token");
 }
 
-/* The trie of what is looked for, in raw or in normalised text. */
-static bool build(struct hone_trie *out, bool begins[256], const struct hone_added_tokens *added, bool normalized,
-                  int32_t duplicate[2]) {
+/* By what they are in the text; of the same ones special ones come first, then the earlier one. The reference takes any of
+ * them, another one in each process. */
+static int compare_keys(const void *a, const void *b, void *tokens) {
+    const struct hone_trie_key *x = a, *y = b;
+    const struct hone_added_token *all = tokens;
+    int order = strcmp(x->bytes, y->bytes), special = all[y->value].special - all[x->value].special;
+    return order ? order : special ? special : x->value - y->value;
+}
+
+/* The trie of what is looked for, in raw or in normalised text. Of those that are the same there the first one is. */
+static void build(struct hone_trie *out, bool begins[256], const struct hone_added_tokens *added, bool normalized) {
     struct hone_trie_key *keys = hone_alloc(added->n, sizeof *keys, "added tokens");
-    size_t n = 0;
+    size_t n = 0, kept = 0;
     for (size_t i = 0; i < added->n; i++) {
         const struct hone_added_token *token = &added->at[i];
         if (token->normalized != normalized) continue;
         const char *text = normalized ? token->normalized_text : token->text;
-        keys[n++] = (struct hone_trie_key){text, strlen(text), (int32_t)i};
+        keys[n++] = (struct hone_trie_key){text, (uint32_t)strlen(text), (int32_t)i};
         begins[(unsigned char)text[0]] = true;
     }
-    bool unique = hone_trie_build(out, keys, n, duplicate);
+    if (n) qsort_r(keys, n, sizeof *keys, compare_keys, added->at);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || strcmp(keys[kept - 1].bytes, keys[i].bytes) != 0) keys[kept++] = keys[i];
+    int32_t twice[2];
+    HONE_CHECK(hone_trie_build(out, keys, kept, twice), "added tokens %d and %d", twice[0], twice[1]);
     hone_free(keys);
-    return unique;
 }
 
 static bool build_texts(struct hone_trie *out, const struct hone_added_tokens *added, int32_t duplicate[2]) {
@@ -48,10 +60,10 @@ enum hone_status hone_added_tokens_finish(struct hone_added_tokens *added, const
         if (added->at[i].normalized && !*added->at[i].normalized_text)
             return hone_fail(HONE_BAD_INPUT, "%s[%zu]: nothing is left of its content after normalisation", where, i);
     int32_t twice[2];
-    if (!build_texts(&added->texts, added, twice) || !build(&added->raw, added->raw_begins, added, false, twice) ||
-        !build(&added->normalized, added->normalized_begins, added, true, twice))
-        return hone_fail(HONE_BAD_INPUT, "%s[%d]: the same content as %s[%d]%s", where, twice[1], where, twice[0],
-                         added->at[twice[0]].normalized ? ", after normalisation" : "");
+    if (!build_texts(&added->texts, added, twice))
+        return hone_fail(HONE_BAD_INPUT, "%s[%d]: the same content as %s[%d]", where, twice[1], where, twice[0]);
+    build(&added->raw, added->raw_begins, added, false);
+    build(&added->normalized, added->normalized_begins, added, true);
     added->raw_only_begin = -1;
     int begins = 0;
     for (int byte = 0; byte < 256; byte++)

@@ -29,9 +29,14 @@ void hone_decoder_free(struct hone_decoder *decoder) {
     *decoder = (struct hone_decoder){0};
 }
 
-/* Appends `text` with every non-empty `from` replaced. */
+/* Appends `text` with every `from` replaced; an empty one stands at both ends and between all characters. */
 static void append_replaced(struct hone_text *out, const char *text, size_t n, const char *from, const char *to) {
     size_t from_n = strlen(from);
+    for (size_t i = 0; !from_n && *to && i <= n; i++) {
+        if (i == n || (text[i] & 0xC0) != 0x80) hone_text_append(out, to, strlen(to));
+        if (i < n) hone_text_append(out, text + i, 1);
+    }
+    if (!from_n && *to) return;
     const char *end = text + n;
     for (const char *found; from_n && (found = memmem(text, (size_t)(end - text), from, from_n));
          text = found + from_n) {

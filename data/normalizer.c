@@ -132,7 +132,11 @@ static void replace(struct hone_normalizing *work, const struct hone_normalizer_
 
 static void prepend(struct hone_normalizing *work, const struct hone_normalizer_step *step) {
     struct hone_normalized *text = &work->text, *next = &work->next;
-    if (text->n == 0 || step->content_n == 0) return;
+    if (text->n == 0) return;
+    /* The reference takes the first character for one that was added, where nothing was. */
+    for (size_t i = 0, n = hone_character_bytes(text->bytes[0]); !step->content_n && i < n; i++)
+        text->from[i] = (struct hone_source){text->first, text->first};
+    if (step->content_n == 0) return;
     next->n = 0;
     next->first = text->first;
     hone_normalized_reserve(next, step->content_n + text->n);

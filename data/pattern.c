@@ -27,7 +27,8 @@ enum hone_status hone_pattern_read(struct hone_pattern *out, const json_t *part,
     out->n = strlen(json_string_value(text));
     out->text = hone_strndup(json_string_value(text), out->n, "pattern");
     out->gpt2 = regex && strcmp(out->text, HONE_GPT2_PATTERN) == 0;
-    return regex && !out->gpt2 ? compile(out, where) : HONE_OK;
+    /* An empty text is found where an empty expression is: between all characters. */
+    return (regex && !out->gpt2) || !out->n ? compile(out, where) : HONE_OK;
 }
 
 void hone_pattern_free(struct hone_pattern *pattern) {
@@ -61,7 +62,7 @@ static bool next_of_program(struct hone_matches *m) {
 
 bool hone_matches_next(struct hone_matches *m) {
     if (m->pattern->program) return next_of_program(m);
-    if (m->at >= m->n || m->pattern->n == 0) return false;
+    if (m->at >= m->n) return false;
     m->begin = m->at;
     if (m->pattern->gpt2) {
         m->end = hone_gpt2_match(m->text, m->n, m->at);

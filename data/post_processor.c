@@ -59,14 +59,14 @@ void hone_post_processor_finish(struct hone_post_processor *post_processor, cons
         hone_template_add(&post_processor->pair, 1, -1, 1, NULL);
     }
     if (!post_processor->trims) return;
-    post_processor->leading = hone_calloc((size_t)size, 1, "post-processor");
-    post_processor->trailing = hone_calloc((size_t)size, 1, "post-processor");
+    post_processor->leading = hone_calloc((size_t)size, sizeof *post_processor->leading, "post-processor");
+    post_processor->trailing = hone_calloc((size_t)size, sizeof *post_processor->trailing, "post-processor");
     for (int32_t id = 0; id < size; id++) {
         size_t leading, trailing;
         if (!vocabulary->texts[id]) continue;
         count_spaces(&leading, &trailing, vocabulary->texts[id], strlen(vocabulary->texts[id]));
-        post_processor->leading[id] = (uint8_t)(leading < UINT8_MAX ? leading : UINT8_MAX);
-        post_processor->trailing[id] = (uint8_t)(trailing < UINT8_MAX ? trailing : UINT8_MAX);
+        post_processor->leading[id] = (uint32_t)leading;
+        post_processor->trailing[id] = (uint32_t)trailing;
     }
 }
 

@@ -40,6 +40,14 @@ static bool is_whole(const struct hone_text *text) {
     return text->length < 3 || memcmp(text->bytes + text->length - 3, REPLACEMENT, 3) != 0;
 }
 
+/* Where what was not shown begins. Bytes that were a character so far can be none with one more byte behind them, and the
+ * text another one: then it goes on with the next character. */
+static size_t not_shown(const struct hone_text *all, size_t shown) {
+    if (shown > all->length) shown = all->length;
+    while (shown < all->length && ((unsigned char)all->bytes[shown] & 0xC0) == 0x80) shown++;
+    return shown;
+}
+
 /* What an id adds is the text of all kept ones without that of those before it; ids are dropped once two steps lie
  * behind them, as in the reference. */
 void hone_decode_stream_next(const char **text, size_t *length, struct hone_decode_stream *stream, int32_t id) {
@@ -55,8 +63,9 @@ void hone_decode_stream_next(const char **text, size_t *length, struct hone_deco
     }
     hone_text_free(&stream->text);
     stream->text = all;
-    *text = all.bytes + stream->shown;
-    *length = all.length - stream->shown;
+    size_t from = not_shown(&all, stream->shown);
+    *text = all.bytes + from;
+    *length = all.length - from;
     memmove(stream->ids, stream->ids + stream->read, (stream->n - stream->read) * sizeof *stream->ids);
     stream->n -= stream->read;
     stream->read = stream->n;
@@ -69,7 +78,7 @@ void hone_decode_stream_end(struct hone_text *text, struct hone_decode_stream *s
     struct hone_text all;
     decode_ids(&all, stream);
     *text = (struct hone_text){0};
-    size_t shown = stream->shown < all.length ? stream->shown : all.length;
+    size_t shown = not_shown(&all, stream->shown);
     hone_text_append(text, all.bytes + shown, all.length - shown);
     hone_text_free(&all);
     hone_free(stream->ids);

@@ -73,7 +73,7 @@ struct hone_post_processor {
     struct hone_template single, pair;
     bool trims, trims_prefix_space; /* ByteLevel's trim_offsets, and its add_prefix_space */
     /* Spaces with which the text of each id begins and ends, for trimming; made when it is needed. */
-    uint8_t *leading, *trailing;
+    uint32_t *leading, *trailing;
 };
 /* BERT's: [CLS] A [SEP], [CLS] A [SEP] B [SEP] with type 1 from B on; RoBERTa's: <s> A </s>, <s> A </s> </s> B </s>,
  * type 0. */

@@ -43,7 +43,7 @@ def charsmap():
 
 def pattern(r):
     if r.random() < 0.5:
-        return {"String": r.choice(["a", "ab", " ", "é", "--", "``"])}
+        return {"String": r.choice(["a", "ab", " ", "é", "--", "``", ""])}
     return {"Regex": r.choice([r"\s+", r"\p{L}+", r"[^\s\p{L}\p{N}]+", r"x*", r"\d", r"(?i)AB", r"a|ab", r"\s+(?!\S)|\s+", r"(?<=a)b",
                                r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", r"\w+|[^\w\s]+", r".", r"[[:punct:]]",
                                r"(?:a|b)+?b", r"(\w+\s)+", r"\p{L}++|\s++$|.", r"\b\w{1,3}\b", r"(?i)[a-z]+\d*|\S", r"^\s*\S+",
@@ -59,7 +59,7 @@ def normalizer(r, maps, depth=0):
                                        "strip_accents": r.choice([None, True, False]), "lowercase": r.random() < .5},
             "Strip": lambda: {"strip_left": r.random() < .7, "strip_right": r.random() < .7},
             "Replace": lambda: {"pattern": pattern(r), "content": r.choice(["", "b", " ", "é", "ab", "▁"])},
-            "Prepend": lambda: {"prepend": r.choice(["a", "▁", "é "])},
+            "Prepend": lambda: {"prepend": r.choice(["a", "▁", "é ", ""])},
             "Precompiled": lambda: {"precompiled_charsmap": maps}}
     return {"type": kind, **more.get(kind, dict)()}
 
@@ -224,7 +224,9 @@ def window_cases(reference, r):
         first, second = make(), make() if strategy == "only_second" or r.random() < 0.7 else None
         try:
             windows, whole = reference.encode(setting, first, second)
-        except Exception:  # an empty text has tokens, or the model refuses a word
+        except BaseException as error:  # an empty text has tokens, the model refuses a word, or the reference panics
+            if isinstance(error, KeyboardInterrupt):
+                raise
             continue
         if windows is None:
             continue
@@ -276,7 +278,8 @@ def write_older():
 
 def found():
     """What campaigns found, (tokenizer, texts): bytes of a prefix behind a word that isn't its text's first; a word of
-    which nothing comes from the text; scores that are equal but for how serde_json reads them."""
+    which nothing comes from the text; scores that are equal but for how serde_json reads them; empty texts to be found, put in
+    front or replaced; more than 255 spaces to be trimmed."""
     base = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
             "post_processor": None, "decoder": None}
     bpe = {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": "##", "end_of_word_suffix": None,
@@ -285,11 +288,22 @@ def found():
     unigram = {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": [["<unk>", 0], ["a", -1], ["b", -1.5], ["Ġ", -2]]}
     ties = {**unigram, "vocab": [["<unk>", 0], ["3", -7.947197437286377], ["33", -10.550728797912598], ["333", -12.624138832092285],
                                  ["cc", -11.132796287536621], ["c", -8.408601760864258]]}
+    letters = {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "A": 1, "C": 2, "G": 3, "T": 4, "ACGT": 5, "é": 6}}
     return [({**base, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": bpe}, ["'ll", "é'll", "xx'ばa"]),
             ({**base, "normalizer": {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "ab"}, "model": unigram,
               "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}},
              [" ", "\tfoo", "_русский \xa0", "\u3000é[X]''٣_"]),
-            ({**base, "model": ties}, ["3333", "cc3333", "cccc3333"])]
+            ({**base, "model": ties}, ["3333", "cc3333", "cccc3333"]),
+            *[({**base, **part, "model": letters}, ["ACGT", "é A", "", "A"]) for part in (
+                {"pre_tokenizer": {"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": False}},
+                {"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "C"}},
+                {"normalizer": {"type": "Prepend", "prepend": ""}},
+                {"decoder": {"type": "Replace", "pattern": {"String": ""}, "content": "é"}},
+                {"decoder": {"type": "CTC", "pad_token": "", "word_delimiter_token": "", "cleanup": True}})],
+            ({**base, "model": {**letters, "vocab": {"<unk>": 0, "Ġ" * 300 + "A": 1, "A" + "Ġ" * 300: 2}},
+              "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+              "post_processor": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}},
+             [" " * 300 + "A", "A" + " " * 300])]
 
 
 def row_of(made, reference, texts):
