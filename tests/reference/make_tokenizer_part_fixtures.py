@@ -5,7 +5,8 @@ cut into windows; and older.json: what it makes of texts with the older files of
 them.
 
     python tests/reference/make_tokenizer_part_fixtures.py             # writes the fixture
-    python tests/reference/make_tokenizer_part_fixtures.py 2000 7      # instead compares 2000 with build/hone, seed 7
+    python tests/reference/make_tokenizer_part_fixtures.py 2000 7      # instead compares 2000 with build/hone, seed 7;
+                                                                       # --store: into tests/results/tokenizer-random.txt
 """
 
 import json
@@ -182,7 +183,24 @@ def decode(tokenizer, ids):
         return None
 
 
+def hone(folder, *options):
+    return subprocess.run([ROOT / "build/hone", "tokenize", "--tokenizer", folder, *options], capture_output=True)
+
+
+def differing_decodings(folder, reference, lists):
+    """Of [(ids, [text, without special tokens]), ...], where the reference gives them."""
+    lists = [(ids, texts) for ids in lists if (texts := decode(reference, ids)) is not None]
+    Path(folder, "ids").write_text("".join(json.dumps(ids) + "\n" for ids, _ in lists))
+    wrong = []
+    for skip in (0, 1) if lists else ():
+        done = hone(folder, "--decode", "--input", folder + "/ids", *["--skip-special"] * skip)
+        lines = done.stdout.decode().split("\n") if done.returncode == 0 else ["null"] * len(lists)
+        wrong += [(ids, json.loads(line), texts[skip]) for (ids, texts), line in zip(lists, lines) if json.loads(line) != texts[skip]]
+    return wrong, 2 * len(lists)
+
+
 def compare(count, seed):
+    """`count` random tokenizers beside the reference: random texts, and decodings of what came out and of random ids."""
     r, maps, refused, differing, compared = random.Random(seed), charsmap(), 0, 0, 0
     for k in range(count):
         made = random_tokenizer(r, maps)
@@ -191,16 +209,22 @@ def compare(count, seed):
             reference = Tokenizer.from_str(json.dumps(made))
         except BaseException:
             continue
+        lists = [[r.randrange(reference.get_vocab_size()) for _ in range(r.randrange(9))] for _ in range(4)]
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "tokenizer.json").write_text(json.dumps(made))
             (Path(folder) / "texts").write_bytes("".join(t + "\n" for t in texts).encode())
-            done = subprocess.run([ROOT / "build/hone", "tokenize", "--tokenizer", folder, "--input", folder + "/texts"], capture_output=True)
-        want = [encode(reference, t) for t in texts]
-        if done.returncode:
-            if all(want):
-                refused += 1
-                print(k, "refused:", done.stderr.decode().strip()[-200:])
-            continue
+            done = hone(folder, "--input", folder + "/texts")
+            want = [encode(reference, t) for t in texts]
+            if done.returncode:
+                if all(want):
+                    refused += 1
+                    print(k, "refused:", done.stderr.decode().strip()[-200:])
+                continue
+            wrong, n = differing_decodings(folder, reference, lists + [e["ids"] for e in want if e])
+        compared += n
+        differing += len(wrong)
+        for ids, got, expected in wrong[:2]:
+            print(k, "decoding", ids, repr(got), repr(expected), json.dumps(made["decoder"], ensure_ascii=False))
         for text, line, expected in zip(texts, done.stdout.decode().split("\n"), want):
             compared += 1
             got = json.loads(line)
@@ -210,7 +234,13 @@ def compare(count, seed):
                     print(k, repr(text), {key: (got[key], expected[key]) for key in expected if got[key] != expected[key]})
                     print("   ", json.dumps({key: made[key] for key in ("normalizer", "pre_tokenizer", "added_tokens")}, ensure_ascii=False)[:700],
                           {key: v for key, v in made["model"].items() if key not in ("vocab", "merges")})
-    print(f"{compared} compared, {differing} differ, {refused} refused")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    line = f"{count} random tokenizers of seed {seed} at commit {commit}: {compared} compared, {differing} differ, {refused} refused"
+    print(line)
+    if "--store" in sys.argv:
+        with open(ROOT / "tests/results/tokenizer-random.txt", "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    return 1 if differing or refused else 0
 
 
 def window_cases(reference, r):
@@ -313,8 +343,7 @@ def row_of(made, reference, texts):
 
 def main():
     if len(sys.argv) > 1:
-        compare(int(sys.argv[1]), int(sys.argv[2]))
-        return
+        sys.exit(compare(int(sys.argv[1]), int(sys.argv[2])))
     r, rows = random.Random(5), []
     while len(rows) < 90:
         made = random_tokenizer(r, None)
