@@ -27,12 +27,11 @@ static const struct {
     {ALL "optimizer: {Weight-Decay: 0}\n",
      "r.yaml:5:13: unknown key \"Weight-Decay\" in optimizer (did you mean \"weight_decay\"?)\n", NONE},
     {ALL "training:\n  lr: 1\n", "r.yaml:6:3: unknown key \"lr\" in training (did you mean \"optimizer.lr\"?)\n", NONE},
-    {ALL "logging: {level: warnin}\ntraining: {seed: 1, seed: 2}\nmodel: {paht: n}\n",
-     "r.yaml:5:18: logging.level: found \"warnin\" (did you mean \"warning\"?), expected quiet, warning, info or "
-     "debug\n"
-     "r.yaml:6:21: key \"seed\" is given twice, first in line 6\n"
-     "r.yaml:7:1: key \"model\" is given twice, first in line 1\n"
-     "r.yaml:7:9: unknown key \"paht\" in model (did you mean \"path\"?)\n",
+    {ALL "logging: {level: info}\ndevice: cudaa\ntraining: {seed: 1, seed: 2}\nmodel: {paht: n}\n",
+     "r.yaml:6:9: device: found \"cudaa\" (did you mean \"cuda\"?), expected auto, cpu or cuda\n"
+     "r.yaml:7:21: key \"seed\" is given twice, first in line 7\n"
+     "r.yaml:8:1: key \"model\" is given twice, first in line 1\n"
+     "r.yaml:8:9: unknown key \"paht\" in model (did you mean \"path\"?)\n",
      NONE},
     {ALL "seed: 1\n", "r.yaml:5:1: unknown key \"seed\" (did you mean \"training.seed\"?)\n", NONE},
     {ALL "trainig: {epochs: 1}\n", "r.yaml:5:1: unknown key \"trainig\" (did you mean \"training\"?)\n", NONE},
