@@ -87,11 +87,11 @@ void hone_memory_keep_freed(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 128 << 20);
     mallopt(M_TOP_PAD, HEAP);
-    char *begin = malloc(HUGE_PAGE), *end = sbrk(0); /* the heap grew by the pad */
-    size_t skip = -(uintptr_t)begin % HUGE_PAGE;
-    if (begin && begin < end && (size_t)(end - begin) > skip)
-        madvise(begin + skip, (size_t)(end - begin) - skip, MADV_HUGEPAGE);
-    free(begin);
+    void *block = malloc(HUGE_PAGE); /* the heap grows by the pad */
+    // cppcheck-suppress uninitdata
+    uintptr_t begin = ((uintptr_t)block + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, end = (uintptr_t)sbrk(0);
+    if (block && begin < end) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+    free(block);
 }
 
 char *hone_strdup(const char *text, const char *what) { return hone_strndup(text, strlen(text), what); }

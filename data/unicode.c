@@ -70,7 +70,7 @@ static bool make_block(uint16_t *block, int32_t first, struct done *done) {
 
 static void make_flags(void) {
     struct done done = {0};
-    size_t n = 0, whole_n = 0, whole[MOST_WHOLE];
+    size_t n = 0, whole_n = 0, whole[MOST_WHOLE] = {0};
     for (size_t b = 0; b < LENGTH(flags.blocks); b++) {
         HONE_CHECK(n < HONE_CODE_BLOCKS, "Unicode has more than %zu different blocks", n);
         uint16_t *block = flags.at[n];
