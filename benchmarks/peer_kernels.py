@@ -269,7 +269,8 @@ def measure(row, beyond_caches):
     sizes = {word[0]: int(word[1:]) for word in words if re.fullmatch(r"[A-Zn]\d+", word)}
     options = {"dropout": "dropout" in words} if name in HAVE_DROPOUT else {}
     sets = [KERNELS[name](**sizes, **options)]
-    for _ in range(min(MOST_SETS - 1, beyond_caches // max(1, buffer_bytes(sets[0])))):
+    held = buffer_bytes(sets[0])
+    for _ in range(min(MOST_SETS - 1, beyond_caches // held) if held else 0):
         sets.append(KERNELS[name](**sizes, **options))
     at = 0
 
