@@ -234,6 +234,11 @@ def adafactor(n):
     return lambda: optimizer.step()
 
 
+def cast(T, C):
+    x = noise(T, C)
+    return lambda: x.to(torch.bfloat16)
+
+
 def clip_values(n):
     parameters = [torch.nn.Parameter(noise(size)) for size in parts(n)]
     for p in parameters:
@@ -248,7 +253,7 @@ def ema(n):
 
 # Entries of struct hone_ops by their names.
 KERNELS = {f.__name__: f for f in (
-    activation_backward, activation_forward, adafactor, adamw, add, attention_backward, attention_forward, clip_values,
+    activation_backward, activation_forward, adafactor, adamw, add, attention_backward, attention_forward, cast, clip_values,
     cross_entropy_backward, cross_entropy_forward, dropout, ema, embedding_backward, embedding_forward, gather_rows, gradient_norm,
     linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
     residual_layer_norm_forward, scatter_rows_add, sgd,
