@@ -13,6 +13,7 @@ struct search {
     size_t capacity;
 };
 
+/* NOLINTBEGIN(clang-analyzer-core.NullDereference): where there is an element, there are values. */
 static float element(const void *values, enum hone_dtype dtype, int64_t i) {
     if (dtype == HONE_F32) return ((const float *)values)[i];
     uint32_t bits = (uint32_t)((const uint16_t *)values)[i] << 16;
@@ -20,6 +21,7 @@ static float element(const void *values, enum hone_dtype dtype, int64_t i) {
     memcpy(&value, &bits, sizeof value);
     return value;
 }
+/* NOLINTEND(clang-analyzer-core.NullDereference) */
 
 /* The first of n values on the device that is not finite: its place, or -1. */
 static enum hone_status look(int64_t *at, float *value, struct search *s, const void *values, enum hone_dtype dtype,

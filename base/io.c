@@ -233,6 +233,7 @@ enum hone_status hone_read_file(char **bytes, size_t *n, const char *path, size_
         }
         if (length + 1 == capacity) hone_reserve(&text, &capacity, capacity + 1, 1, "contents of a file");
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): two bytes at least were reserved. */
     text[length] = 0;
     *bytes = text;
     *n = length;

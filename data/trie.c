@@ -82,6 +82,7 @@ static uint64_t free_from(const struct builder *b, size_t slot) {
 
 /* A base that leaves every child's slot free: 64 of them are looked at together. */
 static size_t find_base(struct builder *b, const unsigned char *bytes, size_t n) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a node that is placed has a child. */
     size_t base = (b->first_free = next_free(b, b->first_free)) - bytes[0];
     for (int window = 0; window < WINDOWS && base + bytes[0] < b->used; window++, base += 64) {
         uint64_t open = ~UINT64_C(0);
