@@ -16,6 +16,18 @@ fail() {
     [ ! -s err ] || tail -n 5 err
     exit 1
 }
+# Ends a test that takes too long under the sanitizers without CI=full: skip_sanitized WHY.
+skip_sanitized() {
+    if grep -q __asan_init "$hone" && [ "${CI:-}" != full ]; then
+        echo "skipped: sanitizers, without CI=full; $1"
+        exit 77
+    fi
+}
+# The same of a test that goes through MPI. What its libraries haven't freed at the end isn't ours.
+skip_sanitized_mpi() {
+    skip_sanitized "ranks are tested under them by cli_ranks, leaks too"
+    export ASAN_OPTIONS=detect_leaks=0
+}
 # expect CODE STDERR COMMAND…: the exit code and a part of stderr; stdout lands in ./out, stderr in ./err.
 expect() {
     local code=0 want=$1 part=$2

@@ -4,12 +4,7 @@ root=$PWD
 . tests/cli.sh
 export HONE=$hone OMP_NUM_THREADS=1
 [ -n "${HONE_TEST_MPI:-}" ] || { echo "skipped: no mpirun and mpicc (tools/setup mpi)"; exit 77; }
-if grep -q __asan_init "$hone" && [ "${CI:-}" != full ]; then
-    echo "skipped: sanitizers, without CI=full; ranks are tested under them by cli_ranks"
-    exit 77
-fi
-# What MPI's libraries have not freed at the end is not ours; ranks without MPI are held to it by cli_ranks.
-export ASAN_OPTIONS=detect_leaks=0
+skip_sanitized_mpi
 # Open MPI does neither of itself: run for root, and more ranks than cores.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 

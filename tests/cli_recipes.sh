@@ -7,11 +7,7 @@ if [ ! -d "$data" ]; then
     echo "skipped: no $data"
     exit 77
 fi
-# Minutes there; smaller tests go the same ways.
-if grep -q __asan_init "$hone" && [ "${CI:-}" != full ]; then
-    echo "skipped: sanitizers, without CI=full"
-    exit 77
-fi
+skip_sanitized "smaller tests go the same ways"
 ln -s "$data/.." shared # what recipes call ../shared from the folder that this goes on in
 mkdir -p here/models here/demo/data here/data/text
 cd here

@@ -8,12 +8,7 @@ for program in munged slurmctld slurmd sbatch; do
     command -v $program >/dev/null || [ -x /usr/sbin/$program ] || { echo "no $program (tools/setup slurm)"; exit 77; }
 done
 PATH=$PATH:/usr/sbin
-if grep -q __asan_init "$hone" && [ "${CI:-}" != full ]; then
-    echo "skipped: sanitizers, without CI=full; ranks are tested under them by cli_ranks"
-    exit 77
-fi
-# What MPI's libraries have not freed at the end is not ours; ranks without MPI are held to it by cli_ranks.
-export ASAN_OPTIONS=detect_leaks=0
+skip_sanitized_mpi
 
 make_model good bad film the a was '##ly'
 make_sentences 5 61 >train.tsv
