@@ -21,6 +21,8 @@
 
 enum gemm_kind { GEMM_FORWARD, GEMM_BACKWARD_INPUT, GEMM_BACKWARD_WEIGHT };
 
+enum { CODE_BYTES = 4 << 20 }; /* more than oneDNN takes to write one primitive */
+
 /* A primitive and what it was made for. The number of threads is part of it, because oneDNN sizes its scratch memory
  * by it. */
 struct gemm {
@@ -201,6 +203,8 @@ static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, 
                               void *workspace) {
     TRY_DNNL(g->status);
     if (!g->primitive) {
+        /* oneDNN crashes where memory ends while it writes code; here that is our error. */
+        hone_free(hone_alloc(CODE_BYTES, 1, "code of a GEMM primitive"));
         TRY_DNNL(dnnl_primitive_create(&g->primitive, g->description));
         dnnl_primitive_desc_destroy(g->description);
         g->description = NULL;
