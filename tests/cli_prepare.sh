@@ -134,7 +134,8 @@ wait $second || fail "the second: exit code $? $(cat err)"
 grep -q '"found": true' out || fail "the second made its own: $(cat out)"
 same_large "of two"
 
-# 100 MB of tokens are trained on with 92 MB of memory that is not of files. The sanitizers need more.
+# 100 MB of tokens are trained on with 92 MB of memory that is not of files (with AVX-512 oneDNN takes half of that). The
+# sanitizers need more.
 if [ -f "$(dirname "$hone")/tests/io_preload.so" ]; then
     repeated 30000 >large.tsv
     expect 0 "" large data.validation=null

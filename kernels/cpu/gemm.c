@@ -1,20 +1,22 @@
 /* linear_* through oneDNN matmul primitives. Tokens are cut into blocks of 256 and a rest out of 128, 64 and 32, so
  * that a shape needs at most four primitives of each kind however T varies: memory stays flat from step to step. In
  * the weight gradient, where tokens are summed over, the same blocks are added in order, which makes the sum
- * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512, a row's bits
+ * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512 without AMX, a row's bits
  * depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
  *
- * Where that doesn't hold, the f32 product is our own (gemm_packed.h).
+ * Where that doesn't hold, the product is our own (gemm_packed.h for f32, gemm_amx.h for bf16).
  *
  * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/arith.h"
 #include "base/memory.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/gemm_amx.h"
 #include "kernels/cpu/gemm_packed.h"
 #include "kernels/cpu/values.h"
 #include "kernels/profile.h"
@@ -199,12 +201,17 @@ static struct gemm *gemm_get(struct gemm want) {
     return g;
 }
 
+/* oneDNN crashes where memory ends while it writes code. */
+static bool has_room_for_code(void) {
+    void *room = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && munmap(room, CODE_BYTES) == 0;
+}
+
 static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, const void *weights, const void *bias,
                               void *workspace) {
     TRY_DNNL(g->status);
     if (!g->primitive) {
-        /* oneDNN crashes where memory ends while it writes code; here that is our error. */
-        hone_free(hone_alloc(CODE_BYTES, 1, "code of a GEMM primitive"));
+        if (!has_room_for_code()) return dnnl_out_of_memory;
         TRY_DNNL(dnnl_primitive_create(&g->primitive, g->description));
         dnnl_primitive_desc_destroy(g->description);
         g->description = NULL;
@@ -226,16 +233,21 @@ static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, 
     return dnnl_success;
 }
 
-/* Where oneDNN's f32 product lets a row's bits depend on the rows beside it. */
-static bool is_ours(enum hone_dtype dtype) { return dtype == HONE_F32 && !has_isa(dnnl_cpu_isa_avx512_core); }
+/* Where oneDNN's product lets a row's bits depend on the rows beside it. */
+static bool is_ours(enum hone_dtype dtype) {
+    return dtype == HONE_F32 ? !has_isa(dnnl_cpu_isa_avx512_core) : hone_gemm_amx_is_native();
+}
 
 #define ROW_MAJOR(p, cols)  ((struct hone_matrix){p, cols, 1})
 #define TRANSPOSED(p, rows) ((struct hone_matrix){p, 1, rows})
 
-static void multiply(float *c, struct hone_matrix a, struct hone_matrix b, const float *bias, bool accumulate,
-                     int64_t M, int64_t N, int64_t K, void *workspace) {
+static void multiply(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
+                     bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
     double start = hone_profile_start();
-    hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
+    if (dtype == HONE_F32)
+        hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
+    else
+        hone_gemm_amx(c, c_dtype, a, b, bias, accumulate, M, N, K, workspace);
     hone_profile_add("gemm", start);
 }
 
@@ -244,16 +256,19 @@ static int64_t next_block(int64_t rows) { return rows >= 256 ? 256 : rows >= 128
 
 static void report(struct hone_stream *s, const char *op, dnnl_status_t status, int64_t T, int64_t N, int64_t K) {
     if (status == dnnl_success) return;
-    hone_cpu_fail(s, status == dnnl_out_of_memory ? HONE_OUT_OF_MEMORY : HONE_INTERNAL,
-                  "%s [T=%lld, N=%lld, K=%lld]: oneDNN failed with status %d", op, (long long)T, (long long)N,
-                  (long long)K, (int)status);
+    if (status == dnnl_out_of_memory)
+        hone_cpu_fail(s, HONE_OUT_OF_MEMORY, "out of memory: %s [T=%lld, N=%lld, K=%lld] by oneDNN", op, (long long)T,
+                      (long long)N, (long long)K);
+    else
+        hone_cpu_fail(s, HONE_INTERNAL, "%s [T=%lld, N=%lld, K=%lld]: oneDNN failed with status %d", op, (long long)T,
+                      (long long)N, (long long)K, (int)status);
 }
 
 void hone_cpu_linear_forward(void *y, const void *x, const void *w, const float *bias, int64_t T, int64_t N, int64_t K,
                              enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
     hone_cpu_check_dtype("linear_forward", dtype);
     if (is_ours(dtype)) {
-        multiply(y, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, false, T, N, K, workspace);
+        multiply(y, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, false, T, N, K, dtype, workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -273,7 +288,7 @@ void hone_cpu_linear_backward_input(void *dx, enum hone_dtype dx_dtype, const vo
     hone_cpu_check_dtype("linear_backward_input", dtype);
     hone_cpu_check_dtype("linear_backward_input", dx_dtype);
     if (is_ours(dtype)) {
-        multiply(dx, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, accumulate, T, K, N, workspace);
+        multiply(dx, dx_dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, accumulate, T, K, N, dtype, workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -332,7 +347,7 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
     int64_t rows = dw && !is_ours(dtype) ? hone_rows(T) : 0;
     if (dw && is_ours(dtype)) {
-        multiply(dw, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, true, N, K, T, workspace);
+        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, true, N, K, T, dtype, workspace);
     } else if (dw) {
         memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
         memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
@@ -350,8 +365,10 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
 size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype) {
     hone_cpu_check_dtype("linear_workspace", dtype);
     if (is_ours(dtype)) {
-        size_t forward = hone_gemm_packed_workspace(0, N, K), input = hone_gemm_packed_workspace(0, K, N);
-        size_t weight = hone_gemm_packed_workspace(N, K, T), backward = input > weight ? input : weight;
+        size_t (*workspace)(bool, int64_t, int64_t, int64_t) =
+            dtype == HONE_F32 ? hone_gemm_packed_workspace : hone_gemm_amx_workspace;
+        size_t forward = workspace(true, T, N, K), input = workspace(true, T, K, N), weight = workspace(false, N, K, T);
+        size_t backward = input > weight ? input : weight;
         return forward > backward ? forward : backward;
     }
     /* In f32 the variants with a result of f32 come twice, which changes nothing. */
@@ -380,6 +397,6 @@ bool hone_cpu_bf16_is_native(void) { return has_isa(dnnl_cpu_isa_avx512_core_bf1
 
 void hone_cpu_gemm_name(char *out, size_t n) {
     const dnnl_version_t *version = dnnl_version();
-    snprintf(out, n, "oneDNN %d.%d.%d (%.12s), instruction sets %#x", version->major, version->minor, version->patch,
-             version->hash, (unsigned)dnnl_get_effective_cpu_isa());
+    snprintf(out, n, "oneDNN %d.%d.%d (%.12s), instruction sets %#x%s", version->major, version->minor, version->patch,
+             version->hash, (unsigned)dnnl_get_effective_cpu_isa(), is_ours(HONE_BF16) ? "; bf16 on AMX" : "");
 }

@@ -37,7 +37,7 @@ HONE_INLINE void transpose_8(float *to, const float *from, int64_t row) {
 /* Columns [n, n + 16) of b, those from N on as 0. */
 HONE_CLONES static void pack_b(const struct pass *p, int64_t n) {
     float *to = p->b_panels + n * p->K;
-    const float *from = p->b.data + n * p->b.col;
+    const float *from = (const float *)p->b.data + n * p->b.col;
     int64_t cols = hone_min_i64(HONE_TILE_COLS, p->N - n);
     if (cols == HONE_TILE_COLS && p->b.col == 1) {
         for (int64_t k = 0; k < p->K; k++) memcpy(to + k * HONE_TILE_COLS, from + k * p->b.row, 16 * sizeof(float));
@@ -59,7 +59,7 @@ HONE_CLONES static void pack_b(const struct pass *p, int64_t n) {
 /* Rows [m, m + 6) of a, those from M on as 0. */
 HONE_CLONES static void pack_a(const struct pass *p, int64_t m) {
     float *to = p->a_panels + m * p->K;
-    const float *from = p->a.data + m * p->a.row;
+    const float *from = (const float *)p->a.data + m * p->a.row;
     int64_t rows = hone_min_i64(HONE_TILE_ROWS, p->M - m), k = 0;
     if (rows == HONE_TILE_ROWS && p->a.row == 1) {
         for (; k < p->K; k++) memcpy(to + k * HONE_TILE_ROWS, from + k * p->a.col, HONE_TILE_ROWS * sizeof(float));
@@ -89,7 +89,7 @@ HONE_INLINE void tile(const struct pass *p, int64_t m, int64_t n) {
         t.a = p->a_panels + m * p->K, t.a_row = 1, t.a_col = HONE_TILE_ROWS;
         hone_tile_of_8(&t);
     } else {
-        t.a = p->a.data + m * p->a.row, t.a_row = p->a.row, t.a_col = 1;
+        t.a = (const float *)p->a.data + m * p->a.row, t.a_row = p->a.row, t.a_col = 1;
         hone_tile_of_8(&t);
     }
     if (cols == HONE_TILE_COLS) return;
@@ -158,8 +158,8 @@ void hone_gemm_packed(float *c, struct hone_matrix a, struct hone_matrix b, cons
                     .M = hone_min_i64(PASS_ROWS, M - m),
                     .N = hone_min_i64(PASS_COLS, N - n),
                     .K = depth,
-                    .a = {a.data + m * a.row + k * a.col, a.row, a.col},
-                    .b = {b.data + k * b.row + n * b.col, b.row, b.col},
+                    .a = hone_matrix_from(a, m, k, HONE_F32),
+                    .b = hone_matrix_from(b, k, n, HONE_F32),
                     .add = add_c  ? to
                            : bias ? bias + n
                                   : NULL,
@@ -173,8 +173,8 @@ void hone_gemm_packed(float *c, struct hone_matrix a, struct hone_matrix b, cons
     }
 }
 
-size_t hone_gemm_packed_workspace(int64_t M, int64_t N, int64_t K) {
+size_t hone_gemm_packed_workspace(bool in_place, int64_t M, int64_t N, int64_t K) {
     size_t a_floats =
         (size_t)hone_round_up(hone_min_i64(M, PASS_ROWS), HONE_TILE_ROWS) * (size_t)hone_min_i64(K, DEPTH);
-    return (b_floats(N, K) + a_floats) * sizeof(float);
+    return (b_floats(N, K) + (in_place ? 0 : a_floats)) * sizeof(float);
 }

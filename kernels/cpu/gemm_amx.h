@@ -1,0 +1,20 @@
+/* Our own matrix product in bf16 on the tiles of AMX, where that of oneDNN lets a row's bits depend on the other rows. */
+#ifndef HONE_KERNELS_CPU_GEMM_AMX_H
+#define HONE_KERNELS_CPU_GEMM_AMX_H
+
+#include "kernels/cpu/matrix.h"
+
+/* Whether CPU and kernel offer AMX with bf16, and oneDNN's own limit (ONEDNN_MAX_CPU_ISA) allows it. The first call asks
+ * the kernel for the process's permission to use tiles. */
+bool hone_gemm_amx_is_native(void);
+
+/* c[M, N] = a[M, K] b[K, N], + bias[N] unless it is NULL, + c where `accumulate` says so. a and b are bf16, c is of
+ * c_dtype. Sums are f32 over pairs of k in order; where c is f32 and accumulated into, over 1024 of K at a time, and
+ * denormals count as 0. The bits of an element depend on its row of a, its column of b and K alone. Where a is
+ * `in_place` (col 1, row at least K), it has as many rows as M rounded up to 32. The workspace has
+ * hone_gemm_amx_workspace bytes. */
+void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
+                   bool accumulate, int64_t M, int64_t N, int64_t K, void *workspace);
+size_t hone_gemm_amx_workspace(bool in_place, int64_t M, int64_t N, int64_t K);
+
+#endif
