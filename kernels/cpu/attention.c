@@ -130,10 +130,13 @@ HONE_INLINE void multiply(float *c, const float *a, int64_t a_row, int64_t a_col
     for (int64_t i = 0; i < M; i += HONE_TILE_ROWS) {
         t.rows = hone_min_i64(HONE_TILE_ROWS, M - i);
         t.a = a + i * a_row;
-        for (int64_t n = 0; n < N; n += HONE_TILE_COLS) {
+        for (int64_t n = 0, cols; n < N; n += cols) {
+            cols = wide && N - n >= 2 * HONE_TILE_COLS ? 2 * HONE_TILE_COLS : HONE_TILE_COLS;
             t.b = b + n, t.c = c + i * N + n;
             t.add = accumulate ? t.c : NULL;
-            if (wide)
+            if (cols > HONE_TILE_COLS)
+                hone_tile_of_32(&t);
+            else if (wide)
                 hone_tile_of_16(&t);
             else
                 hone_tile_of_8(&t);

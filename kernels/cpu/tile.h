@@ -1,5 +1,5 @@
 /* The inner loop of matrix products: a tile of six rows by sixteen columns that stays in registers while it runs down
- * all of K. That fills the registers of AVX2 and hides the latency of multiply-add. */
+ * all of K. That fills the registers of AVX2 and hides the latency of multiply-add; AVX-512 has room for 32 columns. */
 #ifndef HONE_KERNELS_CPU_TILE_H
 #define HONE_KERNELS_CPU_TILE_H
 
@@ -12,7 +12,7 @@ enum { HONE_TILE_ROWS = 6, HONE_TILE_COLS = 16 };
 /* A register of AVX-512. */
 typedef float hone_vec16 __attribute__((vector_size(64)));
 
-/* rows (1 to 6) by 16 elements of c: c = add + a b for a[i, k] = a[i * a_row + k * a_col] and b[k, n] = b[k * b_row + n].
+/* rows (1 to 6) by 16 elements of c, or 32 in hone_tile_of_32: c = add + a b for a[i, k] = a[i * a_row + k * a_col] and b[k, n] = b[k * b_row + n].
  * `add` holds what is added, its rows add_row apart (0: the same for each row), or is NULL. */
 struct hone_tile {
     float *c;
@@ -28,7 +28,7 @@ struct hone_tile {
     for (int p = 0; p < parts; p++) sum[r][p] += x[p] * *(from)
 #define HONE_TILE_OF(name, vec, PARTS)                                                                                 \
     HONE_INLINE void name(const struct hone_tile *t) {                                                                 \
-        enum { parts = PARTS, lanes = HONE_TILE_COLS / parts };                                                        \
+        enum { parts = PARTS, lanes = sizeof(vec) / sizeof(float) };                                                   \
         int64_t rows = t->rows, K = t->K, a_col = t->a_col, b_row = t->b_row;                                          \
         const float *a0 = t->a, *a1 = a0 + (rows > 1 ? t->a_row : 0), *a2 = a1 + (rows > 2 ? t->a_row : 0);            \
         const float *a3 = a2 + (rows > 3 ? t->a_row : 0), *a4 = a3 + (rows > 4 ? t->a_row : 0);                        \
@@ -57,6 +57,7 @@ struct hone_tile {
             }                                                                                                          \
         }                                                                                                              \
     }
+HONE_TILE_OF(hone_tile_of_32, hone_vec16, 2)
 HONE_TILE_OF(hone_tile_of_16, hone_vec16, 1)
 HONE_TILE_OF(hone_tile_of_8, hone_vec, 2)
 #undef HONE_TILE_OF
