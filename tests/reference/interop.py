@@ -3,9 +3,10 @@
 1. Fifty optimizer steps from the same weights over the same batches, without dropout and with hone's masks: each loss,
    each tensor's update.
 2. Transformers loads hone's folder offline: nothing missing or left over, the same logits, labels, tokens.
-3. hone loads what Transformers saved: whole, in shards, with old names, without the prefix, in half precision, and small
+3. tokenizers and Transformers load the tokenizers that hone makes, and find the same tokens.
+4. hone loads what Transformers saved: whole, in shards, with old names, without the prefix, in half precision, and small
    models of awkward sizes with every activation.
-4. CSV, JSONL and packed files give the predictions and the model that TSV gives; embeddings are Transformers'.
+5. CSV, JSONL and packed files give the predictions and the model that TSV gives; embeddings are Transformers'.
 """
 
 import argparse
@@ -286,6 +287,19 @@ def tokens(hone, work, trained, model, texts):
             compare_tokens(hone, folder.name, folder, Tokenizer.from_file(str(folder / "tokenizer.json")), lines, work)
 
 
+def trained_tokenizers(hone, work, texts):
+    """Tokenizers that hone makes from these texts, loaded by tokenizers and by Transformers."""
+    corpus = write_lines(work / "corpus.txt", texts)
+    for kind in ("bpe", "characters", "unigram", "wordpiece", "words"):
+        folder = work / f"tokenizer-{kind}"
+        hone("tokenizer", "train", "--model", kind, "--vocab-size", 3000, "--output", folder, corpus)
+        reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        compare_tokens(hone, f"a tokenizer made by hone, {kind}", folder, reference, texts[:2000] + AWKWARD, work)
+        ours = hone.lines("tokenize", "--tokenizer", folder, "--input", write_lines(work / "lines.txt", texts[:500]))
+        check(f"AutoTokenizer loads it, {kind}: 500 lines",
+              [line["ids"] for line in ours] == AutoTokenizer.from_pretrained(folder)(texts[:500])["input_ids"])
+
+
 def rewritten(source, folder, rename):
     """Copy of a model folder with tensors under other names."""
     folder.mkdir()
@@ -417,8 +431,9 @@ def main():
         path = write_lines(work / "sentences.txt", sentences)
         compare_predictions(hone, "the trained folder", trained, sentences, path)
         evaluation(hone, trained, arguments.held_out)
-        tokens(hone, work, trained, arguments.model,
-               [text for file in (arguments.train, arguments.held_out) for text, _ in read_tsv(file)])
+        texts = [text for file in (arguments.train, arguments.held_out) for text, _ in read_tsv(file)]
+        tokens(hone, work, trained, arguments.model, texts)
+        trained_tokenizers(hone, work, texts)
         folders_of_transformers(hone, work, trained, path)
         few = write_lines(work / "few.txt", sentences[:100])
         half_precision(hone, work, trained, sentences[:100], few)
