@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "recipes/entity_scores.h"
+#include "recipes/text_spans.h"
 
 /* The figures are rounded to 12 places. */
 static const double tolerance = 1e-12;
@@ -186,8 +187,27 @@ static void schemes_are_found(void **state) {
     }
 }
 
+/* Characters of "(film)-s" become words: those that an entity has a part of, not the one that begins where it ends. */
+static void characters_to_words(void **state) {
+    (void)state;
+    static const struct hone_word_range words[] = {{0, 1}, {1, 5}, {5, 6}, {-1, -1}, {6, 7}, {7, 8}};
+    struct hone_text_span at[] = {{1, 5, "A"}, {6, 8, "B"}};
+    const struct hone_text_spans spans = {.at = at, .n = 2};
+    const int32_t types[] = {3, 4};
+    struct hone_entities found = {0};
+    assert_int_equal(hone_text_spans_find(&found, &spans, types, words, sizeof words / sizeof *words), 0);
+    assert_int_equal(found.n, 2);
+    assert_true(found.at[0].begin == 1 && found.at[0].end == 2 && found.at[0].type == 3);
+    assert_true(found.at[1].begin == 4 && found.at[1].end == 6 && found.at[1].type == 4);
+    at[0].end = 4, at[1].start = 7;
+    assert_int_equal(hone_text_spans_find(&found, &spans, types, words, sizeof words / sizeof *words), 1);
+    assert_true(found.n == 2 && found.at[0].end == 2 && found.at[1].begin == 5);
+    hone_free(found.at);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_seqeval), cmocka_unit_test(conversion),
-                                       cmocka_unit_test(tags_that_are_none), cmocka_unit_test(schemes_are_found)};
+                                       cmocka_unit_test(tags_that_are_none), cmocka_unit_test(schemes_are_found),
+                                       cmocka_unit_test(characters_to_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

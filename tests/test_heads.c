@@ -108,6 +108,20 @@ static void labels_in_three_forms(void **state) {
     }
 }
 
+/* The loss of training is a mean over samples and labels, as that of evaluation is; dropout makes the little difference. */
+static void loss_of_several_labels(void **state) {
+    (void)state;
+    const char *folder = new_folder();
+    const char *data = tiny_file(folder, "a.tsv", "t\ta\tb\tc\ngood film\t1\t1\t0\nbad\t0\t0\t1\nplot\t0\t1\t1\n");
+    char *text =
+        hone_format("model: {path: m}\n%sdata: {train: %s, validation: %s, text: t, label: [a, b, c]}\noutput: o\n",
+                    several, data, data);
+    json_t *results = run(tiny_file(folder, "r.yaml", text), folder, (const char *const[]){"optimizer.lr=1e-30", NULL});
+    hone_free(text);
+    assert_true(fabs(figure(results, "train_loss") / figure(results, "eval_loss") - 1) < 0.1);
+    json_decref(results);
+}
+
 static void refused(const char *name, const char *problem, const char *label, const char *rows, const char *part) {
     const char *folder = new_folder(), *data = tiny_file(folder, name, rows);
     char *text = hone_format("model: {path: %s/model}\ntask: {type: sequence_classification, problem_type: %s}\n"
@@ -232,6 +246,7 @@ int main(void) {
     tiny_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_in_three_forms),
+        cmocka_unit_test(loss_of_several_labels),
         cmocka_unit_test(wrong_labels_name_their_line),
         cmocka_unit_test(numbers),
         cmocka_unit_test(glue_recipes),
