@@ -350,6 +350,12 @@ static void average_of_weights(void **state) {
                 json_real_value(json_object_get(results, "test_loss")));
     json_decref(results);
     hone_free(test);
+    const char *without = new_folder(40);
+    TEST_OK(tiny_train(NULL, without, TINY_OVERRIDES("evaluation.every=1")));
+    double ours[512], theirs[512];
+    size_t n = values_of(ours, folder, "loss");
+    assert_true(n > 2 && values_of(theirs, without, "loss") == n);
+    for (size_t i = 0; i < n; i++) assert_true(ours[i] == theirs[i]);
 }
 
 /* logging.every gathers steps: losses and tokens are means over them, and the last line holds the rest. */
