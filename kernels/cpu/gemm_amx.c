@@ -12,9 +12,9 @@ enum {
     TILE_ROWS = 16, /* of a tile; as many u32 across */
     TILE_DEPTH = 32,
     TILE_VALUES = TILE_ROWS * TILE_DEPTH,
-    SIDE = 32,        /* of the four tiles of c */
-    BLOCK_ROWS = 256, /* of c that a thread takes at a time, and columns */
-    BLOCK_COLS = 64,
+    SIDE = 32,       /* of the four tiles of c */
+    BLOCK_ROWS = 96, /* of c that a thread takes at a time, and columns */
+    BLOCK_COLS = 384,
     PASS_ROWS = 3072, /* of c for which a is copied at a time, and columns for which b is */
     PASS_COLS = 2048,
     DEPTH = 1024, /* of K that is summed before c is added, where it is */
@@ -130,12 +130,13 @@ AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, int
     _tile_zero(2);
     _tile_zero(3);
     for (int64_t k = 0; k < p->tiles; k++, a += step, b += 2L * TILE_BYTES) {
-        _tile_loadd(4, a, line);
-        _tile_loadd(5, a + second, line);
+        for (int i = 0; i < 2 * TILE_BYTES; i += LINE) __builtin_prefetch(b + 4L * TILE_BYTES + i); /* after the next */
         _tile_loadd(6, b, LINE);
-        _tile_loadd(7, b + TILE_BYTES, LINE);
+        _tile_loadd(4, a, line);
         _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + TILE_BYTES, LINE);
         _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, a + second, line);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
     }
@@ -179,11 +180,22 @@ AMX HONE_INLINE void write_sums(const float *sums, const struct pass *p, int64_t
     }
 }
 
+/* Calls rows of c, which lie apart, into the cache while their sums are made. */
+HONE_INLINE void prefetch_c(const struct pass *p, int64_t m, int64_t n) {
+    int64_t rows = hone_min_i64(SIDE, p->M - m);
+    for (int64_t i = 0; i < rows; i++) {
+        const char *c = p->c + ((m + i) * p->c_row + n) * p->c_size;
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(c + 64, 1);
+    }
+}
+
 AMX static void block(const struct pass *p, int64_t m, int64_t n) {
     int64_t end_m = hone_min_i64(m + BLOCK_ROWS, p->M), end_n = hone_min_i64(n + BLOCK_COLS, p->N);
     _Alignas(64) float sums[SIDE * SIDE];
-    for (int64_t j = n; j < end_n; j += SIDE) {
-        for (int64_t i = m; i < end_m; i += SIDE) {
+    for (int64_t i = m; i < end_m; i += SIDE) {
+        for (int64_t j = n; j < end_n; j += SIDE) {
+            prefetch_c(p, i, j);
             sum_tiles(sums, p, i, j);
             write_sums(sums, p, i, j);
         }
