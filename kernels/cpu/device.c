@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/gemm_amx.h"
 
 static const struct hone_ops ops = {
 #define ENTRY(name) .name = hone_cpu_##name,
@@ -92,7 +93,7 @@ static void processor_name(char name[49]) {
 }
 
 static const char *instructions(void) {
-    if (__builtin_cpu_supports("avx512vl")) return "AVX-512";
+    if (__builtin_cpu_supports("avx512vl")) return hone_gemm_amx_is_native() ? "AVX-512, AMX" : "AVX-512";
     return __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
 }
 #else
