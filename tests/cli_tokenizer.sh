@@ -44,4 +44,12 @@ refused 2 'has no meaning for --model bpe' "$hone" tokenizer train --model bpe -
 refused 2 'say what to do' "$hone" tokenizer
 refused 3 'nowhere' "$hone" tokenizer train --model bpe --output x nowhere
 [ ! -e x ] || fail "a folder was left behind"
+
+# A file of more than 110 MB with 102 MB of memory; the sanitizers need more.
+if [ -f "$(dirname "$hone")/tests/io_preload.so" ]; then
+    for i in $(seq 64); do cat "$languages"; done >some.txt
+    while [ "$(stat -c %s some.txt)" -lt 110000000 ]; do cat some.txt some.txt >more.txt && mv more.txt some.txt; done
+    expect 0 "" bash -c 'ulimit -d 100000; exec "$0" tokenize --tokenizer one-bpe --input some.txt | wc -l >lines' "$hone"
+    [ "$(cat lines)" = "$(wc -l <some.txt)" ] || fail "$(cat lines) texts of $(wc -l <some.txt)"
+fi
 echo "hone tokenizer: all as expected"
