@@ -109,13 +109,16 @@ if [ -z "$quick" ]; then
     checks=-clang-analyzer-*
     [ "${CI:-}" != full ] || checks=
     sed -n 's/^ *"file": "\(.*\.c\)",*$/\1/p' "$build/compile_commands.json" | sort -u >"$cache/files"
-    {
-        grep -v "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 clang-tidy --quiet -p "$build" "--checks=$checks"
-        grep "^$PWD/tests/" "$cache/files" | xargs -P "$jobs" -n 1 \
-            clang-tidy --quiet -p "$build" '--checks=-clang-analyzer-*,-bugprone-macro-parentheses'
-    } >"$cache/tidy" 2>"$cache/tidy-failed" || true
-    report < <(grep -vE '^[0-9]+ (warning|error)s? (generated|treated as error)|^Suppressed ' "$cache/tidy-failed")
-    report < <(sed "s|^$PWD/||" "$cache/tidy" | grep -E ': (error|warning): ' | sort -u)
+    # tidy CHECKS: of the files on stdin, each with an output of its own, as lines of two would mix.
+    tidy() {
+        xargs -P "$jobs" -n 1 sh -c 'clang-tidy --quiet -p "$0" "--checks=$1" "$3" >"$(mktemp "$2/tidy-XXXXXX")" \
+            2>"$(mktemp "$2/failed-XXXXXX")"' "$build" "$1" "$cache" || true
+    }
+    grep -v "^$PWD/tests/" "$cache/files" | tidy "$checks"
+    grep "^$PWD/tests/" "$cache/files" | tidy '-clang-analyzer-*,-bugprone-macro-parentheses'
+    report < <(cat "$cache"/failed-* |
+        grep -vE '^[0-9]+ (warning|error)s?( and [0-9]+ errors?)? (generated|treated as error)|^Suppressed ')
+    report < <(cat "$cache"/tidy-* | sed "s|^$PWD/||" | grep -E ': (error|warning): ' | sort -u)
 fi
 [ $wrong = 0 ] && echo "check_style: ${#sources[@]} C files and ${#scripts[@]} scripts, no findings"
 exit $wrong
