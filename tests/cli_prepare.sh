@@ -142,5 +142,16 @@ if [ -f "$(dirname "$hone")/tests/io_preload.so" ]; then
     [ "$(stat -c %s "$(large_entry)")" -gt 99000000 ] || fail "not more tokens than memory"
     expect 0 "1830000 samples" bash -c 'ulimit -d 90000; exec "$0" "$@"' "$hone" train r.yaml data.train=large.tsv \
         output=constant checkpoint.every=2
+    # Wherever memory ends, in a library too, it is told.
+    for limit in $(seq 20000 4000 64000); do
+        rm -rf run
+        code=0
+        bash -c 'ulimit -d "$1"; exec "$0" train r.yaml' "$hone" $limit >out 2>err || code=$?
+        case $code in
+        0) ;;
+        5) grep -q 'out of memory' err || fail "with $limit kB of memory: $(cat err)" ;;
+        *) fail "exit code $code with $limit kB of memory" ;;
+        esac
+    done
 fi
 echo "hone prepare: as expected"
