@@ -1,8 +1,8 @@
 /* linear_* through oneDNN matmul primitives. Tokens are cut into blocks of 256 and a rest out of 128, 64 and 32, so
  * that a shape needs at most four primitives of each kind however T varies: memory stays flat from step to step. In
  * the weight gradient, where tokens are summed over, the same blocks are added in order, which makes the sum
- * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512 without AMX, a row's bits
- * depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
+ * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512 without AMX, a
+ * row's bits depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
  *
  * Where that doesn't hold, the product is our own (gemm_packed.h for f32, gemm_amx.h for bf16).
  *

@@ -12,8 +12,8 @@ enum { HONE_TILE_ROWS = 6, HONE_TILE_COLS = 16 };
 /* A register of AVX-512. */
 typedef float hone_vec16 __attribute__((vector_size(64)));
 
-/* rows (1 to 6) by 16 elements of c, or 32 in hone_tile_of_32: c = add + a b for a[i, k] = a[i * a_row + k * a_col] and b[k, n] = b[k * b_row + n].
- * `add` holds what is added, its rows add_row apart (0: the same for each row), or is NULL. */
+/* rows (1 to 6) by 16 elements of c, or 32 in hone_tile_of_32: c = add + a b for a[i, k] = a[i * a_row + k * a_col] and
+ * b[k, n] = b[k * b_row + n]. `add` holds what is added, its rows add_row apart (0: the same for each row), or is NULL. */
 struct hone_tile {
     float *c;
     const float *a, *b, *add;
