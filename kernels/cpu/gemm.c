@@ -4,7 +4,7 @@
  * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512 without AMX, a
  * row's bits depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
  *
- * Where that doesn't hold, the product is our own (gemm_packed.h for f32, gemm_amx.h for bf16).
+ * Where that doesn't hold, the product is our own: on AMX (gemm_amx.h), and in f32 without AVX-512 (gemm_packed.h).
  *
  * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
 #include <omp.h>
@@ -233,9 +233,9 @@ static dnnl_status_t gemm_run(struct gemm *g, void *result, const void *source, 
     return dnnl_success;
 }
 
-/* Where oneDNN's product lets a row's bits depend on the rows beside it. */
+/* Where oneDNN's product lets a row's bits depend on the rows beside it, or is slower. */
 static bool is_ours(enum hone_dtype dtype) {
-    return dtype == HONE_F32 ? !has_isa(dnnl_cpu_isa_avx512_core) : hone_gemm_amx_is_native();
+    return hone_gemm_amx_is_native() || (dtype == HONE_F32 && !has_isa(dnnl_cpu_isa_avx512_core));
 }
 
 #define ROW_MAJOR(p, cols)  ((struct hone_matrix){p, cols, 1})
@@ -244,10 +244,10 @@ static bool is_ours(enum hone_dtype dtype) {
 static void multiply(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
                      bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
     double start = hone_profile_start();
-    if (dtype == HONE_F32)
-        hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
+    if (hone_gemm_amx_is_native())
+        hone_gemm_amx(c, c_dtype, a, b, bias, accumulate, M, N, K, dtype, workspace);
     else
-        hone_gemm_amx(c, c_dtype, a, b, bias, accumulate, M, N, K, workspace);
+        hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
     hone_profile_add("gemm", start);
 }
 
@@ -362,13 +362,16 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from, dtype);
 }
 
+static size_t our_workspace(bool in_place, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype) {
+    return hone_gemm_amx_is_native() ? hone_gemm_amx_workspace(in_place, M, N, K, dtype)
+                                     : hone_gemm_packed_workspace(in_place, M, N, K);
+}
+
 size_t hone_cpu_linear_workspace(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype) {
     hone_cpu_check_dtype("linear_workspace", dtype);
     if (is_ours(dtype)) {
-        size_t (*workspace)(bool, int64_t, int64_t, int64_t) =
-            dtype == HONE_F32 ? hone_gemm_packed_workspace : hone_gemm_amx_workspace;
-        size_t forward = workspace(true, T, N, K), input = workspace(true, T, K, N), weight = workspace(false, N, K, T);
-        size_t backward = input > weight ? input : weight;
+        size_t forward = our_workspace(true, T, N, K, dtype), input = our_workspace(true, T, K, N, dtype);
+        size_t weight = our_workspace(false, N, K, T, dtype), backward = input > weight ? input : weight;
         return forward > backward ? forward : backward;
     }
     /* In f32 the variants with a result of f32 come twice, which changes nothing. */
@@ -398,5 +401,6 @@ bool hone_cpu_bf16_is_native(void) { return has_isa(dnnl_cpu_isa_avx512_core_bf1
 void hone_cpu_gemm_name(char *out, size_t n) {
     const dnnl_version_t *version = dnnl_version();
     snprintf(out, n, "oneDNN %d.%d.%d (%.12s), instruction sets %#x%s", version->major, version->minor, version->patch,
-             version->hash, (unsigned)dnnl_get_effective_cpu_isa(), is_ours(HONE_BF16) ? "; bf16 on AMX" : "");
+             version->hash, (unsigned)dnnl_get_effective_cpu_isa(),
+             hone_gemm_amx_is_native() ? "; our own on AMX" : "");
 }

@@ -1,8 +1,16 @@
 /* A matrix product on AMX (Intel SDM volume 1, chapter 18): a tile of a is 16 rows of 32 k; one of b 16 pairs of k, each
  * of 16 columns, the two of a pair side by side; four tiles of c, 32 rows by 32 columns, stay in registers while k
- * goes by. b is copied into tiles; a only where its rows don't lie in memory as such or end within a tile. All
- * threads copy, then share the blocks of c: which one takes a block changes nothing. */
+ * goes by. What is slow is memory beyond the second-level cache: all threads copy a into tiles (unless it is bf16 whose
+ * rows lie in memory as such and don't end within a tile); then each copies columns of b, as many as that cache holds,
+ * and takes a down them. Which thread takes which columns changes nothing.
+ *
+ * A value in f32 is copied as three in bf16 whose sum it is: the nearest one, the one nearest to what is left, and the
+ * rest. Of the nine products of the parts of two values the six largest are summed; the others are below 2^-26 of the
+ * whole (Henry, Tang, Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+ * computations", 2019). */
 #include "kernels/cpu/gemm_amx.h"
+
+#include <omp.h>
 
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
@@ -12,21 +20,45 @@ enum {
     TILE_ROWS = 16, /* of a tile; as many u32 across */
     TILE_DEPTH = 32,
     TILE_VALUES = TILE_ROWS * TILE_DEPTH,
-    SIDE = 32,       /* of the four tiles of c */
-    BLOCK_ROWS = 96, /* of c that a thread takes at a time, and columns */
-    BLOCK_COLS = 384,
-    PASS_ROWS = 3072, /* of c for which a is copied at a time, and columns for which b is */
-    PASS_COLS = 2048,
-    DEPTH = 1024, /* of K that is summed before c is added, where it is */
+    SIDE = 32,                        /* of the four tiles of c */
+    BLOCK_COLS = 384,                 /* of c that a thread takes at a time, at most */
+    BLOCK_VALUES = BLOCK_COLS * 1152, /* of b for them */
+    PASS_ROWS = 3072,                 /* of c for which a is copied at a time */
+    DEPTH = 384,       /* of K that is summed before c is written, where c and what is multiplied are f32 */
+    DEPTH_BF16 = 1024, /* where bf16 is multiplied and added to c in f32 */
+    PARTS = 3,         /* of a value in f32 */
 };
 
-/* Values of up to `across` rows of a or columns of b, in whole tiles. */
-static size_t side_values(int64_t across, int64_t K) {
-    return (size_t)hone_round_up(across, SIDE) * (size_t)hone_round_up(K, TILE_DEPTH);
+static int64_t parts_of(enum hone_dtype dtype) { return dtype == HONE_F32 ? PARTS : 1; }
+
+/* All of K where c is rounded, and where it is a product of bf16 that nothing is added to. */
+static int64_t pass_depth(int64_t K, enum hone_dtype dtype, enum hone_dtype c_dtype, bool accumulate) {
+    if (c_dtype == HONE_BF16 || (dtype == HONE_BF16 && !accumulate)) return K;
+    return hone_min_i64(dtype == HONE_F32 ? DEPTH : DEPTH_BF16, K);
 }
 
-/* The tiles of a lie behind those of b. */
-static size_t b_values(int64_t N, int64_t K) { return side_values(hone_min_i64(N, PASS_COLS), K); }
+/* Whether a is multiplied from where it is. */
+static bool lies_in_tiles(bool in_place, int64_t K, enum hone_dtype dtype) {
+    return dtype == HONE_BF16 && in_place && K % TILE_DEPTH == 0;
+}
+
+/* Values of up to `across` rows of a or columns of b, in whole tiles. */
+static size_t side_values(int64_t across, int64_t depth, int64_t parts) {
+    return (size_t)hone_round_up(across, SIDE) * (size_t)(hone_round_up(depth, TILE_DEPTH) * parts);
+}
+
+/* Columns of c that a thread takes at a time: the same number of times for all threads. */
+static int64_t block_cols(int64_t N, int64_t depth, int64_t parts) {
+    int64_t fit = BLOCK_VALUES / hone_max_i64(1, hone_round_up(depth, TILE_DEPTH) * parts) / SIDE * SIDE;
+    int64_t threads = omp_get_max_threads(), most = hone_max_i64(SIDE, hone_min_i64(BLOCK_COLS, fit));
+    int64_t times = hone_max_i64(1, (N + threads * most - 1) / (threads * most));
+    return hone_round_up((N + threads * times - 1) / (threads * times), SIDE);
+}
+
+/* The tiles of a lie behind those of b, which each thread has its own of. */
+static size_t b_values(int64_t N, int64_t depth, int64_t parts) {
+    return side_values(block_cols(N, depth, parts), depth, parts) * (size_t)omp_get_max_threads();
+}
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <immintrin.h>
@@ -39,11 +71,14 @@ static size_t b_values(int64_t N, int64_t K) { return side_values(hone_min_i64(N
 /* One pass: c[M, N] and a block of K. */
 struct pass {
     char *c;
-    int64_t c_row, c_size, M, N, K, tiles; /* the last: of K */
+    int64_t c_row, c_size, M, N, K, tiles; /* the last: of K, those of each part */
+    int64_t parts;
+    enum hone_dtype dtype;
     struct hone_matrix a, b;
     const float *bias;
     bool accumulate;
-    uint16_t *a_tiles, *b_tiles; /* [M / 32][2][tiles] or NULL, [N / 32][tiles][2] */
+    int64_t cols;                /* of a block */
+    uint16_t *a_tiles, *b_tiles; /* [M / 16][K / 32][parts] or NULL; a thread's are [cols / 32][K / 32][2][parts] */
 };
 
 /* The kernel's feature number of the tiles' contents (arch/x86, asm/prctl.h). */
@@ -55,90 +90,242 @@ static bool amx_open(void) {
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-/* to[r][c] = from[c][r], u32. */
-HONE_INLINE void transpose(uint32_t to[TILE_ROWS][TILE_ROWS], uint32_t from[TILE_ROWS][TILE_ROWS]) {
-    for (int i = 0; i < TILE_ROWS; i += HONE_LANES) {
-        for (int j = 0; j < TILE_ROWS; j += HONE_LANES) {
-            hone_vec square[HONE_LANES];
-            for (int r = 0; r < HONE_LANES; r++) memcpy(&square[r], &from[i + r][j], sizeof(square[r]));
-            vec_transpose(square);
-            for (int r = 0; r < HONE_LANES; r++) memcpy(&to[j + r][i], &square[r], sizeof(square[r]));
+/* rows[r] lane c becomes rows[c] lane r: u32 two by two, four by four, then in wholes of four. */
+AMX HONE_INLINE void transpose(__m512i rows[TILE_ROWS]) {
+    __m512i twos[TILE_ROWS], fours[TILE_ROWS];
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE_ROWS; i += 2) {
+        twos[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        twos[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < TILE_ROWS; i += 4) {
+        fours[i] = _mm512_unpacklo_epi64(twos[i], twos[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(twos[i], twos[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(twos[i + 1], twos[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(twos[i + 1], twos[i + 3]);
+    }
+    enum { EVEN = 0x88, ODD = 0xdd };
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        __m512i even = _mm512_shuffle_i32x4(fours[i], fours[i + 4], EVEN);
+        __m512i even8 = _mm512_shuffle_i32x4(fours[i + 8], fours[i + 12], EVEN);
+        __m512i odd = _mm512_shuffle_i32x4(fours[i], fours[i + 4], ODD);
+        __m512i odd8 = _mm512_shuffle_i32x4(fours[i + 8], fours[i + 12], ODD);
+        rows[i] = _mm512_shuffle_i32x4(even, even8, EVEN);
+        rows[i + 4] = _mm512_shuffle_i32x4(odd, odd8, EVEN);
+        rows[i + 8] = _mm512_shuffle_i32x4(even, even8, ODD);
+        rows[i + 12] = _mm512_shuffle_i32x4(odd, odd8, ODD);
+    }
+}
+
+/* What pack_tiles() reads: `lines` by `depth` elements, at most 16 by 32, line i element k at
+ * data[i * line + k * along]. */
+struct corner {
+    const void *data;
+    int64_t line, along, lines, depth;
+};
+
+/* rows[16] of a tile: lines where along is 1, else pairs of k, each with all lines. Beyond the corner they are 0. */
+AMX HONE_INLINE void read_bf16(__m512i rows[TILE_ROWS], const struct corner *c) {
+    const uint16_t *from = c->data;
+    if (c->along == 1) {
+        __mmask32 seen = c->depth >= TILE_DEPTH ? UINT32_MAX : (UINT32_C(1) << c->depth) - 1;
+        for (int64_t i = 0; i < TILE_ROWS; i++)
+            rows[i] = i < c->lines ? _mm512_maskz_loadu_epi16(seen, from + i * c->line) : _mm512_setzero_si512();
+        return;
+    }
+    __mmask16 seen = (__mmask16)((UINT32_C(1) << c->lines) - 1);
+    for (int64_t k = 0; k < TILE_DEPTH; k += 2) {
+        __m256i first = _mm256_setzero_si256(), second = first;
+        if (k < c->depth) first = _mm256_maskz_loadu_epi16(seen, from + k * c->along);
+        if (k + 1 < c->depth) second = _mm256_maskz_loadu_epi16(seen, from + (k + 1) * c->along);
+        __m512i pairs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16);
+        rows[k / 2] = _mm512_or_si512(_mm512_cvtepu16_epi32(first), pairs);
+    }
+}
+
+/* The same of each part. The tile's k are not in order, on either side: a pair is k and k + 16. */
+AMX HONE_INLINE void read_f32(__m512i rows[PARTS][TILE_ROWS], const struct corner *c) {
+    const float *from = c->data;
+    bool by_line = c->along == 1;
+    const __m512i in_pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    uint32_t seen = (UINT32_C(1) << c->lines) - 1, seen_k = c->depth < 32 ? (UINT32_C(1) << c->depth) - 1 : UINT32_MAX;
+    __mmask16 seen_x = (__mmask16)(by_line ? seen_k : seen), seen_y = (__mmask16)(by_line ? seen_k >> 16 : seen);
+    int64_t n = by_line ? c->lines : c->depth, step = by_line ? c->line : c->along;
+    int64_t second = TILE_ROWS * c->along, n_second = by_line ? n : n - TILE_ROWS;
+    for (int64_t i = 0; i < TILE_ROWS; i++, from += step) {
+        __m512 x = i < n ? _mm512_maskz_loadu_ps(seen_x, from) : _mm512_setzero_ps();
+        __m512 y = i < n_second ? _mm512_maskz_loadu_ps(seen_y, from + second) : _mm512_setzero_ps();
+#pragma GCC unroll 3
+        for (int part = 0; part < PARTS; part++) {
+            __m512i pairs = _mm512_permutexvar_epi16(in_pairs, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+            rows[part][i] = pairs;
+            x = _mm512_sub_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)));
+            y = _mm512_sub_ps(y, _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000))));
         }
     }
 }
 
-/* A tile from `lines` by `depth` elements, at most 16 by 32, line i element k at from[i * line + k * along]; the others
- * are 0. Lines become rows of the tile, or (`paired`) its columns, with k in pairs. */
-AMX HONE_INLINE void pack_tile(uint16_t *to, const uint16_t *from, int64_t line, int64_t along, int64_t lines,
-                               int64_t depth, bool paired) {
-    uint32_t tile[TILE_ROWS][TILE_ROWS] = {0};
-    bool by_line = along == 1;
-    if (by_line) {
-        __mmask32 seen = depth >= TILE_DEPTH ? UINT32_MAX : (UINT32_C(1) << depth) - 1;
-        for (int64_t i = 0; i < lines; i++)
-            _mm512_storeu_si512(tile[i], _mm512_maskz_loadu_epi16(seen, from + i * line));
-    } else {
-        __mmask16 seen = (__mmask16)((UINT32_C(1) << lines) - 1);
-        for (int64_t k = 0; k < depth; k += 2) {
-            __m256i first = _mm256_maskz_loadu_epi16(seen, from + k * along);
-            __m256i second = _mm256_maskz_loadu_epi16(k + 1 < depth ? seen : 0, from + (k + 1) * along);
-            __m512i pairs = _mm512_cvtepu16_epi32(first);
-            pairs = _mm512_or_si512(pairs, _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
-            _mm512_storeu_si512(tile[k / 2], pairs);
-        }
-    }
-    if (by_line == paired)
-        transpose((uint32_t(*)[TILE_ROWS])(void *)to, tile);
+/* The tiles of a corner, part after part. Lines become rows of a tile, or (`paired`) its columns, with k in pairs. */
+AMX HONE_INLINE void pack_tiles(uint16_t *to, const struct corner *c, int64_t parts, bool paired) {
+    __m512i rows[PARTS][TILE_ROWS];
+    if (parts == 1)
+        read_bf16(rows[0], c);
     else
-        memcpy(to, tile, sizeof(tile));
-}
-
-/* Columns [n, n + 32) of b. */
-AMX static void pack_b(const struct pass *p, int64_t n) {
-    const uint16_t *from = (const uint16_t *)p->b.data + n * p->b.col;
-    uint16_t *to = p->b_tiles + n * p->tiles * TILE_DEPTH;
-    for (int64_t k = 0; k < p->K; k += TILE_DEPTH) {
-        int64_t depth = hone_min_i64(TILE_DEPTH, p->K - k);
-        for (int64_t j = 0; j < SIDE; j += TILE_ROWS, to += TILE_VALUES) {
-            int64_t lines = hone_max_i64(0, hone_min_i64(TILE_ROWS, p->N - n - j));
-            pack_tile(to, from + j * p->b.col + k * p->b.row, p->b.col, p->b.row, lines, depth, true);
-        }
+        read_f32(rows, c);
+    bool turned = (c->along == 1) == paired;
+    for (int64_t part = 0; part < parts; part++, to += TILE_VALUES) {
+        if (turned) transpose(rows[part]);
+        for (int i = 0; i < TILE_ROWS; i++) _mm512_storeu_si512(to + (ptrdiff_t)i * TILE_DEPTH, rows[part][i]);
     }
 }
 
-/* Rows [m, m + 16) of a. */
-AMX static void pack_a(const struct pass *p, int64_t m) {
-    const uint16_t *from = (const uint16_t *)p->a.data + m * p->a.row;
-    uint16_t *to = p->a_tiles + m * p->tiles * TILE_DEPTH;
-    int64_t lines = hone_max_i64(0, hone_min_i64(TILE_ROWS, p->M - m));
-    for (int64_t k = 0; k < p->K; k += TILE_DEPTH, to += TILE_VALUES)
-        pack_tile(to, from + k * p->a.col, p->a.row, p->a.col, lines, hone_min_i64(TILE_DEPTH, p->K - k), false);
+/* The tiles of part number i of a side of the product, in the order in which its values lie: [lines / 16][K / 32] where
+ * those of a line lie side by side, else the other way round. */
+AMX static void pack(uint16_t *tiles, struct hone_matrix lines, int64_t n_lines, const struct pass *p, int64_t i,
+                     int64_t line_tiles, bool paired) {
+    bool by_line = lines.col == 1;
+    int64_t line = (by_line ? i / p->tiles : i % line_tiles) * TILE_ROWS;
+    int64_t k = by_line ? i % p->tiles : i / line_tiles;
+    int64_t pair = line / SIDE * 2 * p->tiles + 2 * k + line / TILE_ROWS % 2; /* two columns of tiles side by side */
+    uint16_t *to = tiles + (paired ? pair : line / TILE_ROWS * p->tiles + k) * p->parts * TILE_VALUES;
+    int64_t seen = hone_max_i64(0, hone_min_i64(TILE_ROWS, n_lines - line));
+    struct hone_matrix from = hone_matrix_from(lines, seen > 0 ? line : 0, k * TILE_DEPTH, p->dtype);
+    int64_t depth = hone_min_i64(TILE_DEPTH, p->K - k * TILE_DEPTH);
+    const struct corner corner = {from.data, from.row, from.col, seen, depth};
+    pack_tiles(to, &corner, p->parts, paired);
 }
 
-/* sums[32][32] of rows from m and columns from n on. */
-AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, int64_t n) {
-    int64_t line = p->a.row * 2, step = TILE_DEPTH * 2, second = TILE_ROWS * line;
-    const char *a = (const char *)p->a.data + m * line, *b = (const char *)(p->b_tiles + n * p->tiles * TILE_DEPTH);
-    enum { TILE_BYTES = TILE_VALUES * 2, LINE = TILE_DEPTH * 2 };
+enum { TILE_BYTES = TILE_VALUES * 2, LINE = TILE_DEPTH * 2 };
+
+/* c in tiles 0 to 3 += a in tiles 4 and 5 times b in tiles 6 and 7. */
+AMX HONE_INLINE void multiply_tiles(void) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+}
+
+/* What is written and called into caches beside the sums of one block of 32 by 32: so memory is not waited for. */
+struct beside {
+    const float *sums; /* of the block before, rows m and columns n from, `rows` by `cols` */
+    int64_t m, n, rows;
+    char *next; /* the block's rows of c */
+    int64_t next_rows;
+    const char *a; /* `lines` of 64 bytes of the tiles of a that come next */
+    int64_t lines;
+};
+
+/* Row i of the block before. */
+AMX HONE_INLINE void write_row(const struct pass *p, const struct beside *beside, int64_t i) {
+    const float *sums = beside->sums + i * SIDE, *bias = p->bias ? p->bias + beside->n : NULL;
+    int64_t cols = hone_min_i64(SIDE, p->N - beside->n);
+    uint32_t seen = cols == SIDE ? UINT32_MAX : (UINT32_C(1) << cols) - 1;
+    __mmask16 low = (__mmask16)seen, high = (__mmask16)(seen >> 16);
+    char *c = p->c + ((beside->m + i) * p->c_row + beside->n) * p->c_size;
+    __m512 x = _mm512_load_ps(sums), y = _mm512_load_ps(sums + TILE_ROWS);
+    if (bias) {
+        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, bias));
+        y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, bias + TILE_ROWS));
+    }
+    if (p->c_size == 2) {
+        if (p->accumulate) {
+            __m512i old = _mm512_maskz_loadu_epi16(seen, c);
+            __m512i old0 = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(old));
+            __m512i old1 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1));
+            x = _mm512_add_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(old0, 16)));
+            y = _mm512_add_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(old1, 16)));
+        }
+        _mm512_mask_storeu_epi16(c, seen, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+    } else {
+        float *f = (float *)(void *)c;
+        if (p->accumulate) {
+            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, f));
+            y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, f + TILE_ROWS));
+        }
+        _mm512_mask_storeu_ps(f, low, x);
+        _mm512_mask_storeu_ps(f + TILE_ROWS, high, y);
+    }
+}
+
+/* Step number `step` of so many. */
+AMX HONE_INLINE void do_beside(const struct pass *p, const struct beside *beside, int64_t step, int64_t steps) {
+    int64_t from = SIDE * step / steps, to = SIDE * (step + 1) / steps;
+    for (int64_t i = from; i < hone_min_i64(to, beside->rows); i++) write_row(p, beside, i);
+    for (int64_t i = from; i < hone_min_i64(to, beside->next_rows); i++) {
+        const char *c = beside->next + i * p->c_row * p->c_size;
+        __builtin_prefetch(c, 1);
+        if (p->c_size == 4) __builtin_prefetch(c + 64, 1);
+    }
+    int64_t end = beside->lines * (step + 1) / steps;
+    for (int64_t i = beside->lines * step / steps; i < end; i++) __builtin_prefetch(beside->a + i * LINE, 0, 2);
+}
+
+AMX HONE_INLINE void sum_bf16(const struct pass *p, int64_t m, const char *b, const struct beside *beside) {
+    int64_t line = p->a.row * 2, step = LINE, second = TILE_ROWS * line;
+    const char *a = (const char *)p->a.data + m * line;
     if (p->a_tiles) {
         a = (const char *)(p->a_tiles + m * p->tiles * TILE_DEPTH);
         line = LINE, step = TILE_BYTES, second = p->tiles * TILE_BYTES;
     }
+    for (int64_t k = 0; k < p->tiles; k++, a += step, b += 2L * TILE_BYTES) {
+        _tile_loadd(6, b, LINE);
+        _tile_loadd(4, a, line);
+        _tile_loadd(7, b + TILE_BYTES, LINE);
+        _tile_loadd(5, a + second, line);
+        multiply_tiles();
+        do_beside(p, beside, k, p->tiles);
+    }
+}
+
+#define LOAD_A(part)                                                                                                   \
+    do {                                                                                                               \
+        _tile_loadd(4, a + (part)*TILE_BYTES, LINE);                                                                   \
+        _tile_loadd(5, a + second + (part)*TILE_BYTES, LINE);                                                          \
+    } while (0)
+
+#define LOAD_B(part)                                                                                                   \
+    do {                                                                                                               \
+        _tile_loadd(6, b + (part)*TILE_BYTES, LINE);                                                                   \
+        _tile_loadd(7, b + (PARTS + (part)) * TILE_BYTES, LINE);                                                       \
+    } while (0)
+
+/* From one product of parts to the next one of them stays in its tiles. */
+AMX HONE_INLINE void sum_f32(const struct pass *p, int64_t m, const char *b, const struct beside *beside) {
+    int64_t second = p->tiles * PARTS * TILE_BYTES;
+    const char *a = (const char *)(p->a_tiles + m * p->tiles * PARTS * TILE_DEPTH);
+    for (int64_t k = 0; k < p->tiles; k++, a += PARTS * TILE_BYTES, b += 2L * PARTS * TILE_BYTES) {
+        LOAD_A(0);
+        LOAD_B(2);
+        multiply_tiles();
+        LOAD_B(1);
+        multiply_tiles();
+        LOAD_A(1);
+        multiply_tiles();
+        do_beside(p, beside, k, p->tiles);
+        LOAD_B(0);
+        multiply_tiles();
+        LOAD_A(2);
+        multiply_tiles();
+        LOAD_A(0);
+        multiply_tiles();
+    }
+}
+
+/* sums[32][32] of rows from m on and the columns of tiles b. */
+AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, const void *b,
+                               const struct beside *beside) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t k = 0; k < p->tiles; k++, a += step, b += 2L * TILE_BYTES) {
-        for (int i = 0; i < 2 * TILE_BYTES; i += LINE) __builtin_prefetch(b + 4L * TILE_BYTES + i); /* after the next */
-        _tile_loadd(6, b, LINE);
-        _tile_loadd(4, a, line);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_loadd(7, b + TILE_BYTES, LINE);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, a + second, line);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
+    if (p->tiles == 0) do_beside(p, beside, 0, 1);
+    if (p->parts == 1)
+        sum_bf16(p, m, b, beside);
+    else
+        sum_f32(p, m, b, beside);
     enum { ROW = SIDE * sizeof(float) };
     _tile_stored(0, sums, ROW);
     _tile_stored(1, sums + TILE_ROWS, ROW);
@@ -146,64 +333,9 @@ AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, int
     _tile_stored(3, sums + TILE_ROWS * SIDE + TILE_ROWS, ROW);
 }
 
-/* Up to 32 rows and columns of c. */
-AMX HONE_INLINE void write_sums(const float *sums, const struct pass *p, int64_t m, int64_t n) {
-    int64_t rows = hone_min_i64(SIDE, p->M - m), cols = hone_min_i64(SIDE, p->N - n);
-    uint32_t seen = cols == SIDE ? UINT32_MAX : (UINT32_C(1) << cols) - 1;
-    __mmask16 low = (__mmask16)seen, high = (__mmask16)(seen >> 16);
-    const float *bias = p->bias ? p->bias + n : NULL;
-    __m512 add0 = bias ? _mm512_maskz_loadu_ps(low, bias) : _mm512_setzero_ps();
-    __m512 add1 = bias ? _mm512_maskz_loadu_ps(high, bias + TILE_ROWS) : _mm512_setzero_ps();
-    for (int64_t i = 0; i < rows; i++) {
-        char *c = p->c + ((m + i) * p->c_row + n) * p->c_size;
-        __m512 x = _mm512_load_ps(sums + i * SIDE), y = _mm512_load_ps(sums + i * SIDE + TILE_ROWS);
-        if (bias) x = _mm512_add_ps(x, add0), y = _mm512_add_ps(y, add1);
-        if (p->c_size == 2) {
-            if (p->accumulate) {
-                __m512i old = _mm512_maskz_loadu_epi16(seen, c);
-                __m512i old0 = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(old));
-                __m512i old1 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1));
-                x = _mm512_add_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(old0, 16)));
-                y = _mm512_add_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(old1, 16)));
-            }
-            _mm512_mask_storeu_epi16(c, seen, (__m512i)_mm512_cvtne2ps_pbh(y, x));
-        } else {
-            float *f = (float *)(void *)c;
-            if (p->accumulate) {
-                x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, f));
-                y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, f + TILE_ROWS));
-            }
-            _mm512_mask_storeu_ps(f, low, x);
-            _mm512_mask_storeu_ps(f + TILE_ROWS, high, y);
-        }
-    }
-}
-
-/* Calls rows of c, which lie apart, into the cache while their sums are made. */
-HONE_INLINE void prefetch_c(const struct pass *p, int64_t m, int64_t n) {
-    int64_t rows = hone_min_i64(SIDE, p->M - m);
-    for (int64_t i = 0; i < rows; i++) {
-        const char *c = p->c + ((m + i) * p->c_row + n) * p->c_size;
-        __builtin_prefetch(c, 1);
-        __builtin_prefetch(c + 64, 1);
-    }
-}
-
-AMX static void block(const struct pass *p, int64_t m, int64_t n) {
-    int64_t end_m = hone_min_i64(m + BLOCK_ROWS, p->M), end_n = hone_min_i64(n + BLOCK_COLS, p->N);
-    _Alignas(64) float sums[SIDE * SIDE];
-    for (int64_t i = m; i < end_m; i += SIDE) {
-        for (int64_t j = n; j < end_n; j += SIDE) {
-            prefetch_c(p, i, j);
-            sum_tiles(sums, p, i, j);
-            write_sums(sums, p, i, j);
-        }
-    }
-}
-
 /* All tiles: 16 rows of 64 bytes. */
 AMX static void tiles_open(void) {
-    enum { LINE = TILE_DEPTH * 2, ROWS = TILE_ROWS };
+    enum { ROWS = TILE_ROWS };
     /* A constant: the compiler does not know that the instruction reads it all. */
     static const struct {
         uint8_t palette, start, reserved[14];
@@ -217,49 +349,80 @@ AMX static void tiles_open(void) {
 
 AMX static void tiles_close(void) { _tile_release(); }
 
+/* Columns [n, n + cols) of the rows [m, end) of c. */
+AMX static void block(const struct pass *p, uint16_t *b_tiles, int64_t m, int64_t end, int64_t n) {
+    int64_t cols = hone_min_i64(p->cols, p->N - n), across = (cols + SIDE - 1) / SIDE;
+    int64_t row_values = p->tiles * p->parts * TILE_DEPTH;
+    struct hone_matrix b = hone_matrix_from(p->b, 0, n, p->dtype), lines = {b.data, b.col, b.row};
+    for (int64_t i = 0; i < across * 2 * p->tiles; i++) pack(b_tiles, lines, cols, p, i, across * 2, true);
+    _Alignas(64) float sums[2][SIDE * SIDE];
+    struct beside beside = {0};
+    tiles_open();
+    for (int turn = 0; m < end; m += SIDE) {
+        const uint16_t *a = p->a_tiles && m + SIDE < end ? p->a_tiles + (m + SIDE) * row_values : NULL;
+        int64_t a_lines = a ? row_values * SIDE * 2 / LINE : 0;
+        for (int64_t j = 0; j < across; j++, turn = !turn) {
+            beside.next = p->c + (m * p->c_row + n + j * SIDE) * p->c_size;
+            beside.next_rows = hone_min_i64(SIDE, p->M - m);
+            beside.a = a ? (const char *)a + a_lines * j / across * LINE : NULL;
+            beside.lines = a_lines * (j + 1) / across - a_lines * j / across;
+            sum_tiles(sums[turn], p, m, b_tiles + j * SIDE * row_values, &beside);
+            beside.sums = sums[turn];
+            beside.m = m, beside.n = n + j * SIDE, beside.rows = beside.next_rows;
+        }
+    }
+    tiles_close();
+    for (int64_t i = 0; i < beside.rows; i++) write_row(p, &beside, i);
+}
+
 static void run_pass(const struct pass *p) {
     bool parallel = p->M * p->N > HONE_CPU_PARALLEL || p->N * p->K > HONE_CPU_PARALLEL;
-    int64_t across = (p->N + BLOCK_COLS - 1) / BLOCK_COLS, down = (p->M + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    int64_t across = (p->N + p->cols - 1) / p->cols, threads = omp_get_max_threads();
+    /* Where there are fewer blocks than threads, each goes to several: some of its rows to each of them. */
+    int64_t rows = hone_round_up((p->M + threads - 1) / hone_max_i64(1, threads / across), SIDE);
+    int64_t down = (p->M + rows - 1) / rows, line_tiles = hone_round_up(p->M, SIDE) / TILE_ROWS;
+    size_t b_size = side_values(p->cols, p->K, p->parts);
 #pragma omp parallel if (parallel)
     {
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < p->N; n += SIDE) pack_b(p, n);
         if (p->a_tiles) {
 #pragma omp for schedule(static)
-            for (int64_t m = 0; m < hone_round_up(p->M, SIDE); m += TILE_ROWS) pack_a(p, m);
+            for (int64_t i = 0; i < line_tiles * p->tiles; i++) pack(p->a_tiles, p->a, p->M, p, i, line_tiles, false);
         }
-        tiles_open();
+        uint16_t *b_tiles = p->b_tiles + (size_t)omp_get_thread_num() * b_size;
 #pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < across * down; i++) block(p, i / across * BLOCK_ROWS, i % across * BLOCK_COLS);
-        tiles_close();
+        for (int64_t i = 0; i < across * down; i++) {
+            int64_t m = i % down * rows;
+            block(p, b_tiles, m, hone_min_i64(m + rows, p->M), i / down * p->cols);
+        }
     }
 }
 
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   bool accumulate, int64_t M, int64_t N, int64_t K, void *workspace) {
-    bool in_place = a.col == 1 && a.row >= K && K % TILE_DEPTH == 0, by_depth = accumulate && c_dtype == HONE_F32;
-    uint16_t *b_tiles = workspace, *a_tiles = b_tiles + b_values(N, K);
-    for (int64_t n = 0; n < N; n += PASS_COLS) {
-        for (int64_t m = 0; m < M; m += PASS_ROWS) {
-            for (int64_t k = 0, depth; k == 0 || k < K; k += depth) {
-                depth = by_depth ? hone_min_i64(DEPTH, K - k) : K;
-                run_pass(&(struct pass){
-                    .c = value_to(c, m * N + n, c_dtype),
-                    .c_row = N,
-                    .c_size = (int64_t)hone_dtype_size(c_dtype),
-                    .M = hone_min_i64(PASS_ROWS, M - m),
-                    .N = hone_min_i64(PASS_COLS, N - n),
-                    .K = depth,
-                    .tiles = (depth + TILE_DEPTH - 1) / TILE_DEPTH,
-                    .a = hone_matrix_from(a, m, k, HONE_BF16),
-                    .b = hone_matrix_from(b, k, n, HONE_BF16),
-                    .bias = bias ? bias + n : NULL,
-                    .accumulate = accumulate,
-                    .a_tiles = in_place ? NULL : a_tiles,
-                    .b_tiles = b_tiles,
-                });
-                if (K == 0) break;
-            }
+                   bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
+    int64_t most = pass_depth(K, dtype, c_dtype, accumulate), parts = parts_of(dtype);
+    uint16_t *b_tiles = workspace, *a_tiles = b_tiles + b_values(N, most, parts);
+    for (int64_t m = 0; m < M; m += PASS_ROWS) {
+        for (int64_t k = 0; k == 0 || k < K; k += most) {
+            int64_t depth = hone_min_i64(most, K - k);
+            run_pass(&(struct pass){
+                .c = value_to(c, m * N, c_dtype),
+                .c_row = N,
+                .c_size = (int64_t)hone_dtype_size(c_dtype),
+                .M = hone_min_i64(PASS_ROWS, M - m),
+                .N = N,
+                .K = depth,
+                .tiles = (depth + TILE_DEPTH - 1) / TILE_DEPTH,
+                .parts = parts,
+                .dtype = dtype,
+                .a = hone_matrix_from(a, m, k, dtype),
+                .b = hone_matrix_from(b, k, 0, dtype),
+                .bias = k == 0 ? bias : NULL,
+                .accumulate = accumulate || k > 0,
+                .cols = block_cols(N, most, parts),
+                .a_tiles = lies_in_tiles(a.col == 1 && a.row >= K, K, dtype) ? NULL : a_tiles,
+                .b_tiles = b_tiles,
+            });
+            if (K == 0) break;
         }
     }
 }
@@ -271,15 +434,17 @@ bool hone_gemm_amx_is_native(void) {
 }
 #else
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   bool accumulate, int64_t M, int64_t N, int64_t K, void *workspace) {
-    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)accumulate, (void)M, (void)N, (void)K, (void)workspace;
+                   bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
+    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)accumulate, (void)M, (void)N, (void)K, (void)dtype;
+    (void)workspace;
     HONE_CHECK(false, "AMX is Intel's");
 }
 
 bool hone_gemm_amx_is_native(void) { return false; }
 #endif
 
-size_t hone_gemm_amx_workspace(bool in_place, int64_t M, int64_t N, int64_t K) {
-    size_t a_values = in_place && K % TILE_DEPTH == 0 ? 0 : side_values(hone_min_i64(M, PASS_ROWS), K);
-    return (b_values(N, K) + a_values) * sizeof(uint16_t);
+size_t hone_gemm_amx_workspace(bool in_place, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype) {
+    int64_t depth = pass_depth(K, dtype, HONE_F32, false), parts = parts_of(dtype);
+    size_t a_values = lies_in_tiles(in_place, K, dtype) ? 0 : side_values(hone_min_i64(M, PASS_ROWS), depth, parts);
+    return (b_values(N, depth, parts) + a_values) * sizeof(uint16_t);
 }
