@@ -24,9 +24,9 @@ enum {
     BLOCK_COLS = 384,                 /* of c that a thread takes at a time, at most */
     BLOCK_VALUES = BLOCK_COLS * 1152, /* of b for them */
     PASS_ROWS = 3072,                 /* of c for which a is copied at a time */
-    DEPTH = 384,       /* of K that is summed before c is written, where c and what is multiplied are f32 */
-    DEPTH_BF16 = 1024, /* where bf16 is multiplied and added to c in f32 */
-    PARTS = 3,         /* of a value in f32 */
+    DEPTH = 384,                      /* of K in f32 that is summed before c is written */
+    DEPTH_BF16 = 1024,                /* of K in bf16, where c is f32 and added to */
+    PARTS = 3,                        /* of a value in f32 */
 };
 
 static int64_t parts_of(enum hone_dtype dtype) { return dtype == HONE_F32 ? PARTS : 1; }
@@ -55,9 +55,10 @@ static int64_t block_cols(int64_t N, int64_t depth, int64_t parts) {
     return hone_round_up((N + threads * times - 1) / (threads * times), SIDE);
 }
 
-/* The tiles of a lie behind those of b, which each thread has its own of. */
+/* The tiles of a lie behind those of b, which each thread has its own of; enough for fewer threads, too. */
 static size_t b_values(int64_t N, int64_t depth, int64_t parts) {
-    return side_values(block_cols(N, depth, parts), depth, parts) * (size_t)omp_get_max_threads();
+    int64_t threads = omp_get_max_threads();
+    return side_values(hone_min_i64(BLOCK_COLS * threads, N + SIDE * threads), depth, parts);
 }
 
 #if defined(__x86_64__) && defined(__linux__)

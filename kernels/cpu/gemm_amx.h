@@ -11,8 +11,8 @@ bool hone_gemm_amx_is_native(void);
 
 /* c[M, N] = a[M, K] b[K, N], + bias[N] unless it is NULL, + c where `accumulate` says so. a and b are of dtype, c is of
  * c_dtype, both f32 or bf16. Sums are f32. In bf16, pairs of k are added in order; where c is f32 and accumulated into,
- * over 1024 of K at a time. In f32, 32 of k are summed six times, once for each product of parts, and 1024 of K at a
- * time are added to c; the error is no larger than that of f32 products summed in order. Denormals count as 0, also as
+ * over 1024 of K at a time. In f32, 32 of k are summed six times, once for each product of parts, and 384 of K at a
+ * time are added to c; the error is that of f32 products summed in order, or less. Denormals count as 0, also as
  * parts: below 2^-109 a value has fewer bits. An infinity gives NaN in f32.
  *
  * The bits of an element depend on its row of a, its column of b and K alone. Where a is `in_place` (col 1, row at least
