@@ -247,7 +247,8 @@ static void plans(void **state) {
     assert_int_equal(whole.gradients_bytes, whole.weights_bytes);
     assert_true(half.gradients_bytes < whole.gradients_bytes / 2 && head.gradients_bytes < half.gradients_bytes / 2);
     assert_true(half.moments_bytes < whole.moments_bytes && head.moments_bytes < half.moments_bytes);
-    assert_true(half.arena_bytes < whole.arena_bytes && head.arena_bytes < half.arena_bytes);
+    /* The last layer keeps little, as the head reads few rows: a product's workspace in the first may be the most. */
+    assert_true(half.arena_bytes < whole.arena_bytes && head.arena_bytes <= half.arena_bytes);
     assert_true(biases.gradients_bytes < whole.gradients_bytes / 10 && biases.arena_bytes <= whole.arena_bytes);
     assert_true(half.flops < 0.7 * whole.flops && head.flops < 0.5 * whole.flops && biases.flops < 0.7 * whole.flops);
 }
