@@ -7,8 +7,8 @@
  *   text   a line is one field, column 0; its lines may be empty
  *   CoNLL  a sentence: a line for each word, whose columns stand between TABs, or between spaces where it has no TAB, as
  *          many on all lines; behind the sentence an empty line (which may hold spaces and TABs). A line -DOCSTART- ends
- *          a sentence, too. Between sentences, lines that begin with "# " and have other columns are comments. A column
- *          is a list with an item for each word
+ *          a sentence, too. Between sentences, lines that begin with # and haven't the columns of the file's words are
+ *          comments. A column is a list with an item for each word
  *
  * A byte order mark at the beginning is skipped, the last line needs no LF, an empty line at the end is none. All is
  * UTF-8. What is wrong is HONE_BAD_INPUT: "file:line: byte N: found, expected", the byte in that line from 1. */

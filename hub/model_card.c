@@ -221,6 +221,8 @@ static void render_results(struct hone_text *text, const struct hone_card *card,
     put(text, "\n");
 }
 
+static bool labels_words(const struct hone_card *card) { return strcmp(card->task, "token-classification") == 0; }
+
 static void render_use(struct hone_text *text, const struct hone_card *card) {
     put(text, "## How to use\n\n```python\nfrom transformers import AutoTokenizer, ");
     put(text, card->auto_class);
@@ -233,12 +235,11 @@ static void render_use(struct hone_text *text, const struct hone_card *card) {
         put(text, "f\"A {tokenizer.mask_token} of yours.\"))\n```\n\n");
         return;
     }
-    if (strcmp(card->task, "token-classification") == 0) {
-        put(text, "\"A sentence of yours.\", aggregation_strategy=\"simple\"))\n```\n\n");
-        return;
-    }
     put(text, "\"A sentence of yours.\"");
-    if (card->max_length > 0) hone_text_format(text, ", truncation=True, max_length=%" PRId64, card->max_length);
+    if (labels_words(card))
+        put(text, ", aggregation_strategy=\"simple\"");
+    else if (card->max_length > 0)
+        hone_text_format(text, ", truncation=True, max_length=%" PRId64, card->max_length);
     put(text,
         "))\n```\n\nor, without Python:\n\n```sh\nhone predict --model . --text \"A sentence of yours.\"\n```\n\n");
 }
@@ -290,7 +291,12 @@ static void render_limitations(struct hone_text *text, const struct hone_card *c
         put(text, ". They rank well, but they are no calibrated probabilities.\n");
     }
     if (card->max_length > 0) {
-        hone_text_format(text, "- Inputs longer than %" PRId64 " tokens are cut.\n", card->max_length);
+        hone_text_format(text,
+                         labels_words(card) ? "- hone reads inputs longer than %" PRId64
+                                              " tokens in windows that overlap; "
+                                              "Transformers cuts them unless its pipeline is given a `stride`.\n"
+                                            : "- Inputs longer than %" PRId64 " tokens are cut.\n",
+                         card->max_length);
     }
     put(text, "- Check it on data of your own before decisions about people depend on it.\n");
 }

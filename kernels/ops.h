@@ -116,8 +116,8 @@ struct hone_ops {
     void (*linear_backward_input)(void *dx, enum hone_dtype dx_dtype, const void *dy, const void *w, bool accumulate,
                                   int64_t T, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace,
                                   struct hone_stream *s);
-    /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy; either may be NULL. For dw it zeroes the rows of dy and x
-     * from T on; without it x is not touched and may be NULL. */
+    /* dw[N,K] += dy[T,N]^T x[T,K]; dbias[N] += sum over T of dy; either may be NULL. For dw it may zero the rows of dy and
+     * x from T on; without it x is not touched and may be NULL. */
     void (*linear_backward_weight)(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
                                    enum hone_dtype dtype, void *workspace, struct hone_stream *s);
     /* Bytes of workspace that are enough for each of the three. */

@@ -334,13 +334,11 @@ static enum hone_status take_example(struct report *report, const struct hone_ex
         report->empty++;
         find(report, "empty", example, NULL, NULL);
     }
-    if (n > report->recipe->data.max_length) report->windowed += report->tags;
-    bool in_windows = report->tags || (language_model && !report->recipe->data.line_by_line);
-    if (n > report->recipe->data.max_length && !in_windows) {
+    if (n > report->recipe->data.max_length && (!language_model || report->recipe->data.line_by_line)) {
         char what[48];
         snprintf(what, sizeof what, "%lld tokens", (long long)n);
-        report->truncated++;
-        find(report, "truncated", example, what, NULL);
+        *(report->tags ? &report->windowed : &report->truncated) += 1;
+        find(report, report->tags ? "windowed" : "truncated", example, what, NULL);
     }
     for (size_t i = 0; example->words && i < example->words->n; i++)
         look_at_characters(report, example, example->words->items[i]);
@@ -410,6 +408,9 @@ enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe)
     char *folder = NULL;
     enum hone_status status = hone_hub_find(&folder, recipe->model.path);
     if (status == HONE_OK) status = hone_tokenizer_open(&report.tokenizer, folder);
+    /* As hone_model_folder_open does for given words. */
+    if (status == HONE_OK && report.tags && hone_tokenizer_drops_spaces(report.tokenizer))
+        (void)hone_tokenizer_add_prefix_space(report.tokenizer);
     if (status == HONE_OK) status = report_splits(&report, splits);
     if (report.tags) end_tags(&report);
     json_object_set_new(out, "splits", splits);

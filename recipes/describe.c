@@ -1,8 +1,93 @@
-/* What the option table says to people and to editors: the help text and the JSON Schema. */
+/* What the option table says to people and to editors: what is expected, the help text and the JSON Schema. */
 #include <math.h>
 #include <string.h>
 
 #include "recipes/options.h"
+
+static void print_bounds(struct hone_text *text, const struct hone_option *option) {
+    hone_text_format(text, option->low_open ? " above " : " from ");
+    hone_number_print(text, option->low);
+    if (!isfinite(option->high)) return;
+    if (option->type == HONE_OPTION_NUMBER) {
+        hone_text_format(text, option->high_open ? " to below " : option->low_open ? " and at most " : " to ");
+    } else {
+        hone_text_format(text, " to ");
+    }
+    if (option->type == HONE_OPTION_NUMBER) {
+        hone_number_print(text, option->high);
+    } else {
+        hone_text_format(text, "%.0f", option->high);
+    }
+}
+
+void hone_option_expected(struct hone_text *text, const struct hone_option *option) {
+    switch (option->type) {
+    case HONE_OPTION_PATH:
+        hone_text_format(text, "a path");
+        break;
+    case HONE_OPTION_PATHS:
+        hone_text_format(text, "a path or a list of paths");
+        break;
+    case HONE_OPTION_NAMES:
+        hone_text_format(text, "a list of at least two names");
+        break;
+    case HONE_OPTION_NUMBERS:
+        hone_text_format(text, "a list of numbers");
+        break;
+    case HONE_OPTION_PATTERNS:
+        hone_text_format(text, "a pattern or a list of patterns");
+        break;
+    case HONE_OPTION_GROUPS:
+        hone_text_format(text, "a list of {pattern: ..., lr: ..., weight_decay: ...}");
+        break;
+    case HONE_OPTION_EVERY:
+        hone_text_format(text, "epoch, no, or a whole number of steps");
+        break;
+    case HONE_OPTION_INTERVAL:
+        hone_text_format(text, "epoch, no, a time such as 10min, or a whole number of steps");
+        break;
+    case HONE_OPTION_BOOL:
+        hone_text_format(text, "true or false");
+        break;
+    case HONE_OPTION_COLUMN:
+        hone_text_format(text, "a column's name, or its number from 0");
+        break;
+    case HONE_OPTION_COLUMNS:
+        hone_text_format(text, "a column's name, or its number from 0, or a list of columns");
+        break;
+    case HONE_OPTION_TEXT:
+        hone_text_format(text, "some text");
+        break;
+    case HONE_OPTION_WEIGHTS:
+        hone_text_format(text, "balanced, or a number for labels by name: {rare: 5, common: 1}");
+        break;
+    case HONE_OPTION_CONFIG:
+        hone_text_format(text, "names and values as in config.json: {hidden_size: 256, num_hidden_layers: 4}");
+        break;
+    case HONE_OPTION_STEPS:
+        hone_text_format(text, "a whole number of steps, or a share with a decimal point from 0.0 to below 1.0");
+        return;
+    case HONE_OPTION_NUMBER:
+        hone_text_format(text, "a number");
+        break;
+    case HONE_OPTION_INTEGER:
+        hone_text_format(text, "a whole number");
+        break;
+    case HONE_OPTION_AUTO_OR_INTEGER:
+        hone_text_format(text, "auto, or a whole number");
+        break;
+    case HONE_OPTION_WORD:
+        for (const char *const *word = option->words; *word; word++) {
+            const char *glue = word == option->words ? "" : word[1] ? ", " : " or ";
+            hone_text_format(text, "%s%s", glue, *word);
+        }
+        break;
+    }
+    bool bounded = option->type == HONE_OPTION_NUMBER || option->type == HONE_OPTION_INTEGER ||
+                   option->type == HONE_OPTION_AUTO_OR_INTEGER || option->type == HONE_OPTION_EVERY ||
+                   option->type == HONE_OPTION_INTERVAL;
+    if (bounded) print_bounds(text, option);
+}
 
 void hone_recipe_help(struct hone_text *text) {
     for (size_t i = 0; i < hone_option_count; i++) {
@@ -95,6 +180,10 @@ static void schema_type(struct hone_text *text, const struct hone_option *option
     case HONE_OPTION_WEIGHTS:
         hone_text_format(text, "{\"const\": \"balanced\"}, {\"type\": \"object\", \"minProperties\": 1, "
                                "\"additionalProperties\": {\"type\": \"number\", \"exclusiveMinimum\": 0}}");
+        break;
+    case HONE_OPTION_CONFIG:
+        hone_text_format(text, "{\"type\": \"object\", \"minProperties\": 1, "
+                               "\"additionalProperties\": {\"type\": [\"string\", \"number\", \"boolean\"]}}");
         break;
     case HONE_OPTION_STEPS:
         hone_text_format(text, "{\"type\": \"number\", \"minimum\": 0, \"exclusiveMaximum\": 1}, ");

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/suggest.h"
 #include "base/utf8.h"
 #include "hub/cache.h"
 #include "hub/model_files.h"
@@ -233,11 +234,47 @@ static enum hone_status read_scheme(struct hone_model_folder *out, const char *p
     return HONE_OK;
 }
 
+static const char *kind_of(const json_t *value) {
+    return json_is_number(value) ? "a number" : json_is_boolean(value) ? "true or false" : "a text";
+}
+
+/* A key that isn't there would be read by nobody. */
+static enum hone_status change_config(json_t *config, json_t *changes, const char *path) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(changes, key, value) {
+        const json_t *known = json_object_get(config, key);
+        if (known && (json_is_null(known) || strcmp(kind_of(known), kind_of(value)) == 0)) {
+            json_object_set(config, key, value);
+            continue;
+        }
+        char *shown = hone_escape(key, strlen(key));
+        enum hone_status status;
+        if (known) {
+            status = hone_fail(HONE_USAGE, "model.config: \"%s\" is %s, expected %s as in %s", shown, kind_of(value),
+                               kind_of(known), path);
+        } else {
+            size_t n = 0;
+            const char **words = hone_alloc(json_object_size(config), sizeof *words, "keys of config.json"), *word;
+            json_t *ignored;
+            json_object_foreach(config, word, ignored) words[n++] = word;
+            const char *near = hone_suggest(key, words, n);
+            status = hone_fail(HONE_USAGE, "model.config: there is no \"%s\" in %s%s%s%s", shown, path,
+                               near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+            hone_free(words);
+        }
+        hone_free(shown);
+        return status;
+    }
+    return HONE_OK;
+}
+
 static enum hone_status outline(struct hone_model_folder *out, struct hone_model_folder_options options) {
     char *config_path = hone_path_join(out->path, "config.json");
     enum hone_status status = HONE_OK;
     struct match match = {0};
     HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
+    HONE_TRY_GOTO(change_config(out->config, options.config, config_path));
     if (options.head_of_config) options.head = head_of(out->config);
     if (options.head == HONE_HEAD_MASKED_LM) {
         out->labels = (struct hone_labels){0};

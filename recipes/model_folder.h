@@ -33,6 +33,7 @@ struct hone_model_folder_options {
     double threshold;
     bool training;     /* gradients too; a head that the folder lacks is initialised from `seed` */
     bool from_nothing; /* no weights are read: config.json says the sizes, `seed` the values */
+    json_t *config;    /* values that stand in place of those of config.json, which must have them; may be NULL */
     bool new_head;     /* tensors with a row for each label aren't read, but initialised from `seed` */
     bool finite;       /* weights that are not finite are HONE_BAD_INPUT, not only warned of */
     uint64_t seed;

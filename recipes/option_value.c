@@ -137,6 +137,24 @@ static bool read_weights(struct hone_weights *out, const struct hone_yaml *value
     return true;
 }
 
+static bool read_config(json_t **out, const struct hone_yaml *value, const struct hone_yaml **culprit) {
+    if (value->kind != HONE_YAML_MAP || value->n == 0) return false;
+    *out = json_object();
+    for (size_t i = 0; i < value->n; i++) {
+        *culprit = value->items[i];
+        if ((*culprit)->kind != HONE_YAML_SCALAR || hone_yaml_is_null(*culprit)) return false;
+        enum scalar_kind kind = node_kind(*culprit);
+        double x = 0;
+        if (kind != SCALAR_STRING && kind != SCALAR_BOOL && !read_number(&x, *culprit)) return false;
+        json_t *read = kind == SCALAR_STRING    ? json_string((*culprit)->text)
+                       : kind == SCALAR_BOOL    ? json_boolean(tolower((unsigned char)(*culprit)->text[0]) == 't')
+                       : kind == SCALAR_INTEGER ? json_integer(strtoll((*culprit)->text, NULL, 10))
+                                                : json_real(x);
+        json_object_set_new(*out, value->keys[i], read);
+    }
+    return true;
+}
+
 static bool read_steps(struct hone_steps *out, const struct hone_option *option, const struct hone_yaml *value) {
     double x;
     if (!read_number(&x, value)) return false;
@@ -351,6 +369,10 @@ void hone_option_clear(struct hone_recipe *recipe, const struct hone_option *opt
         *columns = (struct hone_columns){0};
         break;
     }
+    case HONE_OPTION_CONFIG:
+        json_decref(*(json_t **)member);
+        *(json_t **)member = NULL;
+        break;
     case HONE_OPTION_WEIGHTS: {
         struct hone_weights *weights = member;
         clear_strings(&weights->names);
@@ -447,6 +469,9 @@ char *hone_option_set(struct hone_recipe *recipe, const struct hone_option *opti
         right = value->kind == HONE_YAML_SCALAR && value->text[0];
         if (right) *(char **)member = hone_strdup(value->text, "recipe value");
         break;
+    case HONE_OPTION_CONFIG:
+        right = read_config(member, value, culprit);
+        break;
     case HONE_OPTION_WEIGHTS:
         right = read_weights(member, value, culprit);
         break;
@@ -503,86 +528,4 @@ void hone_found(struct hone_text *text, const struct hone_yaml *value) {
         hone_text_format(text, "found \"%s%s\"", escaped, shown < n ? "…" : "");
         hone_free(escaped);
     }
-}
-
-static void print_bounds(struct hone_text *text, const struct hone_option *option) {
-    hone_text_format(text, option->low_open ? " above " : " from ");
-    hone_number_print(text, option->low);
-    if (!isfinite(option->high)) return;
-    if (option->type == HONE_OPTION_NUMBER) {
-        hone_text_format(text, option->high_open ? " to below " : option->low_open ? " and at most " : " to ");
-    } else {
-        hone_text_format(text, " to ");
-    }
-    if (option->type == HONE_OPTION_NUMBER) {
-        hone_number_print(text, option->high);
-    } else {
-        hone_text_format(text, "%.0f", option->high);
-    }
-}
-
-void hone_option_expected(struct hone_text *text, const struct hone_option *option) {
-    switch (option->type) {
-    case HONE_OPTION_PATH:
-        hone_text_format(text, "a path");
-        break;
-    case HONE_OPTION_PATHS:
-        hone_text_format(text, "a path or a list of paths");
-        break;
-    case HONE_OPTION_NAMES:
-        hone_text_format(text, "a list of at least two names");
-        break;
-    case HONE_OPTION_NUMBERS:
-        hone_text_format(text, "a list of numbers");
-        break;
-    case HONE_OPTION_PATTERNS:
-        hone_text_format(text, "a pattern or a list of patterns");
-        break;
-    case HONE_OPTION_GROUPS:
-        hone_text_format(text, "a list of {pattern: ..., lr: ..., weight_decay: ...}");
-        break;
-    case HONE_OPTION_EVERY:
-        hone_text_format(text, "epoch, no, or a whole number of steps");
-        break;
-    case HONE_OPTION_INTERVAL:
-        hone_text_format(text, "epoch, no, a time such as 10min, or a whole number of steps");
-        break;
-    case HONE_OPTION_BOOL:
-        hone_text_format(text, "true or false");
-        break;
-    case HONE_OPTION_COLUMN:
-        hone_text_format(text, "a column's name, or its number from 0");
-        break;
-    case HONE_OPTION_COLUMNS:
-        hone_text_format(text, "a column's name, or its number from 0, or a list of columns");
-        break;
-    case HONE_OPTION_TEXT:
-        hone_text_format(text, "some text");
-        break;
-    case HONE_OPTION_WEIGHTS:
-        hone_text_format(text, "balanced, or a number for labels by name: {rare: 5, common: 1}");
-        break;
-    case HONE_OPTION_STEPS:
-        hone_text_format(text, "a whole number of steps, or a share with a decimal point from 0.0 to below 1.0");
-        return;
-    case HONE_OPTION_NUMBER:
-        hone_text_format(text, "a number");
-        break;
-    case HONE_OPTION_INTEGER:
-        hone_text_format(text, "a whole number");
-        break;
-    case HONE_OPTION_AUTO_OR_INTEGER:
-        hone_text_format(text, "auto, or a whole number");
-        break;
-    case HONE_OPTION_WORD:
-        for (const char *const *word = option->words; *word; word++) {
-            const char *glue = word == option->words ? "" : word[1] ? ", " : " or ";
-            hone_text_format(text, "%s%s", glue, *word);
-        }
-        break;
-    }
-    bool bounded = option->type == HONE_OPTION_NUMBER || option->type == HONE_OPTION_INTEGER ||
-                   option->type == HONE_OPTION_AUTO_OR_INTEGER || option->type == HONE_OPTION_EVERY ||
-                   option->type == HONE_OPTION_INTERVAL;
-    if (bounded) print_bounds(text, option);
 }

@@ -29,6 +29,7 @@ enum hone_option_type {                    /* member of struct hone_recipe */
                         HONE_OPTION_COLUMNS,         /* struct hone_columns; one column or a list */
                         HONE_OPTION_TEXT,            /* char *, at least one character, quoted or not */
                         HONE_OPTION_WEIGHTS,         /* struct hone_weights; `balanced`, or names and numbers */
+                        HONE_OPTION_CONFIG,          /* json_t *, an object of scalars; NULL: not set */
                         HONE_OPTION_STEPS,           /* struct hone_steps */
 };
 

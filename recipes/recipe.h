@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -144,6 +145,7 @@ struct hone_recipe {
     struct {
         char *path; /* a model folder as the Hub has it */
         enum hone_model_init init;
+        json_t *config; /* instead of what config.json says */
         enum hone_head_weights head;
         enum hone_check_weights check_weights;
     } model;

@@ -103,6 +103,27 @@ static void print_column(struct hone_text *text, const struct hone_column *colum
     }
 }
 
+static void print_config(struct hone_text *text, json_t *config) {
+    const char *key, *before = "{";
+    json_t *value;
+    if (!config) hone_text_format(text, "null");
+    json_object_foreach(config, key, value) {
+        hone_text_format(text, "%s", before);
+        print_string(text, key);
+        hone_text_format(text, ": ");
+        if (json_is_string(value))
+            print_string(text, json_string_value(value));
+        else if (json_is_real(value))
+            hone_number_print(text, json_real_value(value));
+        else if (json_is_integer(value))
+            hone_text_format(text, "%lld", (long long)json_integer_value(value));
+        else
+            hone_text_format(text, json_is_true(value) ? "true" : "false");
+        before = ", ";
+    }
+    if (config) hone_text_format(text, "}");
+}
+
 void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe, const struct hone_option *option) {
     const void *member = (const char *)recipe + option->offset;
     bool zero_is_unset = option->low > 0 || option->low_open;
@@ -206,6 +227,9 @@ void hone_option_print(struct hone_text *text, const struct hone_recipe *recipe,
         if (weights->names.n) hone_text_format(text, "}");
         break;
     }
+    case HONE_OPTION_CONFIG:
+        print_config(text, *(json_t *const *)member);
+        break;
     case HONE_OPTION_STEPS: {
         const struct hone_steps *steps = member;
         if (steps->ratio > 0) {

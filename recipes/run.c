@@ -291,6 +291,7 @@ static enum hone_status open_parts(struct hone_run *run, enum hone_run_depth dep
                                                     .given_words = true,
                                                     .training = true,
                                                     .from_nothing = recipe->model.init == HONE_INIT_RANDOM,
+                                                    .config = recipe->model.config,
                                                     .new_head = recipe->model.head == HONE_HEAD_WEIGHTS_NEW,
                                                     .finite = recipe->model.check_weights == HONE_WEIGHTS_ERROR,
                                                     .seed = (uint64_t)recipe->training.seed};

@@ -72,6 +72,7 @@ static enum hone_status take_windows(struct hone_tagger *tagger, struct hone_sam
 
 enum hone_status hone_tagger_add(struct hone_tagger *tagger, struct hone_samples_writer *samples,
                                  struct hone_field text, int64_t line) {
+    tagger->reads_text = true;
     HONE_TRY(hone_words_encode_text(&tagger->words, text));
     hone_text_append(&tagger->bytes, text.bytes ? text.bytes : "", text.n);
     return take_windows(tagger, samples, tagger->n_given, line);
@@ -81,6 +82,8 @@ enum hone_status hone_tagger_add_words(struct hone_tagger *tagger, struct hone_s
                                        const struct hone_field *words, size_t n, int64_t line) {
     size_t given = tagger->n_given;
     int32_t at = 0;
+    struct hone_tokenizer *tokenizer = tagger->words.folder->tokenizer;
+    if (!tagger->reads_text && hone_tokenizer_drops_spaces(tokenizer)) (void)hone_tokenizer_add_prefix_space(tokenizer);
     HONE_TRY(hone_words_check(tagger->words.folder));
     for (size_t i = 0; i < n; i++)
         if (words[i].n == 0) return hone_fail(HONE_BAD_INPUT, "word %zu is empty", i + 1);

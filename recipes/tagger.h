@@ -24,6 +24,7 @@ struct hone_tagged_text {
 struct hone_tagger {
     struct hone_words words;
     struct hone_aggregator aggregator;
+    bool reads_text; /* as it runs: no space is put in front of words any more */
     /* What waits: texts, their tokens that are no special ones, the words that they were given as, one behind the other. */
     struct hone_text bytes;
     struct hone_tagged_text *texts;

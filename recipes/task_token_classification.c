@@ -124,7 +124,7 @@ static enum hone_status decide(struct finder *f, enum hone_scheme asked) {
     }
     if (found == HONE_SCHEME_IOBES) rename_prefixes(f->labels);
     f->labels->scheme = found;
-    if (!f->in_texts && (asked == HONE_SCHEME_AUTO || asked == found)) {
+    if (asked == HONE_SCHEME_AUTO && !f->in_texts) {
         hone_labels_sort(f->labels);
     } else {
         hone_labels_free(f->labels);

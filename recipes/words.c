@@ -18,8 +18,8 @@ static struct hone_encode_options options_of(const struct hone_words *words) {
 enum hone_status hone_words_check(const struct hone_model_folder *folder) {
     if (!hone_tokenizer_drops_spaces(folder->tokenizer)) return HONE_OK;
     return hone_fail(HONE_BAD_INPUT,
-                     "%s: the tokenizer reads given words as if no space stood before them, and its pre_tokenizer in "
-                     "tokenizer.json is more than ByteLevel, where that could be changed",
+                     "%s: the tokenizer reads given words as if no space stood before them; that can be changed only "
+                     "where its pre_tokenizer in tokenizer.json is ByteLevel alone and no running text came before",
                      folder->path);
 }
 

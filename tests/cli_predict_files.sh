@@ -47,6 +47,18 @@ head -n 1 out | grep -qF '{"input":{"id":1,"doc.other":null,"label":"x"},"label"
 predict --input t.jsonl --column doc.text --keep id,doc.other --format csv
 sed -n 4p out | grep -q '^3,\[1\],' || fail "a list in CSV: $(sed -n 4p out)"
 
+# A file of more than 110 MB with 100 MB of memory; the sanitizers need more.
+if [ -f "$(dirname "$hone")/tests/io_preload.so" ]; then
+    note=$(head -c 20000 /dev/zero | tr '\0' x)
+    for i in $(seq 100); do printf '{"note":"%s","text":"good film %d"}\n' "$note" "$i"; done >large.jsonl
+    while [ "$(stat -c %s large.jsonl)" -lt 110000000 ]; do
+        cat large.jsonl large.jsonl >larger.jsonl && mv larger.jsonl large.jsonl
+    done
+    expect 0 "" bash -c 'ulimit -d 100000; exec "$0" predict --model model --input large.jsonl --column text --output predicted' "$hone"
+    [ "$(wc -l <predicted)" = "$(wc -l <large.jsonl)" ] || fail "$(wc -l <predicted) predictions of $(wc -l <large.jsonl)"
+    rm large.jsonl
+fi
+
 # The highest scores, in their order.
 predict --input t.txt --top 1
 best=$(sed -n 's/^{"label":\("[^"]*"\),"score":\([^,]*\),"scores":{\(.*\)}}$/\1:\2 \3/p' out | awk '$1 == $2' | wc -l)

@@ -121,6 +121,7 @@ expect 0 "" "$hone" recipe check --data r.yaml data.train=x.conll data.validatio
 has 'in windows'
 has 'train                 3'
 has '1 ( 33.3 %)'
+has 'x.conll:8  9 tokens'
 has 'O 8 (66.7 %)'
 has 'x.conll:5  I-LOC behind the beginning'
 has 'x.conll:14  I-PER behind O'

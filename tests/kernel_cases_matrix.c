@@ -74,7 +74,7 @@ static void linear_case(struct kernel_buffers *k, int64_t T, int64_t N, int64_t 
     add_to(db, old_db.d, N);
     kernel_compare(k, "linear_backward_weight dw", dw_d, dw_sum, N * K, f32_tolerance);
     kernel_compare(k, "linear_backward_weight dbias", db_d, db, N, f32_tolerance);
-    /* Again without bias: the weight gradient grows by the same, and the tail of dy and x is zero now. */
+    /* Again without bias: the weight gradient grows by the same, whether or not the tail of dy and x is zero now. */
     KERNEL(k, linear_backward_weight)(dw_d, NULL, dy_d, x_d, T, N, K, k->dtype, workspace, k->stream);
     add_to(dw_sum, dw, N * K);
     kernel_compare(k, "linear_backward_weight dw again", dw_d, dw_sum, N * K, f32_tolerance);

@@ -70,7 +70,7 @@ static void *values(int64_t n, uint32_t seed) {
 static size_t bytes(int64_t n) { return (size_t)n * hone_dtype_size(dtype); }
 static void *at(void *matrix, int64_t i) { return (char *)matrix + bytes(i); }
 
-/* With room for whole blocks of rows; those from T on zero: linear_backward_weight zeroes them anyway. */
+/* With room for whole blocks of rows; those from T on zero, as linear_backward_weight may make them. */
 static void *padded_values(int64_t T, int64_t C, uint32_t seed) {
     void *padded = hone_calloc((size_t)(hone_rows(T) * C), F4, "test values"), *rows = values(T * C, seed);
     memcpy(padded, rows, bytes(T * C));

@@ -96,7 +96,7 @@ static const struct {
     {ALL "training: {epochs: {a: 3}}\n",
      "r.yaml:5:20: training.epochs: found keys and values, expected a number above 0 and at most 10000\n", NONE},
     {"model: m\n" TASK DATA OUTPUT,
-     "r.yaml:1:8: model: found \"m\", expected keys and values of: path, init, head, "
+     "r.yaml:1:8: model: found \"m\", expected keys and values of: path, init, config, head, "
      "check_weights\n",
      NONE},
     {ALL "training: {epochs: fast}\n",
@@ -477,6 +477,7 @@ static bool may_be_right(const struct hone_option *option, char kind) {
     case HONE_OPTION_WORD:
         return false;
     case HONE_OPTION_WEIGHTS:
+    case HONE_OPTION_CONFIG:
         return kind == 'm';
     }
     return false;

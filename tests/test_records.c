@@ -132,6 +132,12 @@ static const struct good goods[] = {
      "# id = 1\n# text = a b\na\tO\n#b\tO\n\n#\n#\tO\n\t\n# a comment\nc\tO\n",
      "3:[a,#b]\n7:[#]\n10:[c]\n"},
     {CONLL, false, "0 -1", "a\n\nb\n", "1:[a]|[a]\n3:[b]|[b]\n"},
+    {CONLL, false, "0", "#\nhello\n\n# two\n#\n#x\n", "1:[#,hello]\n5:[#,#x]\n"},
+    {CONLL, false, "0 -1", "# O\nb B\n\n# O\nc O\n", "1:[#,b]|[O,B]\n4:[#,c]|[O,O]\n"},
+    {CONLL, false, "0 -1", "\n# id 5 \tdomain=en\n-DOCSTART-\n#\na _ _ O\n\n# id 6 \tdomain=en\nb _ _ O\n",
+     "5:[a]|[O]\n8:[b]|[O]\n"},
+    {CONLL, false, "0 -1", "# newdoc\n# text = a b\na\tO\n\n# newdoc\n#\tO\n", "3:[a]|[O]\n6:[#]|[O]\n"},
+    {CONLL, false, "0", "# only\n#\n#b\n", "2:[#,#b]\n"},
     {CONLL, false, "0", "", ""},
     {CONLL, false, "0", "\n \n-DOCSTART- O\n\n", ""},
 };

@@ -161,6 +161,24 @@ static void micro_batches_change_nothing(void **state) {
     double guessing = log((double)json_integer_value(json_object_get(config, "vocab_size")));
     json_decref(config);
     assert_true(fabs(first[2] - guessing) < 0.1 && last[2] < first[2] - 0.5);
+    /* Of other sizes than the folder's. */
+    first[2] = first_and_last_loss(&last[2], folder, "d", "model.init=random", "model.config={num_hidden_layers: 3}");
+    assert_true(fabs(first[2] - guessing) < 0.1 && last[2] < first[2] - 0.5);
+    TEST_OK(hone_json_read(&config, tiny_path(folder, "d/config.json"), HONE_JSON_CONFIG_LIMIT));
+    assert_int_equal(json_integer_value(json_object_get(config, "num_hidden_layers")), 3);
+    json_decref(config);
+    static const char *const mistakes[][2] = {
+        {"model.config={num_hiden_layers: 3}", "model.config: there is no \"num_hiden_layers\" in "},
+        {"model.config={num_hiden_layers: 3}", "(did you mean \"num_hidden_layers\"?)"},
+        {"model.config={num_hidden_layers: three}", "\"num_hidden_layers\" is a text, expected a number as in "},
+        {"model.config={hidden_size: 13}", "hidden_size"}};
+    char train[200];
+    snprintf(train, sizeof train, "data.train=%s/train.txt", folder);
+    for (int i = 0; i < 4; i++)
+        test_expect_status(
+            tiny_train(NULL, folder,
+                       TINY_OVERRIDES(MASKED, train, "data.validation=null", "model.init=random", mistakes[i][0])),
+            i < 3 ? HONE_USAGE : HONE_BAD_INPUT, mistakes[i][1]);
 }
 
 static void what_a_run_leaves(void **state) {

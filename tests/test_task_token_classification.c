@@ -6,6 +6,8 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "recipes/data_report.h"
+#include "recipes/predictor.h"
 #include "recipes/train.h"
 #include "tests/support.h"
 #include "tests/tiny.h"
@@ -172,6 +174,25 @@ static void schemes_are_converted(void **state) {
     close_run(&o);
 }
 
+/* A scheme asked for has all labels, also where the data is in it and lacks some that its repair needs. */
+static void scheme_of_the_data(void **state) {
+    (void)state;
+    const char *folder = new_folder();
+    tiny_file(folder, "train.conll", "the B-x\nfilm I-x\nof O\nplot I-y\n");
+    tiny_file(folder, "validation.conll", "plot I-y\n");
+    struct opened o;
+    open_run(&o, folder, (const char *const[4]){"task.scheme=iob2"});
+    const struct hone_labels *labels = &o.run.folder.labels;
+    static const char *const train[] = {"B-x", "I-x", "O", "B-y"};
+    int64_t n;
+    int16_t *found = labels_of(&n, &o.run.train);
+    assert_int_equal(n, 4);
+    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[found[i]], train[i]);
+    hone_free(found);
+    assert_int_equal(labels->n, 5);
+    close_run(&o);
+}
+
 /* BILOU's letters are read as those of IOBES, in all files. */
 static void letters_of_bilou(void **state) {
     (void)state;
@@ -278,6 +299,32 @@ static void faults_say_where(void **state) {
     }
 }
 
+/* What a model folder predicts for the word "a", given as such. */
+static char *predict_word(const char *folder) {
+    struct hone_predictor predictor;
+    const struct hone_field word = {"a", 1};
+    struct hone_text out = {0};
+    bool full;
+    TEST_OK(hone_predictor_open(&predictor, folder, HONE_PRECISION_F32));
+    predictor.tagger.aggregator.aggregation = HONE_AGGREGATION_NONE;
+    TEST_OK(hone_predictor_add_words(&predictor, &(struct hone_value){.items = &word, .n = 1}, 1, &full));
+    TEST_OK(hone_predictor_run(&predictor, &out, &(struct hone_output){.format = HONE_FORMAT_JSONL}));
+    hone_predictor_close(&predictor);
+    return out.bytes;
+}
+
+/* Tokens of the training data by the data report. */
+static int64_t reported_tokens(const char *folder, const char *const *overrides) {
+    struct hone_recipe recipe;
+    tiny_recipe(&recipe, folder, overrides);
+    json_t *report = json_object();
+    TEST_OK(hone_data_report(report, &recipe));
+    int64_t n = json_integer_value(json_object_get(json_array_get(json_object_get(report, "splits"), 0), "tokens"));
+    json_decref(report);
+    hone_recipe_free(&recipe);
+    return n;
+}
+
 /* A byte-level tokenizer sees words without the spaces that belong to them, unless it adds them, as it is made to; then the
  * folder's does, too. */
 static void spaces_before_words(void **state) {
@@ -294,14 +341,14 @@ static void spaces_before_words(void **state) {
             "\"use_regex\":true}%s,\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"a\",1],\"cls\":[\"a\","
             "1],"
             "\"trim_offsets\":true,\"add_prefix_space\":%s},\"model\":{\"type\":\"BPE\",\"vocab\":{\"\xC4\xA0\":0,"
-            "\"a\":1,\"\xC4\xA0\x61\":2,\"\\\"add_prefix_space\\\"\":3},\"merges\":[\"\xC4\xA0 a\"]}}",
+            "\"a\":1,\"\xC4\xA0\x61\":2,\"\\\"add_prefix_space\\\"\":3},\"merges\":[%s]}}",
             i == 2 ? "{\"type\":\"Sequence\",\"pretokenizers\":[" : "", parts[i][0], parts[i][1], i == 2 ? "]}" : "",
-            parts[i][1]);
+            parts[i][1], i == 1 ? "" : "\"\xC4\xA0 a\"");
         tiny_file(folder, "model/tokenizer.json", text);
         const char *const *overrides = TINY_OVERRIDES(TAGGED, train, "data.validation=null");
         TEST_OK(hone_remove_folder(tiny_path(folder, "out")));
         if (i == 2) {
-            test_expect_status(tiny_train(NULL, folder, overrides), HONE_BAD_INPUT, "is more than ByteLevel");
+            test_expect_status(tiny_train(NULL, folder, overrides), HONE_BAD_INPUT, "is ByteLevel alone");
             hone_free(text);
             continue;
         }
@@ -315,6 +362,14 @@ static void spaces_before_words(void **state) {
             assert_null(strstr(saved, "false"));
             assert_int_equal(strlen(saved), strlen(text) - 2);
             assert_non_null(strstr(config, "\"add_prefix_space\": true"));
+            assert_int_equal(reported_tokens(folder, overrides), 6); /* a space and an a for each word, CLS and SEP */
+            char *own = predict_word(tiny_path(folder, "out"));
+            tiny_file(folder, "out/tokenizer.json", text);
+            char *foreign = predict_word(tiny_path(folder, "out"));
+            assert_string_equal(foreign, own);
+            hone_free(own);
+            hone_free(foreign);
+            tiny_file(folder, "out/tokenizer.json", saved);
         }
         struct hone_tokenizer *tokenizer;
         TEST_OK(hone_tokenizer_open(&tokenizer, tiny_path(folder, "out")));
@@ -391,6 +446,7 @@ int main(void) {
         cmocka_unit_test(words_count_in_the_middle),
         cmocka_unit_test(tokens_of_a_word),
         cmocka_unit_test(schemes_are_converted),
+        cmocka_unit_test(scheme_of_the_data),
         cmocka_unit_test(letters_of_bilou),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(faults_say_where),

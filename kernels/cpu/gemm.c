@@ -4,7 +4,8 @@
  * independent of the number of threads. Primitives have concrete dimensions: with those, on AVX-512 without AMX, a
  * row's bits depend neither on the block nor on the other rows. Scratch memory is the caller's workspace.
  *
- * Where that doesn't hold, the product is our own: on AMX (gemm_amx.h), and in f32 without AVX-512 (gemm_packed.h).
+ * Where that doesn't hold, the product is our own: in bf16 on AMX (gemm_amx.h, whose f32 is for its speed), and in f32
+ * without AVX-512 (gemm_packed.h).
  *
  * Builds against oneDNN 2.6 and 3.x; what differs stands in make_matmul(). */
 #include <omp.h>

@@ -5,8 +5,8 @@
  * and takes a down them. Which thread takes which columns changes nothing.
  *
  * A value in f32 is copied as three in bf16 whose sum it is: the nearest one, the one nearest to what is left, and the
- * rest. Of the nine products of the parts of two values the six largest are summed; the others are below 2^-26 of the
- * whole (Henry, Tang, Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+ * rest. Of the nine products of the parts of two values the six largest are summed; the others are together at most
+ * 2^-24 of the whole, mostly far less (Henry, Tang, Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
  * computations", 2019). */
 #include "kernels/cpu/gemm_amx.h"
 
@@ -31,10 +31,10 @@ enum {
 
 static int64_t parts_of(enum hone_dtype dtype) { return dtype == HONE_F32 ? PARTS : 1; }
 
-/* All of K where c is rounded, and where it is a product of bf16 that nothing is added to. */
+/* In bf16 all of K where c is rounded, and where nothing was in it. */
 static int64_t pass_depth(int64_t K, enum hone_dtype dtype, enum hone_dtype c_dtype, bool accumulate) {
-    if (c_dtype == HONE_BF16 || (dtype == HONE_BF16 && !accumulate)) return K;
-    return hone_min_i64(dtype == HONE_F32 ? DEPTH : DEPTH_BF16, K);
+    if (dtype == HONE_F32) return hone_min_i64(DEPTH, K);
+    return c_dtype == HONE_F32 && accumulate ? hone_min_i64(DEPTH_BF16, K) : K;
 }
 
 /* Whether a is multiplied from where it is. */
@@ -45,14 +45,6 @@ static bool lies_in_tiles(bool in_place, int64_t K, enum hone_dtype dtype) {
 /* Values of up to `across` rows of a or columns of b, in whole tiles. */
 static size_t side_values(int64_t across, int64_t depth, int64_t parts) {
     return (size_t)hone_round_up(across, SIDE) * (size_t)(hone_round_up(depth, TILE_DEPTH) * parts);
-}
-
-/* Columns of c that a thread takes at a time: the same number of times for all threads. */
-static int64_t block_cols(int64_t N, int64_t depth, int64_t parts) {
-    int64_t fit = BLOCK_VALUES / hone_max_i64(1, hone_round_up(depth, TILE_DEPTH) * parts) / SIDE * SIDE;
-    int64_t threads = omp_get_max_threads(), most = hone_max_i64(SIDE, hone_min_i64(BLOCK_COLS, fit));
-    int64_t times = hone_max_i64(1, (N + threads * most - 1) / (threads * most));
-    return hone_round_up((N + threads * times - 1) / (threads * times), SIDE);
 }
 
 /* The tiles of a lie behind those of b, which each thread has its own of; enough for fewer threads, too. */
@@ -81,6 +73,14 @@ struct pass {
     int64_t cols;                /* of a block */
     uint16_t *a_tiles, *b_tiles; /* [M / 16][K / 32][parts] or NULL; a thread's are [cols / 32][K / 32][2][parts] */
 };
+
+/* Columns of c that a thread takes at a time: the same for all threads, but for the rounding. */
+static int64_t block_cols(int64_t N, int64_t depth, int64_t parts) {
+    int64_t fit = BLOCK_VALUES / hone_max_i64(1, hone_round_up(depth, TILE_DEPTH) * parts) / SIDE * SIDE;
+    int64_t threads = omp_get_max_threads(), most = hone_max_i64(SIDE, hone_min_i64(BLOCK_COLS, fit));
+    int64_t times = hone_max_i64(1, (N + threads * most - 1) / (threads * most));
+    return hone_max_i64(SIDE, hone_round_up((N + threads * times - 1) / (threads * times), SIDE));
+}
 
 /* The kernel's feature number of the tiles' contents (arch/x86, asm/prctl.h). */
 enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
@@ -183,8 +183,8 @@ AMX HONE_INLINE void pack_tiles(uint16_t *to, const struct corner *c, int64_t pa
     }
 }
 
-/* The tiles of part number i of a side of the product, in the order in which its values lie: [lines / 16][K / 32] where
- * those of a line lie side by side, else the other way round. */
+/* The tiles of corner number i of a side of the product, in the order in which its values lie: [lines / 16][K / 32]
+ * where those of a line lie side by side, else the other way round. */
 AMX static void pack(uint16_t *tiles, struct hone_matrix lines, int64_t n_lines, const struct pass *p, int64_t i,
                      int64_t line_tiles, bool paired) {
     bool by_line = lines.col == 1;
@@ -211,9 +211,9 @@ AMX HONE_INLINE void multiply_tiles(void) {
 
 /* What is written and called into caches beside the sums of one block of 32 by 32: so memory is not waited for. */
 struct beside {
-    const float *sums; /* of the block before, rows m and columns n from, `rows` by `cols` */
-    int64_t m, n, rows;
-    char *next; /* the block's rows of c */
+    const float *sums;  /* of the block before */
+    int64_t m, n, rows; /* where it begins; up to 32 */
+    char *next;         /* the block's rows of c */
     int64_t next_rows;
     const char *a; /* `lines` of 64 bytes of the tiles of a that come next */
     int64_t lines;
@@ -346,6 +346,7 @@ AMX static void tiles_open(void) {
                 .line = {LINE, LINE, LINE, LINE, LINE, LINE, LINE, LINE},
                 .rows = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS}};
     _tile_loadconfig(&config);
+    __asm__ volatile("" ::: "memory"); /* nor that loading tiles reads what was packed */
 }
 
 AMX static void tiles_close(void) { _tile_release(); }
@@ -379,8 +380,8 @@ AMX static void block(const struct pass *p, uint16_t *b_tiles, int64_t m, int64_
 static void run_pass(const struct pass *p) {
     bool parallel = p->M * p->N > HONE_CPU_PARALLEL || p->N * p->K > HONE_CPU_PARALLEL;
     int64_t across = (p->N + p->cols - 1) / p->cols, threads = omp_get_max_threads();
-    /* Where there are fewer blocks than threads, each goes to several: some of its rows to each of them. */
-    int64_t rows = hone_round_up((p->M + threads - 1) / hone_max_i64(1, threads / across), SIDE);
+    /* Where there are so few blocks, each goes to several threads, some of its rows to each. */
+    int64_t shares = hone_max_i64(1, threads / across), rows = hone_round_up((p->M + shares - 1) / shares, SIDE);
     int64_t down = (p->M + rows - 1) / rows, line_tiles = hone_round_up(p->M, SIDE) / TILE_ROWS;
     size_t b_size = side_values(p->cols, p->K, p->parts);
 #pragma omp parallel if (parallel)
@@ -400,6 +401,7 @@ static void run_pass(const struct pass *p) {
 
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
                    bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
+    HONE_CHECK(dtype == HONE_BF16 || c_dtype == HONE_F32, "products of f32 are not rounded to bf16");
     int64_t most = pass_depth(K, dtype, c_dtype, accumulate), parts = parts_of(dtype);
     uint16_t *b_tiles = workspace, *a_tiles = b_tiles + b_values(N, most, parts);
     for (int64_t m = 0; m < M; m += PASS_ROWS) {

@@ -86,17 +86,19 @@ def hide(tokenizer, windows, chosen, key):
 
 
 def positions(network, inputs):
-    """Those of the places; left to itself Transformers skips the padding token, which may have been drawn here."""
+    """Those of the places, as an argument; left to itself RoBERTa skips the padding token, which may have been drawn here."""
+    if network.config.model_type != "roberta":
+        return {}
     first = network.config.pad_token_id + 1
-    return torch.arange(first, first + inputs.shape[1]).expand_as(inputs)
+    return {"position_ids": torch.arange(first, first + inputs.shape[1]).expand_as(inputs)}
 
 
-def masked_language_model(hone, work, model, text):
-    print("-- masked LM, RoBERTa", flush=True)
-    here = work / "masked"
+def masked_language_model(hone, work, family, model, text):
+    print(f"-- masked LM, {family}", flush=True)
+    here = work / f"masked-{family}"
     here.mkdir()
     start = here / "start"
-    source = relay("roberta", model, here / "model")
+    source = Path(model) if family == "bert" else relay(family, model, here / "model")
     torch.manual_seed(interop.SEED)
     network = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32, **interop.without_dropout(source))
     network.save_pretrained(start)
@@ -124,8 +126,7 @@ def masked_language_model(hone, work, model, text):
         order = permutation(len(windows), interop.SEED, step // per_epoch)
         inputs, attention, labels = hide(tokenizer, windows, order[step % per_epoch * WINDOWS:][:WINDOWS],
                                          step // per_epoch)
-        loss = network(input_ids=inputs, attention_mask=attention, position_ids=positions(network, inputs),
-                       labels=labels).loss
+        loss = network(input_ids=inputs, attention_mask=attention, **positions(network, inputs), labels=labels).loss
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), interop.CLIP).item())
         optimizer.step()
@@ -145,7 +146,7 @@ def masked_language_model(hone, work, model, text):
         for sample in range(len(windows)):
             inputs, attention, labels = hide(tokenizer, windows, [sample], EVALUATION)
             logits = loaded.eval()(input_ids=inputs, attention_mask=attention,
-                                   position_ids=positions(loaded, inputs)).logits[0].double()
+                                   **positions(loaded, inputs)).logits[0].double()
             chosen = labels[0] != -100
             total += torch.nn.functional.cross_entropy(logits[chosen], labels[0][chosen], reduction="sum").item()
             right += (logits[chosen].argmax(1) == labels[0][chosen]).sum().item()
@@ -186,8 +187,10 @@ def main():
     try:
         sentences = [text for text, _ in interop.read_tsv(arguments.held_out)][:200]
         path = interop.write_lines(work / "sentences.txt", sentences)
-        if arguments.text:
-            masked_language_model(hone, work, arguments.model, arguments.text)
+        full = os.environ.get("CI") == "full"
+        for family in ("roberta", "bert", "distilbert") if full else ("roberta",):
+            if arguments.text:
+                masked_language_model(hone, work, family, arguments.model, arguments.text)
         families(hone, work, arguments.model, arguments.train, sentences, path)
     finally:
         if not arguments.keep:

@@ -255,14 +255,14 @@ def byte_level(hone, work, vocabulary, data):
         check(f"{kind}: hone reads the folder alike", ours["ids"] == theirs["input_ids"]
               and ours["offsets"] == [list(o) for o in theirs["offset_mapping"]])
         as_the_pipeline(hone, work, output, f"byte-level, {kind}", [" ".join(w for w, _ in s) for s in sentences],
-                        ("none", "simple", "average"))
+                        STRATEGIES)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hone", required=True, help="the binary")
     parser.add_argument("--model", required=True, help="BERT folder to start from")
-    parser.add_argument("--tagger", required=True, help="folder of a BERT that learnt ner_medical.yaml")
+    parser.add_argument("--tagger", help="folder of a BERT that learnt ner_medical.yaml, held to the pipeline")
     parser.add_argument("--data", required=True, help="folder with ner/ and tokenizers/")
     parser.add_argument("--keep", help="leave the folders made here, in this new one")
     arguments = parser.parse_args()
@@ -281,8 +281,9 @@ def main():
         for family, recipe in (("bert", "ner_medical"), ("roberta", "ner_roberta"), ("distilbert", "ner_medical")):
             parity(hone, work, family, arguments.model, f"recipes/{recipe}.yaml", diseases / "train.tsv")
         print("-- entities in running text", flush=True)
-        as_the_pipeline(hone, work, arguments.tagger, "diseases", texts[:500], STRATEGIES)
-        long_texts(hone, work, arguments.tagger, [" ".join(texts[i:i + 20]) for i in range(0, 100, 20)])
+        if arguments.tagger:
+            as_the_pipeline(hone, work, arguments.tagger, "diseases", texts[:500], STRATEGIES)
+            long_texts(hone, work, arguments.tagger, [" ".join(texts[i:i + 20]) for i in range(0, 100, 20)])
         byte_level(hone, work, data / "tokenizers/roberta-base", diseases / "train.tsv")
     finally:
         if not arguments.keep:
