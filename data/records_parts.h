@@ -42,7 +42,7 @@ struct hone_records {
     /* Tables: the fields of the record, the first row's number of them, the header, where wanted columns are. */
     struct hone_field *fields, *names;
     size_t n_fields, fields_capacity, n_columns;
-    bool tabs; /* between the columns of CoNLL */
+    bool tabs;         /* between the columns of CoNLL */
     size_t *column_at; /* JSONL: the first of the wanted columns that is the same */
 
     struct hone_wanted_value *values; /* [n_columns wanted] */
