@@ -51,6 +51,21 @@ cmp run3/model.safetensors again3/model.safetensors || fail "another model of th
 diff <(losses run3) <(losses again3) >/dev/null || fail "other figures of the same 3 ranks"
 expect 0 "this run is complete" "$hone" launch --nproc 2 r.yaml output=run2
 
+# Labels of words in windows, and masked tokens.
+tail -n +2 train.tsv | cut -f 1 | grep . >train.txt
+awk '{ for (i = 1; i <= NF; i++) print $i "\t" ($i == "good" ? "B-x" : "O"); print "" }' train.txt >train.conll
+for task in token_classification masked_lm; do
+    data=$([ $task = masked_lm ] && echo train.txt || echo train.conll)
+    printf '%s\n' "model: {path: model, init: random}" "task: {type: $task}" "output: $task" \
+        "data: {train: $data, validation: $data, max_length: 8}" "training: {epochs: 2, batch_size: 9}" \
+        "logging: {every: 1}" "distributed: {timeout: 60, reproducible: world}" >$task.yaml
+    expect 0 "" "$hone" train $task.yaml
+    expect 0 "" "$hone" launch --nproc 3 $task.yaml output=$task-3
+    cmp $task/model.safetensors $task-3/model.safetensors || fail "$task, 3 ranks: another model"
+    diff <(losses $task) <(losses $task-3) || fail "$task, 3 ranks: other figures"
+    [ "$(wc -l <$task/metrics.jsonl)" -gt 4 ] || fail "$task: $(cat $task/metrics.jsonl)"
+done
+
 # Mistakes are told once; a rank that has other data than rank 0 is named with what differs.
 expect 2 "1 mistake" "$hone" launch --nproc 2 r.yaml training.epochs=0
 [ "$(grep -c 'training.epochs' err)" = 1 ] || fail "a mistake is told more than once"

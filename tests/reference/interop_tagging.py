@@ -29,6 +29,7 @@ from relay import relay
 
 BATCH, MAX_LENGTH, STRIDE = 4, 48, 12
 STRATEGIES = ("none", "simple", "first", "average", "max")
+LONGEST_WORD = 12  # tokens
 # f32 on both sides, and softmax is no steeper than its logits.
 SCORE_TOLERANCE = 1e-4
 # Two labels nearer than this may change places.
@@ -131,13 +132,16 @@ def scores_of(outputs):
 
 
 def near(outputs, strategy):
-    """Whether the best two labels of a token, or mean of tokens, are so near that rounding decides."""
+    """Whether the best two labels of a token, or of the mean of tokens that may be a word, are so near that rounding decides."""
     scores = scores_of(outputs)
-    best = scores.topk(2, dim=1).values
+    sums = torch.cat([torch.zeros_like(scores[:1]), scores.cumsum(0)])
+    longest = min(LONGEST_WORD, len(scores)) if strategy == "average" else 1
+    means = torch.cat([(sums[n:] - sums[:-n]) / n for n in range(1, longest + 1)])
+    best = means.topk(2, dim=1).values
     gaps = (best[:, 0] - best[:, 1]).tolist()
     # By the highest token of a word, also tokens that are near each other.
     highest = best[:, 0].sort().values if strategy == "max" else best[:0, 0]
-    return min([*gaps, *(highest[1:] - highest[:-1]).tolist()]) < NEAR or strategy == "average"
+    return min([*gaps, *(highest[1:] - highest[:-1]).tolist()]) < NEAR
 
 
 def plain(entities):
