@@ -69,7 +69,7 @@ def batch_of(samples, pad):
             "labels": table([labels for _, labels in samples], -100)}
 
 
-def train_reference(start, sentences, labels):
+def train_reference(start, sentences, labels, weights=None, smoothing=0.0):
     tokenizer = AutoTokenizer.from_pretrained(start)
     samples = [window for rows in sentences
                for window in windows(tokenizer, [w for w, _ in rows], [labels.index(t) for _, t in rows])]
@@ -79,8 +79,9 @@ def train_reference(start, sentences, labels):
     losses, norms = [], []
     for step in range(interop.STEPS):
         order = permutation(len(samples), interop.SEED, step // per_epoch)
-        loss = network(**batch_of([samples[i] for i in order[step % per_epoch * BATCH:][:BATCH]],
-                                  network.config.pad_token_id)).loss
+        batch = batch_of([samples[i] for i in order[step % per_epoch * BATCH:][:BATCH]], network.config.pad_token_id)
+        loss = torch.nn.functional.cross_entropy(network(**batch).logits.flatten(0, 1), batch["labels"].flatten(),
+                                                 weight=weights and torch.tensor(weights), label_smoothing=smoothing)
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), interop.CLIP).item())
         optimizer.step()
@@ -91,7 +92,6 @@ def train_reference(start, sentences, labels):
 
 
 def parity(hone, work, family, model, recipe, data):
-    """Returns the folder that hone trained."""
     print(f"-- {family}", flush=True)
     here = work / family
     here.mkdir()
@@ -106,13 +106,21 @@ def parity(hone, work, family, model, recipe, data):
         source, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}, dtype=torch.float32,
         **interop.without_dropout(source)).save_pretrained(start)
     interop.copy_tokenizer(source, start)
-    hone("train", recipe, f"model.path={start}", f"data.train={train}", "data.validation=null",
-         "data.validation_fraction=null", f"data.max_length={MAX_LENGTH}", f"data.stride={STRIDE}", "training.epochs=null",
-         f"training.max_steps={interop.STEPS}", f"training.batch_size={BATCH}", f"training.seed={interop.SEED}",
-         f"optimizer.lr={interop.RATE}", f"optimizer.weight_decay={interop.DECAY}",
-         f"optimizer.clip_norm={interop.CLIP}", "schedule.warmup=0", "logging.every=1", "precision=f32", "device=cpu",
-         f"output={output}")
+    settings = [f"model.path={start}", f"data.train={train}", "data.validation=null", "data.validation_fraction=null",
+                f"data.max_length={MAX_LENGTH}", f"data.stride={STRIDE}", "training.epochs=null",
+                f"training.max_steps={interop.STEPS}", f"training.batch_size={BATCH}", f"training.seed={interop.SEED}",
+                f"optimizer.lr={interop.RATE}", f"optimizer.weight_decay={interop.DECAY}",
+                f"optimizer.clip_norm={interop.CLIP}", "schedule.warmup=0", "logging.every=1", "precision=f32",
+                "device=cpu"]
+    hone("train", recipe, *settings, f"output={output}")
     interop.compare_training(start, output, *train_reference(start, sentences, labels))
+    if family == "roberta":
+        print("-- with weights of labels and smoothing", flush=True)
+        weights = [0.5 + i for i in range(len(labels))]
+        named = ", ".join(f"{label}: {weight}" for label, weight in zip(labels, weights))
+        hone("train", recipe, *settings, f"task.class_weights={{{named}}}", "task.label_smoothing=0.1",
+             f"output={here / 'weighted'}")
+        interop.compare_training(start, here / "weighted", *train_reference(start, sentences, labels, weights, 0.1))
     loaded, loading = AutoModelForTokenClassification.from_pretrained(output, dtype=torch.float32,
                                                                       output_loading_info=True)
     problems = {kind: sorted(map(str, names)) for kind, names in loading.items() if names}
@@ -123,7 +131,6 @@ def parity(hone, work, family, model, recipe, data):
     check(f"{family}: save_pretrained gives hone's tensors, bit for bit",
           ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours),
           str(sorted(ours.keys() ^ theirs.keys()) or ""))
-    return output
 
 
 def scores_of(outputs):
