@@ -173,9 +173,13 @@ static void count(struct report *report, int64_t line, const char *name) {
         json_object_set_new(report->labels, name, json_integer(json_integer_value(count) + 1));
     else
         report->other_labels++;
-    if (!report->tags || report->split != HONE_SPLIT_TRAIN || json_object_get(report->places, name)) return;
-    json_object_set_new(report->places, name,
-                        json_pack("{s:s, s:I}", "file", hone_dataset_path(report->dataset), "line", (json_int_t)line));
+    if (!report->tags || json_object_get(report->places, name)) return;
+    if (report->split != HONE_SPLIT_TRAIN)
+        find_at(report, "not_in_training", hone_dataset_path(report->dataset), line, name, NULL);
+    else
+        json_object_set_new(
+            report->places, name,
+            json_pack("{s:s, s:I}", "file", hone_dataset_path(report->dataset), "line", (json_int_t)line));
 }
 
 /* Counts one label, with its column's name where there are several. */

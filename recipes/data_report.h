@@ -16,9 +16,9 @@
  * leak (texts that an earlier split has), contradiction (texts that an earlier row has with another label), empty,
  * unknown_label (not in task.labels), truncated (longer than data.max_length), mojibake (UTF-8 taken for Latin-1 once),
  * replacement (U+FFFD), byte_order_mark (inside a text), control (characters that texts don't have). Where words have tags
- * nothing is truncated, but windowed: counted as longer than data.max_length; and there are invalid_transition (a tag that
- * the training data's scheme doesn't let stand behind the one before) and rare_label (on fewer than ten of its words, or
- * entities of texts). A row that cannot be read at all ends the report with HONE_BAD_INPUT. */
+ * nothing is truncated, but windowed (longer than data.max_length); and there are invalid_transition (a tag that the
+ * training data's scheme doesn't let stand behind the one before), rare_label (on fewer than ten of its words, or entities
+ * of texts) and not_in_training (on none of them, but in another split). A row that cannot be read at all ends the report with HONE_BAD_INPUT. */
 enum hone_status hone_data_report(json_t *out, const struct hone_recipe *recipe);
 
 /* Appends the report as tables. */

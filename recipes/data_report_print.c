@@ -43,10 +43,12 @@ static void print_findings(struct hone_text *text, const char *kind, const json_
                     {"leak", "a text that is in an earlier split, too"},
                     {"mojibake", "UTF-8 that was taken for another encoding and saved again"},
                     {"ragged", "another number of columns than the first row; such rows are skipped"},
+                    {"not_in_training", "a tag, or type, that no word of the training data has"},
                     {"rare_label", "on fewer than ten words, or entities, of the training data"},
                     {"replacement", "characters that were lost before (U+FFFD)"},
                     {"truncated", "longer than data.max_length, so the end is cut off"},
-                    {"unknown_label", "a label that task.labels doesn't have, or none"}};
+                    {"unknown_label", "a label that task.labels doesn't have, or none"},
+                    {"windowed", "longer than data.max_length, so read in several windows"}};
     const char *meaning = "";
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (strcmp(meanings[i].kind, kind) == 0) meaning = meanings[i].meaning;

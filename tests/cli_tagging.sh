@@ -116,7 +116,7 @@ END
 
 # The data report.
 printf '%s\n' 'the B-PER' 'good I-PER' '. O' '' 'bad I-LOC' 'film O' '' 'a O' 'b O' 'c O' 'd O' 'e O' 'f O' 'g I-PER' >x.conll
-printf '%s\n' 'was O' '' 'bad I-LOC' 'film O' >y.conll
+printf '%s\n' 'was O' '' 'bad I-LOC' 'film O' '' 'york B-NEW' >y.conll
 expect 0 "" "$hone" recipe check --data r.yaml data.train=x.conll data.validation=y.conll data.text=null data.label=null
 has 'in windows'
 has 'train                 3'
@@ -129,6 +129,8 @@ has 'y.conll:3  I-LOC behind the beginning'
 has 'invalid_transition: 3'
 has 'x.conll:1  B-PER: 1'
 has 'y.conll:3  like x.conll:5'
+has 'not_in_training: 1'
+has 'y.conll:6  B-NEW'
 sed -i 's/^good I/good L/; s/^bad I/bad U/; s/^g I/g B/' x.conll
 expect 0 "" "$hone" recipe check --data r.yaml data.train=x.conll data.validation=null data.text=null data.label=null
 has 'invalid_transition: 1'
