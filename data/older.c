@@ -1,10 +1,17 @@
 #include "data/older.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "base/utf8.h"
+
+/* In the order in which Transformers adds what is missing. */
+static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                   "pad_token", "cls_token", "mask_token"};
+static const char *const extra_lists[] = {"additional_special_tokens", "extra_special_tokens"};
+enum { EXTRA_LISTS = sizeof extra_lists / sizeof *extra_lists };
 
 /* NULL when there is no such file. */
 static enum hone_status read_optional(json_t **out, const char *path) {
@@ -12,49 +19,46 @@ static enum hone_status read_optional(json_t **out, const char *path) {
     return hone_file_exists(path) ? hone_json_read(out, path, HONE_JSON_CONFIG_LIMIT) : HONE_OK;
 }
 
-enum hone_status hone_older_open(struct hone_older *out, const char *folder, const char *name) {
-    *out = (struct hone_older){.vocab_path = hone_path_join(folder, name),
+enum hone_status hone_older_open(struct hone_older *out, const char *folder, const char *name, int64_t limit) {
+    *out = (struct hone_older){.limit = limit,
+                               .vocab_path = hone_path_join(folder, name),
                                .config_path = hone_path_join(folder, "tokenizer_config.json"),
                                .map_path = hone_path_join(folder, "special_tokens_map.json"),
+                               .listed_path = hone_path_join(folder, "added_tokens.json"),
                                .added = json_array()};
-    char *added = hone_path_join(folder, "added_tokens.json");
-    enum hone_status status = HONE_OK;
-    if (hone_file_exists(added))
-        status = hone_fail(HONE_BAD_INPUT, "%s isn't supported beside %s, save the tokenizer as tokenizer.json", added,
-                           name);
-    hone_free(added);
-    HONE_TRY(status);
     HONE_TRY(read_optional(&out->config, out->config_path));
+    /* added_tokens_decoder, which newer files have, makes the others old news. */
+    if (json_object_get(out->config, "added_tokens_decoder")) return HONE_OK;
     HONE_TRY(read_optional(&out->map, out->map_path));
-    /* added_tokens_decoder, which newer files have, makes the map old news. */
-    if (json_object_get(out->config, "added_tokens_decoder")) {
-        json_decref(out->map);
-        out->map = NULL;
-    }
-    return HONE_OK;
+    return read_optional(&out->listed, out->listed_path);
 }
 
 void hone_older_free(struct hone_older *older) {
     hone_free(older->vocab_path);
     hone_free(older->config_path);
     hone_free(older->map_path);
+    hone_free(older->listed_path);
     json_decref(older->config);
     json_decref(older->map);
+    json_decref(older->listed);
     json_decref(older->ids);
     json_decref(older->added);
     *older = (struct hone_older){0};
 }
 
-static bool is_added(const struct hone_older *older, const char *content) {
+/* -1 for a text that isn't added. */
+static int64_t added_id(const struct hone_older *older, const char *content) {
     size_t i;
     json_t *token;
-    json_array_foreach(older->added, i, token) if (strcmp(json_string_value(json_object_get(token, "content")),
-                                                          content) == 0) return true;
-    return false;
+    json_array_foreach(older->added, i, token) {
+        if (strcmp(json_string_value(json_object_get(token, "content")), content) == 0)
+            return json_integer_value(json_object_get(token, "id"));
+    }
+    return -1;
 }
 
 static void add(struct hone_older *older, const struct hone_added_token *token) {
-    if (is_added(older, token->text)) return;
+    if (added_id(older, token->text) >= 0) return;
     const json_t *known = json_object_get(older->ids, token->text);
     json_int_t id = known ? json_integer_value(known) : older->next++;
     json_array_append_new(older->added,
@@ -73,12 +77,58 @@ static int compare_ids(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* {"0": {"content": "[PAD]", …}, …}, by id. */
-enum hone_status hone_older_add_decoder(struct hone_older *older) {
-    json_t *decoder = json_object_get(older->config, "added_tokens_decoder"), *value;
+static const char *text_of(const json_t *token) {
+    return json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
+}
+
+static bool is_listed(const json_t *list, const char *text) {
+    size_t i;
+    json_t *token;
+    json_array_foreach(list, i, token) if (text_of(token) && strcmp(text_of(token), text) == 0) return true;
+    return false;
+}
+
+/* Whether the map or the configuration has the text among the special tokens. */
+static bool is_named(const struct hone_older *older, const char *text) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(older->map, keys[i]);
+        if (!value) value = json_object_get(older->config, keys[i]);
+        if (text_of(value) && strcmp(text_of(value), text) == 0) return true;
+    }
+    for (int i = 0; i < EXTRA_LISTS; i++)
+        if (is_listed(json_object_get(older->config, extra_lists[i]), text) ||
+            is_listed(json_object_get(older->map, extra_lists[i]), text))
+            return true;
+    return false;
+}
+
+/* What added_tokens_decoder would have for added_tokens.json. */
+static enum hone_status decoder_of_listed(json_t **out, const struct hone_older *older) {
+    const char *text;
+    json_t *id;
+    *out = json_object();
+    json_object_foreach(older->listed, text, id) {
+        char key[24];
+        bool special = is_named(older, text);
+        if (!json_is_integer(id)) {
+            char *shown = hone_escape(text, strlen(text));
+            enum hone_status status = hone_fail(HONE_BAD_INPUT, "%s: \"%s\" has no id", older->listed_path, shown);
+            hone_free(shown);
+            return status;
+        }
+        snprintf(key, sizeof key, "%lld", (long long)json_integer_value(id));
+        json_object_set_new(*out, key,
+                            json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "content", text, "single_word", 0, "lstrip", 0,
+                                      "rstrip", 0, "normalized", !special, "special", special));
+    }
+    return HONE_OK;
+}
+
+/* {"0": {"content": "[PAD]", …}, …}, by id; `name` and `path` of it are for messages. */
+static enum hone_status add_decoder(struct hone_older *older, json_t *decoder, const char *name, const char *path) {
+    json_t *value;
     if (!decoder || json_is_null(decoder)) return HONE_OK;
-    if (!json_is_object(decoder))
-        return hone_fail(HONE_BAD_INPUT, "%s: added_tokens_decoder isn't an object", older->config_path);
+    if (!json_is_object(decoder)) return hone_fail(HONE_BAD_INPUT, "%s: %s isn't an object", path, name);
     const char **ids = hone_alloc(json_object_size(decoder), sizeof *ids, "added tokens"), *key;
     size_t n = 0;
     json_object_foreach(decoder, key, value) ids[n++] = key;
@@ -86,7 +136,7 @@ enum hone_status hone_older_add_decoder(struct hone_older *older) {
     enum hone_status status = HONE_OK;
     for (size_t i = 0; status == HONE_OK && i < n; i++) {
         char *shown = hone_escape(ids[i], strlen(ids[i])), *end = NULL;
-        char *where = hone_format("%s: added_tokens_decoder[\"%s\"]", older->config_path, shown);
+        char *where = hone_format("%s: %s[\"%s\"]", path, name, shown);
         long long id = strtoll(ids[i], &end, 10);
         struct hone_added_token token = {0};
         if (*end || end == ids[i] || id < 0)
@@ -109,6 +159,16 @@ enum hone_status hone_older_add_decoder(struct hone_older *older) {
     return status;
 }
 
+enum hone_status hone_older_add_decoder(struct hone_older *older) {
+    static const char name[] = "added_tokens_decoder";
+    if (!older->listed) return add_decoder(older, json_object_get(older->config, name), name, older->config_path);
+    json_t *decoder;
+    enum hone_status status = decoder_of_listed(&decoder, older);
+    if (status == HONE_OK) status = add_decoder(older, decoder, "the token of id ", older->listed_path);
+    json_decref(decoder);
+    return status;
+}
+
 /* A special token as a string, or as an object with content and flags. */
 static enum hone_status read_special(struct hone_added_token *out, const json_t *value, const char *key,
                                      const char *path) {
@@ -126,6 +186,14 @@ static enum hone_status read_special(struct hone_added_token *out, const json_t 
     return status;
 }
 
+/* Whether `next` is free in the model, too: a vocabulary whose ids have gaps can't be added to. */
+static bool has_room(const struct hone_older *older) {
+    size_t i, fresh = 0;
+    json_t *token;
+    json_array_foreach(older->added, i, token) fresh += !json_object_get(older->ids, text_of(token));
+    return older->next < older->limit && (size_t)older->next == json_object_size(older->ids) + fresh;
+}
+
 enum hone_status hone_older_special(const char **text, int64_t *id, struct hone_older *older, const char *key,
                                     const char *usual, bool needed) {
     const json_t *value = json_object_get(older->map, key);
@@ -136,10 +204,11 @@ enum hone_status hone_older_special(const char **text, int64_t *id, struct hone_
     if (given) HONE_TRY(read_special(&token, value, key, path));
     if (!given) token.text = hone_strdup(usual, "special token");
     const json_t *known = json_object_get(older->ids, token.text);
-    *id = known ? json_integer_value(known) : -1;
+    *id = known ? json_integer_value(known) : added_id(older, token.text);
     *text = given ? json_string_value(json_is_string(value) ? value : json_object_get(value, "content")) : usual;
     enum hone_status status = HONE_OK;
-    if (known) {
+    if (*id < 0 && !needed && has_room(older)) *id = older->next;
+    if (*id >= 0) {
         add(older, &token);
     } else if (needed) {
         char *shown = hone_escape(token.text, strlen(token.text));
@@ -148,6 +217,17 @@ enum hone_status hone_older_special(const char **text, int64_t *id, struct hone_
     }
     hone_free(token.text);
     return status;
+}
+
+enum hone_status hone_older_add_named(struct hone_older *older) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text;
+        int64_t id;
+        const json_t *map = json_object_get(older->map, keys[i]), *config = json_object_get(older->config, keys[i]);
+        if ((map && !json_is_null(map)) || (!map && config && !json_is_null(config)))
+            HONE_TRY(hone_older_special(&text, &id, older, keys[i], NULL, false));
+    }
+    return HONE_OK;
 }
 
 static enum hone_status add_list(struct hone_older *older, const json_t *from, const char *key, const char *path) {
@@ -163,10 +243,9 @@ static enum hone_status add_list(struct hone_older *older, const json_t *from, c
 }
 
 enum hone_status hone_older_add_extra(struct hone_older *older) {
-    static const char *const lists[] = {"additional_special_tokens", "extra_special_tokens"};
-    for (int i = 0; i < 2; i++) {
-        HONE_TRY(add_list(older, older->config, lists[i], older->config_path));
-        HONE_TRY(add_list(older, older->map, lists[i], older->map_path));
+    for (int i = 0; i < EXTRA_LISTS; i++) {
+        HONE_TRY(add_list(older, older->config, extra_lists[i], older->config_path));
+        HONE_TRY(add_list(older, older->map, extra_lists[i], older->map_path));
     }
     return HONE_OK;
 }

@@ -36,10 +36,13 @@ const char *hone_encoding_token(const struct hone_encoding *encoding, const stru
                                 size_t *n);
 
 /* Opens what a folder has: tokenizer.json; else vocab.txt (BERT); else spiece.model (ALBERT, XLNet or T5) or vocab.json
- * with merges.txt (RoBERTa or GPT-2), each with tokenizer_config.json and special_tokens_map.json. Faults are
+ * with merges.txt (RoBERTa or GPT-2), each with tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+ * Special tokens that these name, or that the family has, get ids behind the vocabulary's if they lack one. Faults are
  * HONE_BAD_INPUT naming file and part ("tokenizer.json: normalizer: type \"Foo\" isn't supported"). truncation and
  * padding of tokenizer.json are never applied. */
 enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *folder);
+/* The same for a model with `limit` ids: special tokens that would get one from there on are none. */
+enum hone_status hone_tokenizer_open_within(struct hone_tokenizer **out, const char *folder, int64_t limit);
 void hone_tokenizer_free(struct hone_tokenizer *tokenizer);
 
 /* Which sequence gives way when there are too many tokens. */

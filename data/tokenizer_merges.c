@@ -112,13 +112,13 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older, cons
     return HONE_OK;
 }
 
-enum hone_status hone_tokenizer_read_merges(json_t **root, char **path, const char *folder) {
+enum hone_status hone_tokenizer_read_merges(json_t **root, char **path, const char *folder, int64_t limit) {
     *path = hone_path_join(folder, "vocab.json");
     char *merges = hone_path_join(folder, "merges.txt");
     struct hone_older older = {0};
     enum hone_status status = HONE_OK;
     if (hone_file_exists(*path) && hone_file_exists(merges)) {
-        status = hone_older_open(&older, folder, "vocab.json");
+        status = hone_older_open(&older, folder, "vocab.json", limit);
         if (status == HONE_OK) status = read_parts(root, &older, merges);
         hone_older_free(&older);
     }

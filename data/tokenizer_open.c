@@ -178,14 +178,15 @@ static enum hone_status read_json(struct hone_tokenizer *tokenizer, json_t **roo
 }
 
 /* The first kind of file that is there. */
-static enum hone_status read_files(struct hone_tokenizer *tokenizer, json_t **root, char **path, const char *folder) {
-    static enum hone_status (*const older[])(json_t **, char **, const char *) = {
+static enum hone_status read_files(struct hone_tokenizer *tokenizer, json_t **root, char **path, const char *folder,
+                                   int64_t limit) {
+    static enum hone_status (*const older[])(json_t **, char **, const char *, int64_t) = {
         hone_tokenizer_read_vocab, hone_tokenizer_read_spiece, hone_tokenizer_read_merges};
     HONE_TRY(read_json(tokenizer, root, path, folder));
     for (size_t i = 0; i < sizeof older / sizeof *older && !*root; i++) {
         hone_free(*path);
         *path = NULL;
-        HONE_TRY(older[i](root, path, folder));
+        HONE_TRY(older[i](root, path, folder, limit));
     }
     if (*root) return HONE_OK;
     return hone_fail(HONE_BAD_INPUT,
@@ -194,13 +195,17 @@ static enum hone_status read_files(struct hone_tokenizer *tokenizer, json_t **ro
 }
 
 enum hone_status hone_tokenizer_open(struct hone_tokenizer **out, const char *folder) {
+    return hone_tokenizer_open_within(out, folder, INT32_MAX);
+}
+
+enum hone_status hone_tokenizer_open_within(struct hone_tokenizer **out, const char *folder, int64_t limit) {
     static atomic_uint_least64_t number;
     *out = NULL;
     struct hone_tokenizer *tokenizer = hone_calloc(1, sizeof *tokenizer, "tokenizer");
     tokenizer->number = atomic_fetch_add(&number, 1) + 1;
     json_t *root = NULL;
     char *path = NULL;
-    enum hone_status status = read_files(tokenizer, &root, &path, folder);
+    enum hone_status status = read_files(tokenizer, &root, &path, folder, limit);
     if (status == HONE_OK) status = hone_tokenizer_read_json(tokenizer, root, path);
     if (status == HONE_OK) status = finish(tokenizer, path);
     if (status == HONE_OK) status = read_config(tokenizer, folder);

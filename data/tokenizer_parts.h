@@ -116,10 +116,10 @@ struct hone_tokenizer {
 /* Reads tokenizer.json, or what stands for it; `path` stands in messages. */
 enum hone_status hone_tokenizer_read_json(struct hone_tokenizer *tokenizer, const json_t *root, const char *path);
 /* Older folders: *root becomes what their tokenizer.json would be, `path` (owned) the file to name in messages.
- * HONE_OK with *root NULL when the folder has no such file. */
-enum hone_status hone_tokenizer_read_vocab(json_t **root, char **path, const char *folder);
-enum hone_status hone_tokenizer_read_merges(json_t **root, char **path, const char *folder);
-enum hone_status hone_tokenizer_read_spiece(json_t **root, char **path, const char *folder);
+ * HONE_OK with *root NULL when the folder has no such file. limit as in hone_tokenizer_open_within. */
+enum hone_status hone_tokenizer_read_vocab(json_t **root, char **path, const char *folder, int64_t limit);
+enum hone_status hone_tokenizer_read_merges(json_t **root, char **path, const char *folder, int64_t limit);
+enum hone_status hone_tokenizer_read_spiece(json_t **root, char **path, const char *folder, int64_t limit);
 /* Reads a model into tokenizer->vocabulary, ->model and ->size. */
 enum hone_status hone_model_read(struct hone_tokenizer *tokenizer, const json_t *part, const char *where);
 

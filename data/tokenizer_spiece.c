@@ -148,6 +148,7 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older, cons
     add_pieces(older, model, unk);
     if (family == T5) HONE_TRY_GOTO(add_sentinels(vocab, older));
     HONE_TRY_GOTO(read_post(&post, older, family));
+    HONE_TRY_GOTO(hone_older_add_named(older));
     HONE_TRY_GOTO(hone_older_add_extra(older));
     HONE_TRY_GOTO(hone_json_bool(&lower, older->config, "do_lower_case", family == ALBERT, older->config_path));
     HONE_TRY_GOTO(hone_json_bool(&accents, older->config, "keep_accents", false, older->config_path));
@@ -176,14 +177,14 @@ static enum hone_status read_file(json_t **root, struct hone_older *older) {
     return status;
 }
 
-enum hone_status hone_tokenizer_read_spiece(json_t **root, char **path, const char *folder) {
+enum hone_status hone_tokenizer_read_spiece(json_t **root, char **path, const char *folder, int64_t limit) {
     static const char *const names[] = {"spiece.model", "sentencepiece.model"};
     for (int i = 0; i < 2; i++) {
         hone_free(*path);
         *path = hone_path_join(folder, names[i]);
         if (!hone_file_exists(*path)) continue;
         struct hone_older older = {0};
-        enum hone_status status = hone_older_open(&older, folder, names[i]);
+        enum hone_status status = hone_older_open(&older, folder, names[i], limit);
         if (status == HONE_OK) status = read_file(root, &older);
         hone_older_free(&older);
         return status;

@@ -72,11 +72,11 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older) {
     return HONE_OK;
 }
 
-enum hone_status hone_tokenizer_read_vocab(json_t **root, char **path, const char *folder) {
+enum hone_status hone_tokenizer_read_vocab(json_t **root, char **path, const char *folder, int64_t limit) {
     struct hone_older older = {0};
     *path = hone_path_join(folder, "vocab.txt");
     if (!hone_file_exists(*path)) return HONE_OK;
-    enum hone_status status = hone_older_open(&older, folder, "vocab.txt");
+    enum hone_status status = hone_older_open(&older, folder, "vocab.txt", limit);
     if (status == HONE_OK) status = read_parts(root, &older);
     hone_older_free(&older);
     return status;

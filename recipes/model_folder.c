@@ -292,7 +292,7 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     HONE_TRY_GOTO(
         hone_model_create(&out->model, out->config, config_path, options.head, out->labels.n, options.device));
     HONE_TRY_GOTO(set_precision(out->model, &options));
-    HONE_TRY_GOTO(hone_tokenizer_open(&out->tokenizer, out->path));
+    HONE_TRY_GOTO(hone_tokenizer_open_within(&out->tokenizer, out->path, out->model->vocabulary));
     if (hone_tokenizer_size(out->tokenizer) > out->model->vocabulary) {
         HONE_TRY_GOTO(hone_fail(HONE_BAD_INPUT,
                                 "%s: the tokenizer has %d entries, but the model's vocabulary (vocab_size in "

@@ -276,6 +276,18 @@ static void vocab_files(void **state) {
     assert_int_equal(e.ids[2], 1);
     hone_tokenizer_free(tokenizer);
 
+    /* Special tokens that the vocabulary lacks come behind it. */
+    WRITE(vocab, "[UNK]\n[SEP]\na\n[CLS]\n");
+    TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+    assert_int_equal(hone_tokenizer_size(tokenizer), 6);
+    assert_int_equal(hone_tokenizer_id(tokenizer, "[PAD]"), 4);
+    assert_int_equal(hone_tokenizer_id(tokenizer, "[MASK]"), 5);
+    hone_tokenizer_free(tokenizer);
+    TEST_OK(hone_tokenizer_open_within(&tokenizer, folder, 5)); /* a model without a row for [MASK] */
+    assert_int_equal(hone_tokenizer_size(tokenizer), 5);
+    assert_int_equal(hone_tokenizer_id(tokenizer, "[MASK]"), -1);
+    hone_tokenizer_free(tokenizer);
+
     WRITE(
         config,
         "{\"do_lower_case\": false, \"model_max_length\": 512, \"cls_token\": {\"content\": \"<s>\", \"lstrip\": true,"
@@ -305,7 +317,7 @@ static void vocab_files(void **state) {
           "\"lstrip\": false, \"rstrip\": false, \"single_word\": false, \"normalized\": false, \"special\": false}}}");
     TEST_OK(hone_tokenizer_open(&tokenizer, folder));
     assert_int_equal(hone_tokenizer_id(tokenizer, "new"), 4);
-    assert_int_equal(hone_tokenizer_size(tokenizer), 5);
+    assert_int_equal(hone_tokenizer_size(tokenizer), 7);
     hone_tokenizer_free(tokenizer);
     WRITE(config,
           "{\"cls_token\": \"<s>\", \"sep_token\": \"</s>\", \"added_tokens_decoder\": {\"9\": {\"content\": \"new\","
@@ -315,8 +327,27 @@ static void vocab_files(void **state) {
     test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "do_lower_case");
     WRITE(config, "{\"model_max_length\": -1, \"cls_token\": \"<s>\", \"sep_token\": \"</s>\"}");
     test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "model_max_length");
+    /* What is only listed stands in normalised text, what is named too is a special token. */
+    WRITE(config,
+          "{\"do_lower_case\": true, \"cls_token\": \"<s>\", \"sep_token\": \"</s>\", \"unk_token\": \"[UNK]\"}");
+    WRITE(map, "{\"pad_token\": \"[P]\", \"mask_token\": {\"content\": \"<M>\", \"lstrip\": true, \"rstrip\": false,"
+               "\"single_word\": false, \"normalized\": false}}");
+    WRITE(added, "{\"New\": 4, \"[P]\": 5}");
+    TEST_OK(hone_tokenizer_open(&tokenizer, folder));
+    TEST_OK(hone_tokenizer_encode(&e, tokenizer, "nEW [P] [p] <M>", 15, NULL, 0,
+                                  &(struct hone_encode_options){.max_length = 0}));
+    static const int32_t listed[] = {4, 5, 0, 0, 0, 6};
+    assert_int_equal(e.n, 6);
+    assert_memory_equal(e.ids, listed, sizeof listed);
+    assert_int_equal(e.starts[5], 11);
+    assert_false(hone_tokenizer_special(tokenizer, 4));
+    assert_true(hone_tokenizer_special(tokenizer, 5) && hone_tokenizer_special(tokenizer, 6));
+    hone_tokenizer_free(tokenizer);
     WRITE(added, "{\"x\": 9}");
-    test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "added_tokens.json isn't supported");
+    test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT,
+                       "added_tokens.json: the token of id [\"9\"] has id 9, but the next free one is 4");
+    WRITE(added, "{\"x\": \"4\"}");
+    test_expect_status(hone_tokenizer_open(&tokenizer, folder), HONE_BAD_INPUT, "added_tokens.json: \"x\" has no id");
     hone_encoding_free(&e);
     hone_free(vocab);
     hone_free(config);
