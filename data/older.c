@@ -8,8 +8,8 @@
 #include "base/utf8.h"
 
 /* In the order in which Transformers adds what is missing. */
-static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                   "pad_token", "cls_token", "mask_token"};
+static const char *const keys[HONE_OLDER_PARTS] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                   "pad_token", "cls_token", "mask_token"};
 static const char *const extra_lists[] = {"additional_special_tokens", "extra_special_tokens"};
 enum { EXTRA_LISTS = sizeof extra_lists / sizeof *extra_lists };
 
@@ -90,7 +90,7 @@ static bool is_listed(const json_t *list, const char *text) {
 
 /* Whether the map or the configuration has the text among the special tokens. */
 static bool is_named(const struct hone_older *older, const char *text) {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (int i = 0; i < HONE_OLDER_PARTS; i++) {
         const json_t *value = json_object_get(older->map, keys[i]);
         if (!value) value = json_object_get(older->config, keys[i]);
         if (text_of(value) && strcmp(text_of(value), text) == 0) return true;
@@ -219,13 +219,13 @@ enum hone_status hone_older_special(const char **text, int64_t *id, struct hone_
     return status;
 }
 
-enum hone_status hone_older_add_named(struct hone_older *older) {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+enum hone_status hone_older_add_named(struct hone_older *older, const char *const usual[HONE_OLDER_PARTS]) {
+    for (int i = 0; i < HONE_OLDER_PARTS; i++) {
         const char *text;
         int64_t id;
         const json_t *map = json_object_get(older->map, keys[i]), *config = json_object_get(older->config, keys[i]);
-        if ((map && !json_is_null(map)) || (!map && config && !json_is_null(config)))
-            HONE_TRY(hone_older_special(&text, &id, older, keys[i], NULL, false));
+        bool given = (map && !json_is_null(map)) || (!map && config && !json_is_null(config));
+        if (given || usual[i]) HONE_TRY(hone_older_special(&text, &id, older, keys[i], usual[i], false));
     }
     return HONE_OK;
 }

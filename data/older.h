@@ -26,8 +26,10 @@ void hone_older_add(struct hone_older *older, const char *content, bool special)
  * the next id, or -1 where that is beyond the limit or ids have gaps. */
 enum hone_status hone_older_special(const char **text, int64_t *id, struct hone_older *older, const char *key,
                                     const char *usual, bool needed);
-/* All that map or configuration name for a part, as hone_older_special adds what isn't needed. */
-enum hone_status hone_older_add_named(struct hone_older *older);
+/* Every part's token that map or configuration name, else the usual one (NULL: none), as hone_older_special adds what isn't
+ * needed: bos, eos, unk, sep, pad, cls, mask. */
+enum { HONE_OLDER_PARTS = 7 };
+enum hone_status hone_older_add_named(struct hone_older *older, const char *const usual[HONE_OLDER_PARTS]);
 /* Further special tokens: additional_special_tokens and extra_special_tokens. */
 enum hone_status hone_older_add_extra(struct hone_older *older);
 /* A TemplateProcessing from words like "$A:0" and "cls:1" (a special token by its place in `texts`, as a digit). */

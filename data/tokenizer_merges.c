@@ -93,6 +93,10 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older, cons
     bool prefix_space, roberta = json_object_get(older->ids, "<s>") && json_object_get(older->ids, "</s>");
     HONE_TRY(hone_json_bool(&prefix_space, older->config, "add_prefix_space", false, older->config_path));
     HONE_TRY(hone_older_add_decoder(older));
+    static const char *const usual[2][HONE_OLDER_PARTS] = {
+        {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL},
+        {NULL, NULL, "<unk>", NULL, "<pad>", NULL, "<mask>"}};
+    HONE_TRY(hone_older_add_named(older, usual[roberta]));
     json_t *post = NULL, *merges = NULL;
     HONE_TRY(roberta ? read_roberta(&post, older, prefix_space) : read_gpt2(&post, older));
     enum hone_status status = hone_older_add_extra(older);

@@ -147,8 +147,8 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older, cons
     HONE_TRY_GOTO(hone_older_add_decoder(older));
     add_pieces(older, model, unk);
     if (family == T5) HONE_TRY_GOTO(add_sentinels(vocab, older));
+    HONE_TRY_GOTO(hone_older_add_named(older, (const char *const[HONE_OLDER_PARTS]){0}));
     HONE_TRY_GOTO(read_post(&post, older, family));
-    HONE_TRY_GOTO(hone_older_add_named(older));
     HONE_TRY_GOTO(hone_older_add_extra(older));
     HONE_TRY_GOTO(hone_json_bool(&lower, older->config, "do_lower_case", family == ALBERT, older->config_path));
     HONE_TRY_GOTO(hone_json_bool(&accents, older->config, "keep_accents", false, older->config_path));

@@ -56,6 +56,7 @@ static enum hone_status read_parts(json_t **root, struct hone_older *older) {
     };
     HONE_TRY(read_lines(older));
     HONE_TRY(hone_older_add_decoder(older));
+    HONE_TRY(hone_older_add_named(older, (const char *const[]){NULL, NULL, NULL, NULL, "[PAD]", NULL, "[MASK]"}));
     const char *texts[SPECIALS];
     int64_t ids[SPECIALS];
     for (int i = 0; i < SPECIALS; i++)

@@ -11,7 +11,7 @@ from transformers import (AlbertTokenizer, BertTokenizer, GPT2Tokenizer, Roberta
 
 from texts import DATA
 
-# name: folder, file as it is there and as it must be called, Transformers' class, tokenizer_config.json
+# name: folder, file as it is there and as it must be called, Transformers' class, tokenizer_config.json, further files
 OLD_FILES = {
     "bert-base-uncased vocab": ("bert-base-uncased", {"vocab.txt": "vocab.txt"}, BertTokenizer, {"do_lower_case": True}),
     "bert-base-cased vocab": ("bert-base-cased", {"vocab.txt": "vocab.txt"}, BertTokenizer, {"do_lower_case": False}),
@@ -26,6 +26,14 @@ OLD_FILES = {
     "t5like spiece": ("seqio-test-t5like", {"sentencepiece.model": "spiece.model"}, T5Tokenizer,
                       {"tokenizer_class": "T5Tokenizer"}),
 }
+# The same with tokens that the vocabulary lacks: named ones, which are special, and listed ones; common in texts.
+NAMED = {"special_tokens_map.json": {"pad_token": "of the", "mask_token": {
+    "content": "in a", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False}}}
+LISTED = {"bert-base-uncased": 30522, "gpt2": 50257, "roberta-base": 50265, "albert-base-v2": 30000}
+for before in list(OLD_FILES):
+    if (first := LISTED.get(OLD_FILES[before][0])):
+        OLD_FILES[before.split()[0] + " named"] = (*OLD_FILES[before], {
+            **NAMED, "added_tokens.json": {" And The": first, "of the": first + 1}})
 JSON_FILES = ("bert-base-uncased", "bert-base-cased")
 
 
@@ -85,16 +93,17 @@ def make_folders(work):
     found = {}
     for name in JSON_FILES:
         found[name] = (DATA / "tokenizers" / name, Tokenizer.from_file(str(DATA / "tokenizers" / name / "tokenizer.json")))
-    for name, (source, files, kind, config) in OLD_FILES.items():
+    for name, (source, files, kind, config, *further) in OLD_FILES.items():
         folder = work / name.replace(" ", "-")
         folder.mkdir(parents=True)
         for there, here in files.items():
             shutil.copy(DATA / "tokenizers" / source / there, folder / here)
-        if config:
-            (folder / "tokenizer_config.json").write_text(json.dumps(config))
+        for file, content in {"tokenizer_config.json": config, **dict(*further)}.items():
+            if content:
+                (folder / file).write_text(json.dumps(content))
         loaded = kind.from_pretrained(str(folder), **{k: v for k, v in (config or {}).items() if k == "do_lower_case"})
         found[name] = (folder, loaded._tokenizer)
-        if source not in JSON_FILES:
+        if source not in JSON_FILES and not further:
             saved = work / (source + "-saved")
             loaded.save_pretrained(saved)
             found[source + " saved"] = (saved, Tokenizer.from_file(str(saved / "tokenizer.json")))
