@@ -275,6 +275,11 @@ static enum hone_status outline(struct hone_model_folder *out, struct hone_model
     struct match match = {0};
     HONE_TRY_GOTO(hone_config_read(&out->config, out->path));
     HONE_TRY_GOTO(change_config(out->config, options.config, config_path));
+    if (options.config) {
+        char *changed = hone_format("%s with model.config", config_path);
+        hone_free(config_path);
+        config_path = changed;
+    }
     if (options.head_of_config) options.head = head_of(out->config);
     if (options.head == HONE_HEAD_MASKED_LM) {
         out->labels = (struct hone_labels){0};

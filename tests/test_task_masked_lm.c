@@ -171,7 +171,7 @@ static void micro_batches_change_nothing(void **state) {
         {"model.config={num_hiden_layers: 3}", "model.config: there is no \"num_hiden_layers\" in "},
         {"model.config={num_hiden_layers: 3}", "(did you mean \"num_hidden_layers\"?)"},
         {"model.config={num_hidden_layers: three}", "\"num_hidden_layers\" is a text, expected a number as in "},
-        {"model.config={hidden_size: 13}", "hidden_size"}};
+        {"model.config={hidden_size: 13}", "config.json with model.config: hidden_size 13"}};
     char train[200];
     snprintf(train, sizeof train, "data.train=%s/train.txt", folder);
     for (int i = 0; i < 4; i++)
