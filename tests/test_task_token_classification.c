@@ -152,6 +152,16 @@ static void tokens_of_a_word(void **state) {
     close_run(&o);
 }
 
+/* That the labelled tokens of `samples` have these labels, in order. */
+static void check_labels(const struct hone_samples *samples, const struct hone_labels *labels, const char *const *names,
+                         int64_t count) {
+    int64_t n;
+    int16_t *found = labels_of(&n, samples);
+    assert_int_equal(n, count);
+    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[found[i]], names[i]);
+    hone_free(found);
+}
+
 static void schemes_are_converted(void **state) {
     (void)state;
     const char *folder = new_folder();
@@ -161,15 +171,8 @@ static void schemes_are_converted(void **state) {
     open_run(&o, folder, (const char *const[4]){"task.scheme=iobes"});
     const struct hone_labels *labels = &o.run.folder.labels;
     static const char *const train[] = {"B-x", "E-x", "S-x", "O", "S-y"}, *const other[] = {"B-x", "E-x", "S-y"};
-    int64_t n;
-    int16_t *found = labels_of(&n, &o.run.train);
-    assert_int_equal(n, 5);
-    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[found[i]], train[i]);
-    hone_free(found);
-    found = labels_of(&n, &o.run.validation);
-    assert_int_equal(n, 3);
-    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[found[i]], other[i]);
-    hone_free(found);
+    check_labels(&o.run.train, labels, train, 5);
+    check_labels(&o.run.validation, labels, other, 3);
     assert_int_equal(labels->n, 9);
     close_run(&o);
 }
@@ -184,11 +187,7 @@ static void scheme_of_the_data(void **state) {
     open_run(&o, folder, (const char *const[4]){"task.scheme=iob2"});
     const struct hone_labels *labels = &o.run.folder.labels;
     static const char *const train[] = {"B-x", "I-x", "O", "B-y"};
-    int64_t n;
-    int16_t *found = labels_of(&n, &o.run.train);
-    assert_int_equal(n, 4);
-    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[found[i]], train[i]);
-    hone_free(found);
+    check_labels(&o.run.train, labels, train, 4);
     assert_int_equal(labels->n, 5);
     close_run(&o);
 }
@@ -207,11 +206,7 @@ static void letters_of_bilou(void **state) {
     assert_int_equal(labels->n, 5);
     assert_int_equal(labels->scheme, HONE_SCHEME_IOBES);
     for (int i = 0; i < 5; i++) assert_string_equal(labels->names[i], names[i]);
-    int64_t n;
-    int16_t *given = labels_of(&n, &o.run.validation);
-    assert_int_equal(n, 5);
-    for (int64_t i = 0; i < n; i++) assert_string_equal(labels->names[given[i]], found[i]);
-    hone_free(given);
+    check_labels(&o.run.validation, labels, found, 5);
     close_run(&o);
 }
 
