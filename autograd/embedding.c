@@ -16,11 +16,16 @@ static void forward(const struct hone_call *call) {
                                  a->positions, table(call->weights, a->type), a->types, n->rows, n->cols, call->stream);
 }
 
+static float *gradient(const struct hone_call *call, int64_t offset, const int32_t *rows) {
+    if (offset < 0) return NULL;
+    return hone_parameters_gradient_rows(call->parameters, offset, rows, call->node->rows, call->node->cols);
+}
+
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct embedding *a = (const void *)n->attributes;
-    call->ops->embedding_backward(hone_call_gradient(call, a->dword), a->ids, hone_call_gradient(call, a->dposition),
-                                  a->positions, hone_call_gradient(call, a->dtype), a->types, call->doutput, n->rows,
+    call->ops->embedding_backward(gradient(call, a->dword, a->ids), a->ids, gradient(call, a->dposition, a->positions),
+                                  a->positions, gradient(call, a->dtype, a->types), a->types, call->doutput, n->rows,
                                   n->cols, call->workspace, call->stream);
 }
 

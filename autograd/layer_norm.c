@@ -23,9 +23,10 @@ static void backward(const struct hone_call *call) {
     const struct layer_norm *a = (const void *)n->attributes;
     const float *mean = call->saved, *rstd = mean + n->rows;
     call->ops->residual_layer_norm_backward(
-        call->dinputs[0], call->dinputs[1], hone_call_gradient(call, a->dgamma), hone_call_gradient(call, a->dbeta),
-        call->doutput, call->inputs[0], call->inputs[1], mean, rstd, call->weights + a->gamma, call->accumulate[0],
-        a->drops ? &a->drop : NULL, n->rows, n->cols, n->dtype, call->workspace, call->stream);
+        call->dinputs[0], call->dinputs[1], hone_call_gradient(call, a->dgamma, n->cols),
+        hone_call_gradient(call, a->dbeta, n->cols), call->doutput, call->inputs[0], call->inputs[1], mean, rstd,
+        call->weights + a->gamma, call->accumulate[0], a->drops ? &a->drop : NULL, n->rows, n->cols, n->dtype,
+        call->workspace, call->stream);
 }
 
 static const struct hone_op residual_layer_norm_op = {.name = "residual_layer_norm",

@@ -30,7 +30,8 @@ static void forward(const struct hone_call *call) {
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct linear *a = (const void *)n->attributes;
-    float *dweight = hone_call_gradient(call, a->dweight), *dbias = hone_call_gradient(call, a->dbias);
+    float *dweight = hone_call_gradient(call, a->dweight, n->cols * n->inner);
+    float *dbias = hone_call_gradient(call, a->dbias, n->cols);
     if (dweight || dbias) {
         call->ops->linear_backward_weight(dweight, dbias, call->doutput, dweight ? input(call) : NULL, n->rows, n->cols,
                                           n->inner, n->dtype, call->workspace, call->stream);

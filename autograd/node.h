@@ -33,8 +33,9 @@ struct hone_call {
     const struct hone_node *node;
     const struct hone_ops *ops;
     struct hone_stream *stream;
-    float *weights, *gradients; /* flat buffers of the parameters */
-    void *copy;                 /* of the weights, in bf16 */
+    const struct hone_parameters *parameters;
+    float *weights; /* their flat buffer */
+    void *copy;     /* of the weights, in bf16 */
     void *inputs[HONE_NODE_INPUTS];
     void *output;
     void *saved;
@@ -136,8 +137,9 @@ const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, c
                                                  int64_t cols);
 /* Where a parameter's gradient lies, in elements from the start of the flat buffer; -1 when it is frozen (or id is -1). */
 int64_t hone_tape_gradient(const struct hone_tape *tape, int32_t id);
-static inline float *hone_call_gradient(const struct hone_call *call, int64_t offset) {
-    return offset < 0 ? NULL : call->gradients + offset;
+/* The gradient of `count` elements from there on, to be added to; NULL for -1. */
+static inline float *hone_call_gradient(const struct hone_call *call, int64_t offset, int64_t count) {
+    return offset < 0 ? NULL : hone_parameters_gradient(call->parameters, offset, count);
 }
 /* The kernels' form of a dropout place; false when nothing is to be dropped here. A site that drops twice of the same
  * tokens in one recording, and so twice by one mask, aborts. */

@@ -23,6 +23,7 @@ struct hone_parameters {
     enum hone_dtype precision;
     int64_t inner_end; /* elements up to the end of the last inner matrix */
     float *weights, *gradients;
+    uint8_t *marks; /* of the gradients; NULL where the host can't see what is written */
     void *copy;
 };
 
@@ -39,6 +40,7 @@ void hone_parameters_free(struct hone_parameters *p) {
     hone_free(p->records);
     if (p->weights) p->device->release(p->device, p->weights);
     if (p->gradients) p->device->release(p->device, p->gradients);
+    hone_free(p->marks);
     if (p->copy) p->device->release(p->device, p->copy);
     if (p->stream) p->device->stream_destroy(p->stream);
     hone_free(p);
@@ -148,6 +150,10 @@ void hone_parameters_freeze(struct hone_parameters *p, const bool *frozen) {
     place(p, true);
 }
 
+static size_t marks_of(const struct hone_parameters *p) {
+    return (size_t)((hone_parameters_trained(p) + HONE_MARKED - 1) / HONE_MARKED);
+}
+
 enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool training) {
     HONE_CHECK(!p->weights, "parameters are allocated twice");
     struct hone_device *device = p->device;
@@ -164,13 +170,48 @@ enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool traini
         bytes = (size_t)hone_parameters_trained(p) * sizeof(float);
         HONE_TRY(device->allocate(device, (void **)&p->gradients, bytes, "gradients"));
         device->zero(p->gradients, bytes, p->stream);
+        if (device->host_memory) p->marks = hone_calloc(marks_of(p), sizeof *p->marks, "marks of the gradients");
     }
     return device->stream_synchronize(p->stream);
 }
 
 float *hone_parameters_weights(const struct hone_parameters *p) { return p->weights; }
 void *hone_parameters_copy(const struct hone_parameters *p) { return p->copy; }
-float *hone_parameters_gradients(const struct hone_parameters *p) { return p->gradients; }
+
+static void mark(const struct hone_parameters *p, int64_t offset, int64_t count) {
+    if (!p->marks || count == 0) return;
+    for (int64_t i = offset / HONE_MARKED; i <= (offset + count - 1) / HONE_MARKED; i++)
+        p->marks[i] |= HONE_MARK_GRADIENT;
+}
+
+float *hone_parameters_gradients(const struct hone_parameters *p) {
+    if (p->gradients) mark(p, 0, hone_parameters_trained(p));
+    return p->gradients;
+}
+
+float *hone_parameters_gradient(const struct hone_parameters *p, int64_t offset, int64_t count) {
+    mark(p, offset, count);
+    return p->gradients + offset;
+}
+
+float *hone_parameters_gradient_rows(const struct hone_parameters *p, int64_t offset, const int32_t *rows, int64_t n,
+                                     int64_t C) {
+    for (int64_t i = 0; p->marks && i < n; i++) mark(p, offset + rows[i] * C, C);
+    return p->gradients + offset;
+}
+
+const uint8_t *hone_parameters_marks(const struct hone_parameters *p) { return p->marks; }
+
+void hone_parameters_updated(const struct hone_parameters *p, bool moments) {
+    _Static_assert(HONE_MARK_MOMENTS == HONE_MARK_GRADIENT << 1, "a shift makes the one of the other");
+    for (size_t i = 0; p->marks && i < marks_of(p); i++)
+        p->marks[i] = (uint8_t)((p->marks[i] | (moments ? p->marks[i] << 1 : 0)) & HONE_MARK_MOMENTS);
+}
+
+void hone_parameters_mark_moments(const struct hone_parameters *p, bool all) {
+    for (size_t i = 0; p->marks && i < marks_of(p); i++)
+        p->marks[i] = (uint8_t)((p->marks[i] & HONE_MARK_GRADIENT) | (all ? HONE_MARK_MOMENTS : 0));
+}
 
 void hone_parameters_round(const struct hone_parameters *p, struct hone_stream *stream) {
     if (p->copy) p->device->ops->cast(p->copy, p->weights, hone_parameters_copied(p), HONE_BF16, stream);

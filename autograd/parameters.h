@@ -68,8 +68,20 @@ size_t hone_parameters_bytes(const struct hone_parameters *parameters);
 enum hone_status hone_parameters_allocate(struct hone_parameters *parameters, bool training);
 float *hone_parameters_weights(const struct hone_parameters *parameters);
 void *hone_parameters_copy(const struct hone_parameters *parameters); /* bf16; NULL in f32 */
-/* hone_parameters_trained() long; NULL without training. */
+/* hone_parameters_trained() long; NULL without training. Whoever gets it here may write anywhere: all of it is marked. */
 float *hone_parameters_gradients(const struct hone_parameters *parameters);
+/* A stretch of the same, which alone is marked; and the table of rows of C elements that begins there, of which only these
+ * n are, host memory where the device's is. */
+float *hone_parameters_gradient(const struct hone_parameters *parameters, int64_t offset, int64_t count);
+float *hone_parameters_gradient_rows(const struct hone_parameters *parameters, int64_t offset, const int32_t *rows,
+                                     int64_t n, int64_t C);
+/* Marks for the optimizer (kernels/ops.h): what has been given out to be written, and whose moments are not 0, as
+ * hone_parameters_updated says. NULL without training and on devices with memory of their own. */
+const uint8_t *hone_parameters_marks(const struct hone_parameters *parameters);
+/* The gradients are 0 now. With `moments`, those of all that had one are not; without, no moment has changed. */
+void hone_parameters_updated(const struct hone_parameters *parameters, bool moments);
+/* Whether any moment may be other than 0, of all elements. */
+void hone_parameters_mark_moments(const struct hone_parameters *parameters, bool all);
 
 /* Writes the copy anew after the weights have changed on the device; in f32 there is nothing to do. */
 void hone_parameters_round(const struct hone_parameters *parameters, struct hone_stream *stream);

@@ -7,6 +7,7 @@
 
 struct hone_buckets {
     const struct hone_parameters *parameters;
+    float *gradients; /* theirs */
     struct hone_collectives *collectives;
     int64_t elements;
     int32_t next;   /* the first parameter that isn't finished in this step */
@@ -23,7 +24,7 @@ struct hone_buckets {
 
 /* With the mutex held, but while it sends. */
 static void send_one(struct hone_buckets *b, int64_t end) {
-    float *gradients = hone_parameters_gradients(b->parameters) + b->sent;
+    float *gradients = b->gradients + b->sent;
     int64_t n = end - b->sent;
     pthread_mutex_unlock(&b->mutex);
     enum hone_status status = b->collectives->all_reduce(b->collectives, gradients, n, HONE_F32, HONE_SUM, NULL);
@@ -56,6 +57,7 @@ enum hone_status hone_buckets_create(struct hone_buckets **out, const struct hon
     if (collectives->size == 1) return HONE_OK;
     struct hone_buckets *b = hone_calloc(1, sizeof *b, "buckets");
     b->parameters = parameters;
+    b->gradients = hone_parameters_gradient(parameters, 0, 0);
     b->collectives = collectives;
     b->elements = hone_parameters_trained(parameters);
     b->sent = b->elements; /* between steps */
@@ -114,6 +116,7 @@ void hone_buckets_on_gradient(int32_t parameter, void *user) {
 
 enum hone_status hone_buckets_finish(struct hone_buckets *b) {
     if (!b) return HONE_OK;
+    (void)hone_parameters_gradients(b->parameters); /* all is marked: sums of others come anywhere */
     announce(b, b->elements);
     pthread_mutex_lock(&b->mutex);
     while (b->sent < b->elements) pthread_cond_wait(&b->changed, &b->mutex);

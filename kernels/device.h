@@ -18,6 +18,7 @@ struct hone_device {
     const struct hone_ops *ops;
     char gemm[96];            /* what multiplies matrices: its version and what it chooses by; bits depend on it */
     const char *bf16_why_not; /* NULL: kernels compute in bf16 as fast as they should; else the reason */
+    bool host_memory;         /* its memory is the host's, and what is enqueued is done at once */
 
     /* Aligned to 64 bytes at least, contents undefined. HONE_OUT_OF_MEMORY names bytes and `what`. */
     enum hone_status (*allocate)(struct hone_device *device, void **out, size_t bytes, const char *what);

@@ -79,6 +79,10 @@ struct hone_segment {
     float weight_decay;
 };
 
+/* Marks say, a byte for each HONE_MARKED elements of a flat buffer, which of its values may be other than 0; the rest
+ * need not be read. Memory is what bounds an optimizer, and most of a large vocabulary has no gradient in a step. */
+enum { HONE_MARKED = 64, HONE_MARK_GRADIENT = 1, HONE_MARK_MOMENTS = 2 };
+
 struct hone_adamw {
     float beta1, beta2, epsilon;
 };
@@ -219,15 +223,19 @@ struct hone_ops {
                                    enum hone_dtype dtype, struct hone_stream *s);
 
     /* Writes gradient_norm, clip_scale and finite (of the norm and of step->loss) of a flat f32 buffer. clip_norm 0:
-     * no clipping. Squares are summed in f32 within fixed chunks and the chunks in f64 in order. */
-    void (*gradient_norm)(struct hone_step *step, const float *gradients, int64_t n, float clip_norm, void *workspace,
-                          struct hone_stream *s);
+     * no clipping. Squares are summed in f32 within fixed chunks and the chunks in f64 in order. marks: see
+     * HONE_MARKED; NULL: anything may be anywhere. */
+    void (*gradient_norm)(struct hone_step *step, const float *gradients, const uint8_t *marks, int64_t n,
+                          float clip_norm, void *workspace, struct hone_stream *s);
     size_t (*gradient_norm_workspace)(int64_t n);
     /* One decoupled AdamW step (Loshchilov and Hutter 2019, arXiv 1711.05101) over segments of the flat buffers, with
      * g scaled by clip_scale; then g = 0, so that the next step can add. When step->finite is 0 only g = 0 happens.
-     * p -= lr * (weight_decay * p + mhat / (sqrt(vhat) + epsilon)), as torch.optim.AdamW. */
-    void (*adamw)(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
-                  const struct hone_adamw *settings, const struct hone_step *step, struct hone_stream *s);
+     * p -= lr * (weight_decay * p + mhat / (sqrt(vhat) + epsilon)), as torch.optim.AdamW. marks as for gradient_norm.
+     * What of the segments lies before element `copied` of p is written to copy, too, in bf16 (none when step->finite is
+     * 0); copy NULL: nothing is. */
+    void (*adamw)(float *p, void *copy, int64_t copied, float *m, float *v, float *g, const uint8_t *marks,
+                  const struct hone_segment *segments, int64_t n_segments, const struct hone_adamw *settings,
+                  const struct hone_step *step, struct hone_stream *s);
     /* One step of SGD as torch.optim.SGD without dampening, clip_scale, g = 0 and finite as for adamw: with
      * d = g + weight_decay * p, m = momentum * m + d, p -= lr * m, or lr * (d + momentum * m) with nesterov. m is NULL
      * when momentum is 0: p -= lr * d. */

@@ -51,8 +51,7 @@ static void apply(struct hone_optimizer *o, struct hone_stream *stream) {
                                        .decay_rate = (float)s->decay_rate,
                                        .scale_parameter = s->scale_parameter};
     o->device->ops->adafactor(hone_parameters_weights(o->parameters), o->buffers[1].data, o->buffers[0].data,
-                              hone_parameters_gradients(o->parameters), o->segments, o->n_segments, &adafactor, o->step,
-                              o->workspace, stream);
+                              o->gradients, o->segments, o->n_segments, &adafactor, o->step, o->workspace, stream);
 }
 
 const struct hone_optimizer_class hone_adafactor_class = {.title = "Adafactor",

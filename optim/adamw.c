@@ -20,9 +20,11 @@ static void begin(struct hone_step *step, const struct hone_optimizer_settings *
 static void apply(struct hone_optimizer *o, struct hone_stream *stream) {
     struct hone_adamw adamw = {
         .beta1 = (float)o->settings.beta1, .beta2 = (float)o->settings.beta2, .epsilon = (float)o->settings.epsilon};
-    o->device->ops->adamw(hone_parameters_weights(o->parameters) + o->begin, o->buffers[0].data, o->buffers[1].data,
-                          hone_parameters_gradients(o->parameters) + o->begin, o->segments, o->n_segments, &adamw,
-                          o->step, stream);
+    const uint8_t *marks = hone_optimizer_is_shared(o) ? NULL : hone_parameters_marks(o->parameters);
+    void *copy = hone_optimizer_is_shared(o) ? NULL : hone_parameters_copy(o->parameters);
+    o->device->ops->adamw(hone_parameters_weights(o->parameters) + o->begin, copy,
+                          hone_parameters_copied(o->parameters), o->buffers[0].data, o->buffers[1].data,
+                          o->gradients + o->begin, marks, o->segments, o->n_segments, &adamw, o->step, stream);
 }
 
 const struct hone_optimizer_class hone_adamw_class = {.title = "AdamW",
@@ -30,4 +32,5 @@ const struct hone_optimizer_class hone_adamw_class = {.title = "AdamW",
                                                       .segment_size = sizeof(struct hone_segment),
                                                       .find_segments = hone_optimizer_flat_segments,
                                                       .begin = begin,
-                                                      .apply = apply};
+                                                      .apply = apply,
+                                                      .rounds = true};

@@ -20,6 +20,7 @@ struct hone_optimizer {
     const struct hone_optimizer_class *class;
     struct hone_device *device;
     struct hone_parameters *parameters;
+    float *gradients; /* theirs */
     struct hone_optimizer_settings settings;
     int64_t begin, end; /* elements of the flat buffers that are updated here; those remembered begin with the first */
     struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS];
@@ -44,6 +45,7 @@ struct hone_optimizer_class {
     /* Fills what the kernel reads of the step besides its number and rate; NULL: nothing. */
     void (*begin)(struct hone_step *step, const struct hone_optimizer_settings *settings);
     void (*apply)(struct hone_optimizer *optimizer, struct hone_stream *stream);
+    bool rounds; /* apply writes the weights' copy in bf16, too, unless other ranks have parts */
 };
 
 extern const struct hone_optimizer_class hone_adamw_class, hone_sgd_class, hone_adafactor_class;

@@ -124,8 +124,10 @@ static enum hone_status allocate(struct hone_optimizer *o, const void *segments)
 
 enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_parameters *parameters,
                                        struct hone_optimizer_settings settings) {
-    HONE_CHECK(hone_parameters_gradients(parameters), "an optimizer needs parameters allocated for training");
     struct hone_optimizer *o = hone_calloc(1, sizeof *o, "optimizer");
+    o->gradients = hone_parameters_gradient(parameters, 0, 0);
+    HONE_CHECK(o->gradients, "an optimizer needs parameters allocated for training");
+    hone_parameters_mark_moments(parameters, false);
     o->class = classes[settings.name];
     o->device = hone_parameters_device(parameters);
     o->parameters = parameters;
@@ -186,8 +188,7 @@ static void zero_frozen(struct hone_optimizer *o, struct hone_stream *stream) {
     for (int32_t i = 0; i < hone_parameters_count(o->parameters); i++) {
         const struct hone_parameter *p = hone_parameters_get(o->parameters, i);
         if (!p->frozen || p->offset >= hone_parameters_trained(o->parameters)) continue;
-        float *gradient = hone_parameters_gradients(o->parameters) + p->offset;
-        o->device->zero(gradient, (size_t)p->count * sizeof *gradient, stream);
+        o->device->zero(o->gradients + p->offset, (size_t)p->count * sizeof *o->gradients, stream);
     }
 }
 
@@ -199,21 +200,20 @@ static void follow(struct hone_optimizer *o, float share, struct hone_stream *st
 
 /* The gradients of other parts, which their kernels zero on other ranks alone. */
 static void zero_others(struct hone_optimizer *o, struct hone_stream *stream) {
-    float *gradients = hone_parameters_gradients(o->parameters);
     int64_t behind = hone_parameters_trained(o->parameters) - o->end;
-    o->device->zero(gradients, (size_t)o->begin * sizeof *gradients, stream);
-    o->device->zero(gradients + o->end, (size_t)behind * sizeof *gradients, stream);
+    o->device->zero(o->gradients, (size_t)o->begin * sizeof *o->gradients, stream);
+    o->device->zero(o->gradients + o->end, (size_t)behind * sizeof *o->gradients, stream);
 }
 
 enum hone_status hone_optimizer_apply(struct hone_optimizer *o, struct hone_stream *stream) {
     const struct hone_ops *ops = o->device->ops;
-    float *gradients = hone_parameters_gradients(o->parameters);
     int64_t elements = hone_parameters_trained(o->parameters);
     double start = hone_profile_start();
     zero_frozen(o, stream);
-    ops->gradient_norm(o->step, gradients, elements, (float)o->settings.clip_norm, o->norm_workspace, stream);
+    ops->gradient_norm(o->step, o->gradients, hone_parameters_marks(o->parameters), elements,
+                       (float)o->settings.clip_norm, o->norm_workspace, stream);
     if (o->settings.clip_value > 0)
-        ops->clip_values(gradients + o->begin, o->end - o->begin, (float)o->settings.clip_value, stream);
+        ops->clip_values(o->gradients + o->begin, o->end - o->begin, (float)o->settings.clip_value, stream);
     hone_profile_add("gradient norm", start);
     start = hone_profile_start();
     o->class->apply(o, stream);
@@ -221,7 +221,8 @@ enum hone_status hone_optimizer_apply(struct hone_optimizer *o, struct hone_stre
         zero_others(o, stream);
         HONE_TRY(hone_optimizer_gather_weights(o, stream));
     }
-    hone_parameters_round(o->parameters, stream);
+    hone_parameters_updated(o->parameters, true);
+    if (hone_optimizer_is_shared(o) || !o->class->rounds) hone_parameters_round(o->parameters, stream);
     hone_profile_add(o->class->title, start);
     if (o->settings.ema_decay == 0) return HONE_OK;
     start = hone_profile_start();
@@ -232,7 +233,8 @@ enum hone_status hone_optimizer_apply(struct hone_optimizer *o, struct hone_stre
 
 void hone_optimizer_skip(struct hone_optimizer *o, struct hone_stream *stream) {
     size_t bytes = (size_t)hone_parameters_trained(o->parameters) * sizeof(float);
-    o->device->zero(hone_parameters_gradients(o->parameters), bytes, stream);
+    o->device->zero(o->gradients, bytes, stream);
+    hone_parameters_updated(o->parameters, false);
     if (o->settings.ema_decay == 0 || o->upload->step > 0) return;
     /* The flag of the step that is skipped would keep the average from following. */
     o->upload->finite = 1;

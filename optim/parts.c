@@ -77,5 +77,6 @@ enum hone_status hone_optimizer_take(struct hone_optimizer *o, int i, const floa
     const struct hone_optimizer_buffer *buffer = buffer_of(o, i);
     const float *from = hone_optimizer_is_shared(o) ? whole + o->begin : whole;
     o->device->copy_to_device(buffer->data, from, (size_t)buffer->elements * sizeof *whole, stream);
+    hone_parameters_mark_moments(o->parameters, true);
     return o->device->stream_synchronize(stream);
 }

@@ -11,9 +11,8 @@ static void describe(struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS
 
 static void apply(struct hone_optimizer *o, struct hone_stream *stream) {
     struct hone_sgd sgd = {.momentum = (float)o->settings.momentum, .nesterov = o->settings.nesterov};
-    o->device->ops->sgd(hone_parameters_weights(o->parameters) + o->begin, o->buffers[0].data,
-                        hone_parameters_gradients(o->parameters) + o->begin, o->segments, o->n_segments, &sgd, o->step,
-                        stream);
+    o->device->ops->sgd(hone_parameters_weights(o->parameters) + o->begin, o->buffers[0].data, o->gradients + o->begin,
+                        o->segments, o->n_segments, &sgd, o->step, stream);
 }
 
 const struct hone_optimizer_class hone_sgd_class = {.title = "SGD",

@@ -113,16 +113,40 @@ void kernel_cases_cross_entropy(struct kernel_buffers *k) {
     kernel_finish(k);
 }
 
-static struct hone_step norm_of(struct kernel_buffers *k, const float *g, int64_t n, float clip, float loss) {
+/* What is not marked is not a number here: a device whose memory the host does not share reads it, so it has no marks. */
+static struct hone_step norm_marked(struct kernel_buffers *k, const float *g, const uint8_t *marks, int64_t n,
+                                    float clip, float loss) {
     struct hone_step step = {.seed = 1, .step = 2, .learning_rate = 3, .loss = loss, .finite = 9};
     void *step_d = kernel_inout(k, "step", &step, sizeof(step));
-    void *g_d = kernel_input(k, "gradients", g, (size_t)n * F4);
+    float *seen = hone_alloc((size_t)n, F4, "test values");
+    for (int64_t i = 0; i < n; i++) seen[i] = !marks || marks[i / HONE_MARKED] & HONE_MARK_GRADIENT ? g[i] : NAN;
+    void *g_d = kernel_input(k, "gradients", seen, (size_t)n * F4);
+    hone_free(seen);
     void *workspace = kernel_output(k, "workspace", KERNEL(k, gradient_norm_workspace)(n));
-    KERNEL(k, gradient_norm)(step_d, g_d, n, clip, workspace, k->stream);
+    KERNEL(k, gradient_norm)(step_d, g_d, marks, n, clip, workspace, k->stream);
     kernel_read(k, &step, step_d, sizeof(step));
     kernel_finish(k);
     assert_true(step.seed == 1 && step.step == 2 && step.learning_rate == 3);
     return step;
+}
+
+static struct hone_step norm_of(struct kernel_buffers *k, const float *g, int64_t n, float clip, float loss) {
+    return norm_marked(k, g, NULL, n, clip, loss);
+}
+
+/* Two of three blocks are 0, and not read where that is marked. */
+static void norm_of_marked(struct kernel_buffers *k, float *g, int64_t n) {
+    if (!k->device->host_memory) return;
+    uint8_t *marks = hone_calloc((size_t)(n / HONE_MARKED + 1), 1, "test marks");
+    for (int64_t i = 0; i < n; i++) {
+        if (i / HONE_MARKED % 3 == 1)
+            marks[i / HONE_MARKED] = HONE_MARK_GRADIENT;
+        else
+            g[i] = 0, marks[i / HONE_MARKED] = HONE_MARK_MOMENTS;
+    }
+    struct hone_step all = norm_of(k, g, n, 0.5f, 1), marked = norm_marked(k, g, marks, n, 0.5f, 1);
+    test_same_bits("marked", &marked, &all, sizeof(all));
+    hone_free(marks);
 }
 
 void kernel_cases_gradient_norm(struct kernel_buffers *k) {
@@ -144,6 +168,7 @@ void kernel_cases_gradient_norm(struct kernel_buffers *k) {
         assert_int_equal(norm_of(k, g.f, n, 1, 1).finite, 0);
         g.f[n - 1] = 0, g.f[n / 2] = INFINITY;
         assert_int_equal(norm_of(k, g.f, n, 1, 1).finite, 0);
+        norm_of_marked(k, g.f, n);
         kernel_noise_free(&g);
     }
 }
@@ -152,8 +177,38 @@ void kernel_cases_gradient_norm(struct kernel_buffers *k) {
 static bool is_never(int64_t i) { return (i >= 400 && i < 700) || (i >= 2000 && i < 3000); }
 static bool is_once(int64_t i) { return i >= 3500 && i < 3700; }
 
-static void adamw_case(struct kernel_buffers *k, bool finite) {
-    enum { N = 40000, SEGMENTS = 5, STEPS = 3 };
+/* What is 0 in any element of a block of 64, as an optimizer marks it. */
+static void mark_all(uint8_t *marks, const double *g, const double *m, const double *v, int64_t n) {
+    memset(marks, 0, (size_t)((n + HONE_MARKED - 1) / HONE_MARKED));
+    for (int64_t i = 0; i < n; i++) {
+        if (g[i] != 0) marks[i / HONE_MARKED] |= HONE_MARK_GRADIENT;
+        if (m[i] != 0 || v[i] != 0) marks[i / HONE_MARKED] |= HONE_MARK_MOMENTS;
+    }
+}
+
+/* In the place of values that are not marked: none of those is read or written. */
+static void put_where_0(float *g, float *m, float *v, const uint8_t *marks, int64_t n, float value) {
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t mark = marks[i / HONE_MARKED];
+        if (!(mark & HONE_MARK_GRADIENT)) g[i] = value;
+        if (mark == 0) m[i] = v[i] = value;
+    }
+}
+
+/* What of a segment lies before `copied`, to the nearest bf16, ties to even. */
+static void round_part(struct kernel_buffers *k, uint16_t *copy, const float *p_d, const struct hone_segment *segment,
+                       int64_t copied) {
+    for (int64_t i = segment->offset; i < segment->offset + segment->count && i < copied; i++) {
+        uint32_t bits;
+        kernel_read(k, &bits, p_d + i, sizeof(bits));
+        copy[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+}
+
+static void adamw_case(struct kernel_buffers *k, bool finite, bool marked) {
+    enum { N = 40000, SEGMENTS = 5, STEPS = 3, COPIED = 1264 }; /* the copy ends within the last segment */
+    uint8_t marks[N / HONE_MARKED];
+    uint16_t copy[COPIED] = {0};
     /* With a gap, which must stay as it is, and one segment of several chunks. */
     static const struct hone_segment segments[SEGMENTS] = {
         {0, 1, 1, 0.1f}, {16, 63, 1, 0}, {80, 65, 0.5f, 0.01f}, {160, 1023, 1, 0}, {1184, 38000, 1, 0.01f}};
@@ -166,17 +221,26 @@ static void adamw_case(struct kernel_buffers *k, bool finite) {
     void *p_d = kernel_inout(k, "p", p.f, N * F4), *m_d = kernel_inout(k, "m", zeros, N * F4);
     void *v_d = kernel_inout(k, "v", zeros, N * F4), *g_d = kernel_inout(k, "g", g.f, N * F4);
     void *segments_d = kernel_input(k, "segments", segments, sizeof(segments));
+    void *copy_d = kernel_inout(k, "copy", copy, sizeof(copy));
     struct hone_step step = {.learning_rate = 1e-2f, .clip_scale = 0.7f, .finite = finite};
     void *step_d = kernel_inout(k, "step", &step, sizeof(step));
     for (int t = 1; t <= STEPS; t++) {
         step.bias_correction1 = (float)(1 - pow(0.9, t)), step.bias_correction2 = (float)(1 - pow(0.999, t));
         k->device->copy_to_device(step_d, &step, sizeof(step), k->stream);
-        KERNEL(k, adamw)(p_d, m_d, v_d, g_d, segments_d, SEGMENTS, &settings, step_d, k->stream);
+        mark_all(marks, g.d, m, v, N);
+        if (marked) put_where_0(g_d, m_d, v_d, marks, N, NAN);
+        KERNEL(k, adamw)
+        (p_d, copy_d, COPIED, m_d, v_d, g_d, marked ? marks : NULL, segments_d, SEGMENTS, &settings, step_d, k->stream);
+        if (marked) put_where_0(g_d, m_d, v_d, marks, N, 0);
         for (int s = 0; s < SEGMENTS; s++)
             for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].count; i++) {
                 if (finite) reference_adamw(&p.d[i], &m[i], &v[i], g.d[i], &segments[s], &settings, &step);
                 g.d[i] = t < STEPS && !is_once(i) ? 0.5 * (double)g.f[i] / t : 0;
             }
+        for (int s = 0; finite && s < SEGMENTS; s++) round_part(k, copy, p_d, &segments[s], COPIED);
+        uint16_t rounded[COPIED];
+        kernel_read(k, rounded, copy_d, sizeof(rounded));
+        test_same_bits("adamw copy", rounded, copy, sizeof(copy));
         kernel_compare(k, "adamw p", p_d, p.d, N, 1e-6);
         kernel_compare(k, "adamw m", m_d, m, N, 1e-6);
         kernel_compare(k, "adamw v", v_d, v, N, f32_tolerance);
@@ -194,6 +258,7 @@ static void adamw_case(struct kernel_buffers *k, bool finite) {
 }
 
 void kernel_cases_adamw(struct kernel_buffers *k) {
-    adamw_case(k, true);
-    adamw_case(k, false);
+    adamw_case(k, true, false);
+    adamw_case(k, false, false);
+    if (k->device->host_memory) adamw_case(k, true, true);
 }

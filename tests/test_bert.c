@@ -203,6 +203,19 @@ static void test_packing_gradients(void **state) {
     for (int m = 0; m < N_MODELS; m++) check_packing(&models[m]);
 }
 
+/* After a backward pass all gradients that are not 0 are marked, and not all are. */
+static void check_marks(const struct hone_parameters *parameters) {
+    const uint8_t *marks = hone_parameters_marks(parameters);
+    const float *gradients = hone_parameters_gradient(parameters, 0, 0);
+    int64_t trained = hone_parameters_trained(parameters), left_out = 0;
+    for (int64_t i = 0; i < trained; i++) {
+        bool marked = marks[i / HONE_MARKED] & HONE_MARK_GRADIENT;
+        assert_true(marked || gradients[i] == 0);
+        left_out += !marked;
+    }
+    assert_true(left_out > 0);
+}
+
 /* Weights after three steps of AdamW, with dropout, on this many threads; owned. */
 static float *train(int threads, size_t *bytes) {
     static const int batches[3][4] = {{2, 0, 1, 3}, {5, 4, 6, 2}, {6, 1, 0, 4}};
@@ -222,6 +235,7 @@ static float *train(int threads, size_t *bytes) {
         hone_value y = b.model->class->forward(b.model, b.rig.tape, &batch.in);
         hone_cross_entropy(b.rig.tape, y, batch.labels, NULL, 0.25f, &on_device->loss);
         rig_run(&b.rig, NULL, NULL);
+        check_marks(b.rig.parameters);
         TEST_OK(hone_optimizer_apply(optimizer, b.rig.stream));
         TEST_OK(hone_optimizer_result(optimizer, &result, b.rig.stream));
         assert_true(result.finite && result.loss > 0 && result.gradient_norm > 0);

@@ -244,8 +244,8 @@ static void optimizer_all(void *out, const void *user) {
     void *scratch = hone_alloc(ops->gradient_norm_workspace(n), 1, "test workspace");
     memcpy(p, b->x, (size_t)n * F4), memcpy(g, b->dy, (size_t)n * F4);
     memset(m, 0, (size_t)(2 * n) * F4);
-    ops->gradient_norm(step, g, n, 1, scratch, stream);
-    ops->adamw(p, m, v, g, segments, 2, &settings, step, stream);
+    ops->gradient_norm(step, g, NULL, n, 1, scratch, stream);
+    ops->adamw(p, NULL, 0, m, v, g, NULL, segments, 2, &settings, step, stream);
     hone_free(scratch);
 }
 

@@ -65,7 +65,7 @@ static void gradient_norm_plan(struct kernel_bench *b) {
 }
 
 static void gradient_norm_run(struct kernel_bench *b) {
-    b->ops->gradient_norm(&b->step, b->at[0], b->shape.n, 1, b->at[1], b->stream);
+    b->ops->gradient_norm(&b->step, b->at[0], NULL, b->shape.n, 1, b->at[1], b->stream);
 }
 
 static void gradient_norm_verify(struct kernel_bench *b) {
@@ -87,7 +87,8 @@ static void adamw_plan(struct kernel_bench *b) {
 
 static void adamw_run(struct kernel_bench *b) {
     float *const *at = b->at;
-    b->ops->adamw(at[0], at[1], at[2], at[3], b->segments, KERNEL_SEGMENTS, &b->adamw, &b->step, b->stream);
+    b->ops->adamw(at[0], NULL, 0, at[1], at[2], at[3], NULL, b->segments, KERNEL_SEGMENTS, &b->adamw, &b->step,
+                  b->stream);
 }
 
 static void adamw_verify(struct kernel_bench *b) {

@@ -29,6 +29,9 @@ static inline int32_t hone_cpu_label(int32_t label, int64_t row, int64_t V) {
     return label;
 }
 
+/* y = x in the dtype, n elements, on the thread that calls it. */
+void hone_cpu_cast_range(void *y, const float *x, int64_t n, enum hone_dtype dtype);
+
 /* Elements below which a loop isn't worth waking other threads for (about 5 us of work). */
 #define HONE_CPU_PARALLEL 8192
 

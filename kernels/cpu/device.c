@@ -68,6 +68,7 @@ static void zero(void *memory, size_t bytes, struct hone_stream *stream) {
 static struct hone_device cpu = {
     .name = "cpu",
     .ops = &ops,
+    .host_memory = true,
     .allocate = allocate,
     .release = release,
     .allocate_pinned = allocate,

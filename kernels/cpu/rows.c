@@ -41,7 +41,7 @@ HONE_INLINE void cast_values(void *y, const float *x, int64_t n, enum hone_dtype
     for (int64_t i = 0; i < n; i += HONE_LANES) vec_write(y, i, vec_load_n(x + i, n - i), n - i, dtype);
 }
 
-HONE_CLONES static void cast_range(void *y, const float *x, int64_t n, enum hone_dtype dtype) {
+HONE_CLONES void hone_cpu_cast_range(void *y, const float *x, int64_t n, enum hone_dtype dtype) {
     HONE_BY_DTYPE(dtype, cast_values, y, x, n);
 }
 
@@ -49,5 +49,6 @@ void hone_cpu_cast(void *y, const float *x, int64_t n, enum hone_dtype dtype, st
     (void)s;
     hone_cpu_check_dtype("cast", dtype);
 #pragma omp parallel for schedule(static) if (n > HONE_CPU_PARALLEL)
-    for (int64_t i = 0; i < n; i += CHUNK) cast_range(value_to(y, i, dtype), x + i, hone_min_i64(n - i, CHUNK), dtype);
+    for (int64_t i = 0; i < n; i += CHUNK)
+        hone_cpu_cast_range(value_to(y, i, dtype), x + i, hone_min_i64(n - i, CHUNK), dtype);
 }

@@ -14,11 +14,11 @@ void hone_cpu_segments(float *g, const struct hone_segment *segments, int64_t n_
     for (int64_t i = 0; i < n_segments; i++) chunks += (segments[i].count + CHUNK - 1) / CHUNK;
 #pragma omp parallel if (chunks > 1)
     {
-        int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        int64_t from = chunks * thread / threads, to = chunks * (thread + 1) / threads, chunk = 0;
-        for (int64_t i = 0; i < n_segments && chunk < to; i++) {
+        /* By turns: long stretches, of embeddings, may have little to be done. */
+        int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads(), chunk = 0;
+        for (int64_t i = 0; i < n_segments; i++) {
             for (int64_t done = 0; done < segments[i].count; done += CHUNK, chunk++) {
-                if (chunk < from || chunk >= to) continue;
+                if (chunk % threads != thread) continue;
                 int64_t at = segments[i].offset + done, n = hone_min_i64(segments[i].count - done, CHUNK);
                 if (step->finite)
                     visit(&segments[i], at, n, user);

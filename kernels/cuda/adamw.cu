@@ -5,8 +5,9 @@
 #include "kernels/cuda/segments.cuh"
 
 static __global__ void __launch_bounds__(EIGHTS_THREADS)
-    adamw_kernel(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
-                 struct hone_adamw settings, const struct hone_step *step) {
+    adamw_kernel(float *p, bf16 *copy, int64_t copied, float *m, float *v, float *g,
+                 const struct hone_segment *segments, int64_t n_segments, struct hone_adamw settings,
+                 const struct hone_step *step) {
     float clip = step->clip_scale, inverse_root2 = 1.0f / sqrtf(step->bias_correction2);
     for_segments(g, segments, n_segments, step, [&](const hone_segment &segment, int64_t at, int64_t left) {
         float rate = step->learning_rate * segment.learning_rate_scale, decay = rate * segment.weight_decay;
@@ -26,13 +27,16 @@ static __global__ void __launch_bounds__(EIGHTS_THREADS)
             p8[i] = p8[i] - (decay * p8[i] + step_size * (m8[i] / root));
         }
         write8(p + at, p8, left);
+        if (copy && at < copied) write8(copy + at, p8, copied - at < left ? copied - at : left);
         write8(m + at, m8, left);
         write8(v + at, v8, left);
     });
 }
 
-void hone_cuda_adamw(float *p, float *m, float *v, float *g, const struct hone_segment *segments, int64_t n_segments,
-                     const struct hone_adamw *settings, const struct hone_step *step, struct hone_stream *s) {
-    launch(s, "adamw", adamw_kernel, 8 * hone_cuda_processors, EIGHTS_THREADS, 0, p, m, v, g, segments, n_segments,
-           *settings, step);
+void hone_cuda_adamw(float *p, void *copy, int64_t copied, float *m, float *v, float *g, const uint8_t *marks,
+                     const struct hone_segment *segments, int64_t n_segments, const struct hone_adamw *settings,
+                     const struct hone_step *step, struct hone_stream *s) {
+    (void)marks; /* in host memory: there are none */
+    launch(s, "adamw", adamw_kernel, 8 * hone_cuda_processors, EIGHTS_THREADS, 0, p, (bf16 *)copy, copied, m, v, g,
+           segments, n_segments, *settings, step);
 }

@@ -31,8 +31,9 @@ static __global__ void __launch_bounds__(LAST)
     step->finite = isfinite(norm) && isfinite(step->loss);
 }
 
-void hone_cuda_gradient_norm(struct hone_step *step, const float *gradients, int64_t n, float clip_norm,
-                             void *workspace, struct hone_stream *s) {
+void hone_cuda_gradient_norm(struct hone_step *step, const float *gradients, const uint8_t *marks, int64_t n,
+                             float clip_norm, void *workspace, struct hone_stream *s) {
+    (void)marks; /* in host memory: there are none */
     double *partial = (double *)workspace;
     int64_t chunks = blocks_of(n, CHUNK);
     launch(s, "gradient_norm", gradient_squares_kernel, chunks, THREADS, THREADS / LANES * sizeof(float), partial,
