@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "autograd/finite.h"
+#include "base/log.h"
 #include "recipes/run_folder.h"
 #include "recipes/samples.h"
 #include "recipes/share.h"
@@ -59,6 +60,7 @@ enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) 
     struct hone_team *team = s->team;
     struct hone_share share = share_of(s);
     float scale;
+    double start = hone_seconds();
     HONE_TRY(begin_step(s, &scale));
     hone_buckets_begin(team->buckets);
     for (int64_t begin = 0, count; begin < share.n; begin += count) {
@@ -70,7 +72,9 @@ enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) 
             HONE_TRY(hone_leaves_add(team->leaves, (share.first + begin) / s->run->recipe->distributed.leaf,
                                      &hone_optimizer_step_state(s->optimizer)->loss, engine->stream));
     }
+    double own_seconds = hone_seconds() - start;
     HONE_TRY(sum_over_ranks(s));
+    HONE_TRY(hone_pace_step(&team->pace, own_seconds, s->run->world));
     HONE_TRY(hone_optimizer_apply(s->optimizer, engine->stream));
     for (int64_t i = 0; i < s->n; i++)
         *tokens += s->run->train.begins[s->chosen[i] + 1] - s->run->train.begins[s->chosen[i]];

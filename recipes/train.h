@@ -4,6 +4,7 @@
 
 #include "dist/buckets.h"
 #include "dist/leaves.h"
+#include "dist/pace.h"
 #include "recipes/run.h"
 
 /* Training by one rank of `world`; with several every rank calls it. Rank 0 alone writes the run folder and has results;
@@ -36,6 +37,7 @@ struct hone_team {
     struct hone_buckets *buckets; /* NULL alone, and with leaves */
     struct hone_leaves *leaves;   /* of distributed.reproducible: world; else NULL */
     int64_t *room;                /* [2 * batch_size]: for hone_share_find() */
+    struct hone_pace pace;
 };
 enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *run, struct hone_stream *stream);
 void hone_team_free(struct hone_team *team);

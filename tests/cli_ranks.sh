@@ -126,6 +126,19 @@ kill -STOP "$process"
 ended 7 30 "rank 1 on $(uname -n) (process $process) is silent"
 no_orphans stopped
 
+# A rank that is held up again and again is named, and nothing ends.
+start 3 slow
+process=$(process_of slow 1)
+for i in $(seq 1 60); do
+    ! grep -qF "rank 1 on $(uname -n) (process $process) is slow" err || break
+    kill -STOP "$process"
+    sleep 0.3
+    kill -CONT "$process"
+    sleep 0.1
+done
+kill -TERM $launcher
+ended 75 10 "rank 1 on $(uname -n) (process $process) is slow: its share of 20 steps took "
+
 # Asked to stop: all at the same step, saved; the same command goes on.
 start 2 asked
 kill -TERM $launcher
