@@ -1,11 +1,13 @@
-"""PyTorch + Transformers beside `hone predict`: classes of all lines of a text file. The clock runs from texts in memory
-to classes; loading Python, libraries and model is reported apart. Prints one JSON object."""
+"""PyTorch + Transformers beside `hone predict`: classes of all lines of a text file, or of the field "text" of a JSONL
+file. The clock runs from texts in memory, or the JSONL file, to classes; loading Python, libraries and model is reported
+apart. Prints one JSON object."""
 
 import time
 
 started = time.perf_counter()
 
 import argparse
+import json
 from pathlib import Path
 
 import peer
@@ -13,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--model", required=True, help="folder with a classification head")
-parser.add_argument("--input", required=True, help="one text a line")
+parser.add_argument("--input", required=True, help="one text a line, or .jsonl")
 parser.add_argument("--mode", choices=["sorted", "pipeline", "sorted-pipeline"], default="sorted",
                     help="a loop over batches of 32 sorted by length, transformers.pipeline(batch_size=32), or both")
 parser.add_argument("--max-length", type=int, default=128)
@@ -21,7 +23,6 @@ parser.add_argument("--threads", type=int, default=2)
 a = parser.parse_args()
 
 peer.setup(a.threads)
-texts = Path(a.input).read_text(encoding="utf-8").split("\n")[:-1]
 network = AutoModelForSequenceClassification.from_pretrained(a.model).eval()
 tokenizer = AutoTokenizer.from_pretrained(a.model)
 loaded = time.perf_counter()
@@ -38,8 +39,18 @@ def run(texts):
     return [row["label"] for _, row in sorted(zip(order, rows), key=lambda pair: pair[0])]
 
 
-run(texts[:64])
+def read():
+    if Path(a.input).suffix != ".jsonl":
+        return Path(a.input).read_text(encoding="utf-8").split("\n")[:-1]
+    with open(a.input, encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in lines]
+
+
+run(["A film.", "The other one, which is longer."] * 32)
 begin = time.perf_counter()
+texts = read()
+if Path(a.input).suffix != ".jsonl":
+    begin = time.perf_counter()
 labels = run(texts)
 seconds = time.perf_counter() - begin
 peer.finish({"name": f"predict, {a.mode}", "sentences": len(texts), "seconds": seconds, "load_seconds": loaded - started,
