@@ -140,7 +140,9 @@ void hone_plan_ranks(struct hone_plan *plan, const struct hone_run *run, double 
     int size = run->world->size;
     plan->ranks = size;
     plan->imbalance = walk.work > 0 ? walk.longest / walk.work : 1;
-    if (size > 1) plan->shared_bytes = hone_shared_memory_bytes(size);
+    /* `auto` is taken for one machine; what an MPI library needs for itself is not known here. */
+    if (size > 1 && run->recipe->distributed.transport != HONE_TRANSPORT_MPI)
+        plan->shared_bytes = hone_shared_memory_bytes(size);
     if (size > 1 && run->optimizer.name != HONE_OPTIMIZER_ADAFACTOR) plan->sharded_bytes = hone_plan_moments(run, size);
     if (walk.blocks)
         plan->leaves_bytes =

@@ -36,6 +36,12 @@ read -r a b c <<<"$first"
 [ $((a - b)) = "$snapshot" ] && [ "$b" = "$c" ] || fail "the first rank alone keeps a copy: $first"
 [ "$(value communication_seconds)" = 0.0 ] || fail "communication without a link"
 holds "$(value imbalance) >= 1 && $(value imbalance) < 1.34" imbalance
+shared=$(value shared_memory_bytes)
+[ "$shared" -gt 0 ] || fail "ranks of one machine share no memory"
+plan --ranks 3 distributed.transport=mpi
+[ "$(value shared_memory_bytes)" = 0 ] || fail "MPI shares memory"
+# The program's own share is measured and varies a little.
+holds "$(value peak_memory_bytes) - $((a - shared)) < 1000000 && $((a - shared)) - $(value peak_memory_bytes) < 1000000" "MPI"
 plan --ranks 3 training.batch_size=1
 holds "$(value imbalance) == 3" "one rank does all"
 
