@@ -76,7 +76,7 @@ static enum hone_status look_at_gradients(struct hone_not_finite *out, struct se
         const struct hone_parameter *p = hone_parameters_get(s->tape->parameters, node->parameters[k]);
         int64_t at;
         if (p->frozen) continue;
-        const float *gradient = hone_parameters_gradients(s->tape->parameters) + p->offset;
+        const float *gradient = hone_parameters_gradients_unmarked(s->tape->parameters) + p->offset;
         HONE_TRY(look(&at, &out->value, s, gradient, HONE_F32, p->count));
         if (at < 0) continue;
         int64_t cols = p->n_dims == 2 ? p->shape[1] : 1;

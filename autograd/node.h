@@ -33,7 +33,7 @@ struct hone_call {
     const struct hone_node *node;
     const struct hone_ops *ops;
     struct hone_stream *stream;
-    const struct hone_parameters *parameters;
+    struct hone_parameters *parameters;
     float *weights; /* their flat buffer */
     void *copy;     /* of the weights, in bf16 */
     void *inputs[HONE_NODE_INPUTS];

@@ -23,7 +23,8 @@ struct hone_parameters {
     enum hone_dtype precision;
     int64_t inner_end; /* elements up to the end of the last inner matrix */
     float *weights, *gradients;
-    uint8_t *marks; /* of the gradients; NULL where the host can't see what is written */
+    uint8_t *marks;  /* of gradients and moments; NULL where the host can't see what is written */
+    bool all_marked; /* of the gradients */
     void *copy;
 };
 
@@ -178,39 +179,51 @@ enum hone_status hone_parameters_allocate(struct hone_parameters *p, bool traini
 float *hone_parameters_weights(const struct hone_parameters *p) { return p->weights; }
 void *hone_parameters_copy(const struct hone_parameters *p) { return p->copy; }
 
-static void mark(const struct hone_parameters *p, int64_t offset, int64_t count) {
+static void mark(struct hone_parameters *p, int64_t offset, int64_t count) {
     if (!p->marks || count == 0) return;
     for (int64_t i = offset / HONE_MARKED; i <= (offset + count - 1) / HONE_MARKED; i++)
         p->marks[i] |= HONE_MARK_GRADIENT;
 }
 
-float *hone_parameters_gradients(const struct hone_parameters *p) {
-    if (p->gradients) mark(p, 0, hone_parameters_trained(p));
+float *hone_parameters_gradients_unmarked(const struct hone_parameters *p) { return p->gradients; }
+
+float *hone_parameters_gradients(struct hone_parameters *p) {
+    if (p->marks) p->all_marked = true;
     return p->gradients;
 }
 
-float *hone_parameters_gradient(const struct hone_parameters *p, int64_t offset, int64_t count) {
+float *hone_parameters_gradient(struct hone_parameters *p, int64_t offset, int64_t count) {
     mark(p, offset, count);
     return p->gradients + offset;
 }
 
-float *hone_parameters_gradient_rows(const struct hone_parameters *p, int64_t offset, const int32_t *rows, int64_t n,
+float *hone_parameters_gradient_rows(struct hone_parameters *p, int64_t offset, const int32_t *rows, int64_t n,
                                      int64_t C) {
     for (int64_t i = 0; p->marks && i < n; i++) mark(p, offset + rows[i] * C, C);
     return p->gradients + offset;
 }
 
-const uint8_t *hone_parameters_marks(const struct hone_parameters *p) { return p->marks; }
-
-void hone_parameters_updated(const struct hone_parameters *p, bool moments) {
-    _Static_assert(HONE_MARK_MOMENTS == HONE_MARK_GRADIENT << 1, "a shift makes the one of the other");
-    for (size_t i = 0; p->marks && i < marks_of(p); i++)
-        p->marks[i] = (uint8_t)((p->marks[i] | (moments ? p->marks[i] << 1 : 0)) & HONE_MARK_MOMENTS);
+const uint8_t *hone_parameters_marks(const struct hone_parameters *p) {
+    return p->marks && !p->all_marked ? p->marks : NULL;
 }
 
-void hone_parameters_mark_moments(const struct hone_parameters *p, bool all) {
-    for (size_t i = 0; p->marks && i < marks_of(p); i++)
-        p->marks[i] = (uint8_t)((p->marks[i] & HONE_MARK_GRADIENT) | (all ? HONE_MARK_MOMENTS : 0));
+void hone_parameters_updated(struct hone_parameters *p, bool moments) {
+    _Static_assert(HONE_MARK_MOMENTS == HONE_MARK_GRADIENT << 1, "a shift makes the one of the other");
+    uint8_t all = p->all_marked ? HONE_MARK_GRADIENT : 0;
+    for (size_t i = 0; p->marks && i < marks_of(p); i++) {
+        uint8_t had = moments ? (uint8_t)((p->marks[i] | all) << 1) : 0;
+        p->marks[i] = (p->marks[i] | had) & HONE_MARK_MOMENTS;
+    }
+    p->all_marked = false;
+}
+
+void hone_parameters_unmark_moments(struct hone_parameters *p) {
+    for (size_t i = 0; p->marks && i < marks_of(p); i++) p->marks[i] &= HONE_MARK_GRADIENT;
+}
+
+void hone_parameters_mark_moments(struct hone_parameters *p, const float *moments) {
+    for (int64_t i = 0; p->marks && i < hone_parameters_trained(p); i++)
+        if (moments[i] != 0) p->marks[i / HONE_MARKED] |= HONE_MARK_MOMENTS;
 }
 
 void hone_parameters_round(const struct hone_parameters *p, struct hone_stream *stream) {

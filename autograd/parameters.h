@@ -68,20 +68,25 @@ size_t hone_parameters_bytes(const struct hone_parameters *parameters);
 enum hone_status hone_parameters_allocate(struct hone_parameters *parameters, bool training);
 float *hone_parameters_weights(const struct hone_parameters *parameters);
 void *hone_parameters_copy(const struct hone_parameters *parameters); /* bf16; NULL in f32 */
-/* hone_parameters_trained() long; NULL without training. Whoever gets it here may write anywhere: all of it is marked. */
-float *hone_parameters_gradients(const struct hone_parameters *parameters);
-/* A stretch of the same, which alone is marked; and the table of rows of C elements that begins there, of which only these
- * n are, host memory where the device's is. */
-float *hone_parameters_gradient(const struct hone_parameters *parameters, int64_t offset, int64_t count);
-float *hone_parameters_gradient_rows(const struct hone_parameters *parameters, int64_t offset, const int32_t *rows,
-                                     int64_t n, int64_t C);
-/* Marks for the optimizer (kernels/ops.h): what has been given out to be written, and whose moments are not 0, as
- * hone_parameters_updated says. NULL without training and on devices with memory of their own. */
+/* hone_parameters_trained() long; NULL without training. To be written anywhere until the optimizer's next update: all of
+ * it is marked. */
+float *hone_parameters_gradients(struct hone_parameters *parameters);
+/* The same to be read, and zeroed: nothing is marked. */
+float *hone_parameters_gradients_unmarked(const struct hone_parameters *parameters);
+/* To be added to: count elements from `offset` on, which are marked. Of the table of rows of C elements that begins at
+ * `offset` only the n rows listed are; the list is read only where the device's memory is the host's. */
+float *hone_parameters_gradient(struct hone_parameters *parameters, int64_t offset, int64_t count);
+float *hone_parameters_gradient_rows(struct hone_parameters *parameters, int64_t offset, const int32_t *rows, int64_t n,
+                                     int64_t C);
+/* Marks for the optimizer (kernels/ops.h), of gradients that were given out to be written and of moments; NULL, anything
+ * may be anywhere: on devices with memory of their own, and while all gradients are marked. */
 const uint8_t *hone_parameters_marks(const struct hone_parameters *parameters);
-/* The gradients are 0 now. With `moments`, those of all that had one are not; without, no moment has changed. */
-void hone_parameters_updated(const struct hone_parameters *parameters, bool moments);
-/* Whether any moment may be other than 0, of all elements. */
-void hone_parameters_mark_moments(const struct hone_parameters *parameters, bool all);
+/* After an update, or in its place: no gradient is marked any more. With `moments`, the moments of every block that had
+ * one are. */
+void hone_parameters_updated(struct hone_parameters *parameters, bool moments);
+/* No moment is marked; and, of hone_parameters_trained() moments in host memory, those other than 0 are. */
+void hone_parameters_unmark_moments(struct hone_parameters *parameters);
+void hone_parameters_mark_moments(struct hone_parameters *parameters, const float *moments);
 
 /* Writes the copy anew after the weights have changed on the device; in f32 there is nothing to do. */
 void hone_parameters_round(const struct hone_parameters *parameters, struct hone_stream *stream);

@@ -82,7 +82,8 @@ void hone_node_backward(const struct hone_tape *tape, const struct hone_node *no
 void hone_tape_backward(struct hone_tape *tape, void (*on_gradient)(int32_t parameter, void *user), void *user,
                         struct hone_stream *stream) {
     HONE_CHECK(tape->laid_out && tape->mode == HONE_TRAINING, "backward needs a recording laid out for training");
-    HONE_CHECK(hone_parameters_gradient(tape->parameters, 0, 0), "backward needs parameters allocated for training");
+    HONE_CHECK(hone_parameters_gradients_unmarked(tape->parameters),
+               "backward needs parameters allocated for training");
     for (int32_t i = tape->n_nodes - 1; i >= 0; i--) {
         const struct hone_node *node = &tape->nodes[i];
         if (!node->active) continue;

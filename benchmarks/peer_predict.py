@@ -46,11 +46,11 @@ def read():
         return [json.loads(line)["text"] for line in lines]
 
 
-run(["A film.", "The other one, which is longer."] * 32)
-begin = time.perf_counter()
 texts = read()
-if Path(a.input).suffix != ".jsonl":
-    begin = time.perf_counter()
+run(texts[:64])
+begin = time.perf_counter()
+if Path(a.input).suffix == ".jsonl":
+    texts = read()
 labels = run(texts)
 seconds = time.perf_counter() - begin
 peer.finish({"name": f"predict, {a.mode}", "sentences": len(texts), "seconds": seconds, "load_seconds": loaded - started,

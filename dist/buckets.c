@@ -6,8 +6,8 @@
 #include "base/memory.h"
 
 struct hone_buckets {
-    const struct hone_parameters *parameters;
-    float *gradients; /* theirs */
+    struct hone_parameters *parameters;
+    float *gradients; /* of the parameters */
     struct hone_collectives *collectives;
     int64_t elements;
     int32_t next;   /* the first parameter that isn't finished in this step */
@@ -51,13 +51,13 @@ static void *send_all(void *argument) {
     return NULL;
 }
 
-enum hone_status hone_buckets_create(struct hone_buckets **out, const struct hone_parameters *parameters,
+enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_parameters *parameters,
                                      struct hone_collectives *collectives) {
     *out = NULL;
     if (collectives->size == 1) return HONE_OK;
     struct hone_buckets *b = hone_calloc(1, sizeof *b, "buckets");
     b->parameters = parameters;
-    b->gradients = hone_parameters_gradient(parameters, 0, 0);
+    b->gradients = hone_parameters_gradients_unmarked(parameters);
     b->collectives = collectives;
     b->elements = hone_parameters_trained(parameters);
     b->sent = b->elements; /* between steps */

@@ -17,7 +17,7 @@
 struct hone_buckets;
 
 /* Of parameters allocated for training; both are borrowed. With one rank *out is NULL: there is nothing to sum. */
-enum hone_status hone_buckets_create(struct hone_buckets **out, const struct hone_parameters *parameters,
+enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_parameters *parameters,
                                      struct hone_collectives *collectives);
 void hone_buckets_free(struct hone_buckets *buckets);
 

@@ -14,7 +14,7 @@ struct block {
 };
 
 struct hone_leaves {
-    const struct hone_parameters *parameters;
+    struct hone_parameters *parameters;
     struct hone_device *device;
     struct hone_collectives *collectives;
     int64_t elements, most;
@@ -25,7 +25,7 @@ struct hone_leaves {
     size_t capacity; /* blocks per rank that mine and all have room for */
 };
 
-enum hone_status hone_leaves_create(struct hone_leaves **out, const struct hone_parameters *parameters,
+enum hone_status hone_leaves_create(struct hone_leaves **out, struct hone_parameters *parameters,
                                     struct hone_collectives *collectives, int64_t most, struct hone_stream *stream) {
     struct hone_leaves *l = hone_calloc(1, sizeof *l, "leaves");
     *out = l;

@@ -16,7 +16,7 @@ int64_t hone_leaves_blocks(int64_t first, int64_t count);
 size_t hone_leaves_bytes(const struct hone_parameters *parameters, int64_t blocks, int64_t most, int size);
 
 /* For steps of at most `most` leaves. Parameters are allocated for training; they and the collectives are borrowed. */
-enum hone_status hone_leaves_create(struct hone_leaves **out, const struct hone_parameters *parameters,
+enum hone_status hone_leaves_create(struct hone_leaves **out, struct hone_parameters *parameters,
                                     struct hone_collectives *collectives, int64_t most, struct hone_stream *stream);
 void hone_leaves_free(struct hone_leaves *leaves);
 

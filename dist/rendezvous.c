@@ -166,7 +166,8 @@ static enum hone_status not_all(const struct hone_meeting *meeting, double secon
     struct hone_text names = {0};
     int listed = 0;
     for (int r = 1; r < meeting->n_connections; r++) {
-        if (meeting->connections[r] < 0 && listed++ < 16) hone_text_format(&names, "%s%d", names.length ? ", " : "", r);
+        if (meeting->connections[r] < 0 && listed++ < 16)
+            hone_text_format(&names, "%srank %d", names.length ? ", " : "", r);
     }
     enum hone_status status = hone_fail(HONE_RANK, "%d of %d ranks did not come within %.0f s: %s%s", listed,
                                         meeting->n_connections, seconds, names.bytes, listed > 16 ? ", …" : "");

@@ -20,7 +20,7 @@ struct hone_optimizer {
     const struct hone_optimizer_class *class;
     struct hone_device *device;
     struct hone_parameters *parameters;
-    float *gradients; /* theirs */
+    float *gradients; /* of the parameters; to be read and zeroed */
     struct hone_optimizer_settings settings;
     int64_t begin, end; /* elements of the flat buffers that are updated here; those remembered begin with the first */
     struct hone_optimizer_buffer buffers[HONE_OPTIMIZER_BUFFERS];

@@ -125,9 +125,9 @@ static enum hone_status allocate(struct hone_optimizer *o, const void *segments)
 enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_parameters *parameters,
                                        struct hone_optimizer_settings settings) {
     struct hone_optimizer *o = hone_calloc(1, sizeof *o, "optimizer");
-    o->gradients = hone_parameters_gradient(parameters, 0, 0);
+    o->gradients = hone_parameters_gradients_unmarked(parameters);
     HONE_CHECK(o->gradients, "an optimizer needs parameters allocated for training");
-    hone_parameters_mark_moments(parameters, false);
+    hone_parameters_unmark_moments(parameters);
     o->class = classes[settings.name];
     o->device = hone_parameters_device(parameters);
     o->parameters = parameters;

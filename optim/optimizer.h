@@ -48,7 +48,7 @@ struct hone_optimizer_settings {
 struct hone_optimizer;
 
 /* Allocates what it remembers (zero) and the rest on the parameters' device; they must have been allocated with
- * gradients. They are borrowed. */
+ * gradients. They are borrowed, and have one optimizer at a time: the marks of moments are its. */
 enum hone_status hone_optimizer_create(struct hone_optimizer **out, struct hone_parameters *parameters,
                                        struct hone_optimizer_settings settings);
 void hone_optimizer_free(struct hone_optimizer *optimizer);

@@ -55,6 +55,12 @@ static enum hone_status sum_over_ranks(const struct hone_step_of *s) {
     return c->all_reduce(c, &state->loss, 1, HONE_F32, HONE_SUM, stream);
 }
 
+static int64_t tokens_of(const struct hone_run *run, const int64_t *chosen, int64_t n) {
+    int64_t tokens = 0;
+    for (int64_t i = 0; i < n; i++) tokens += run->train.begins[chosen[i] + 1] - run->train.begins[chosen[i]];
+    return tokens;
+}
+
 enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) {
     struct hone_engine *engine = s->engine;
     struct hone_team *team = s->team;
@@ -72,12 +78,11 @@ enum hone_status hone_train_step(const struct hone_step_of *s, int64_t *tokens) 
             HONE_TRY(hone_leaves_add(team->leaves, (share.first + begin) / s->run->recipe->distributed.leaf,
                                      &hone_optimizer_step_state(s->optimizer)->loss, engine->stream));
     }
-    double own_seconds = hone_seconds() - start;
+    struct hone_own_work own = {hone_seconds() - start, tokens_of(s->run, share.chosen, share.n)};
     HONE_TRY(sum_over_ranks(s));
-    HONE_TRY(hone_pace_step(&team->pace, own_seconds, s->run->world));
+    HONE_TRY(hone_pace_step(&team->pace, own, s->run->world));
     HONE_TRY(hone_optimizer_apply(s->optimizer, engine->stream));
-    for (int64_t i = 0; i < s->n; i++)
-        *tokens += s->run->train.begins[s->chosen[i] + 1] - s->run->train.begins[s->chosen[i]];
+    *tokens += tokens_of(s->run, s->chosen, s->n);
     return HONE_OK;
 }
 

@@ -3,7 +3,7 @@
 #include "recipes/train.h"
 
 enum hone_status hone_team_create(struct hone_team *out, const struct hone_run *run, struct hone_stream *stream) {
-    const struct hone_parameters *parameters = run->folder.model->parameters;
+    struct hone_parameters *parameters = run->folder.model->parameters;
     struct hone_collectives *collectives = run->world->collectives;
     int64_t most = run->recipe->training.batch_size;
     *out = (struct hone_team){0};

@@ -196,7 +196,7 @@ static void missing_ranks_are_named(void **state) {
     struct hone_place place = place_of(3);
     struct hone_meeting meeting;
     test_expect_status(hone_rendezvous(&meeting, &place, 0.2, 0), HONE_RANK,
-                       "2 of 3 ranks did not come within 0 s: 1, 2");
+                       "2 of 3 ranks did not come within 0 s: rank 1, rank 2");
     place.rank = 1;
     test_expect_status(hone_rendezvous(&meeting, &place, 0.2, 0), HONE_RANK,
                        "rank 1 cannot reach rank 0 at 127.0.0.1:");

@@ -10,10 +10,12 @@ struct update {
     float beta1, beta2, epsilon, clip, decay, step_size, inverse_root2;
 };
 
-/* Whether all bits of n values are 0. */
-HONE_CLONES static bool is_zero(const float *x, int64_t n) {
+/* Whether all bits of n values of each are 0. */
+HONE_CLONES static bool are_zero(const float *g, const float *m, const float *v, int64_t n) {
     hone_ivec bits = {0};
-    for (int64_t i = 0; i < n; i += HONE_LANES) bits |= (hone_ivec)vec_load_n(x + i, n - i);
+    for (int64_t i = 0; i < n; i += HONE_LANES)
+        bits |= (hone_ivec)vec_load_n(g + i, n - i) | (hone_ivec)vec_load_n(m + i, n - i) |
+                (hone_ivec)vec_load_n(v + i, n - i);
     uint64_t words[4];
     memcpy(words, &bits, sizeof(words));
     return (words[0] | words[1] | words[2] | words[3]) == 0;
@@ -67,8 +69,7 @@ static unsigned mark_of(int64_t *count, const struct buffers *b, int64_t at, int
     int64_t block = at / HONE_MARKED;
     *count = hone_min_i64(n, (block + 1) * HONE_MARKED - at);
     if (b->marks) return b->marks[block];
-    bool is_none = is_zero(b->g + at, *count) && is_zero(b->m + at, *count) && is_zero(b->v + at, *count);
-    return is_none ? 0 : HONE_MARK_GRADIENT;
+    return are_zero(b->g + at, b->m + at, b->v + at, *count) ? 0 : HONE_MARK_GRADIENT;
 }
 
 /* Elements from `at` on that one mark is for. */
