@@ -71,18 +71,24 @@ static void linear_case(struct kernel_buffers *k, int64_t T, int64_t N, int64_t 
     double *dw_sum = kernel_doubles(N * K);
     memcpy(dw_sum, dw, (size_t)(N * K) * sizeof(double));
     add_to(dw_sum, old_dw.d, N * K);
-    add_to(db, old_db.d, N);
+    double *db_sum = kernel_doubles(N);
+    memcpy(db_sum, db, (size_t)N * sizeof(double));
+    add_to(db_sum, old_db.d, N);
     kernel_compare(k, "linear_backward_weight dw", dw_d, dw_sum, N * K, f32_tolerance);
-    kernel_compare(k, "linear_backward_weight dbias", db_d, db, N, f32_tolerance);
+    kernel_compare(k, "linear_backward_weight dbias", db_d, db_sum, N, f32_tolerance);
     /* Again without bias: the weight gradient grows by the same, whether or not the tail of dy and x is zero now. */
     KERNEL(k, linear_backward_weight)(dw_d, NULL, dy_d, x_d, T, N, K, k->dtype, workspace, k->stream);
     add_to(dw_sum, dw, N * K);
     kernel_compare(k, "linear_backward_weight dw again", dw_d, dw_sum, N * K, f32_tolerance);
+    /* The bias alone, whose weight is frozen. */
+    KERNEL(k, linear_backward_weight)(NULL, db_d, dy_d, NULL, T, N, K, k->dtype, workspace, k->stream);
+    add_to(db_sum, db, N);
+    kernel_compare(k, "linear_backward_weight dbias alone", db_d, db_sum, N, f32_tolerance);
     kernel_finish(k);
 
     kernel_noise_free(&x), kernel_noise_free(&w), kernel_noise_free(&b), kernel_noise_free(&dy);
     kernel_noise_free(&old_dx), kernel_noise_free(&old_dw), kernel_noise_free(&old_db);
-    hone_free(y), hone_free(dx), hone_free(dw), hone_free(db), hone_free(dw_sum), hone_free(first);
+    hone_free(y), hone_free(dx), hone_free(dw), hone_free(db), hone_free(db_sum), hone_free(dw_sum), hone_free(first);
 }
 
 void kernel_cases_linear(struct kernel_buffers *k) {

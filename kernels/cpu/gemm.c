@@ -242,11 +242,13 @@ static bool is_ours(enum hone_dtype dtype) {
 #define ROW_MAJOR(p, cols)  ((struct hone_matrix){p, cols, 1})
 #define TRANSPOSED(p, rows) ((struct hone_matrix){p, 1, rows})
 
+/* a_sums: see hone_gemm_amx(); NULL without AMX. */
 static void multiply(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                     bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
+                     float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
+                     void *workspace) {
     double start = hone_profile_start();
     if (hone_gemm_amx_is_native())
-        hone_gemm_amx(c, c_dtype, a, b, bias, accumulate, M, N, K, dtype, workspace);
+        hone_gemm_amx(c, c_dtype, a, b, bias, a_sums, accumulate, M, N, K, dtype, workspace);
     else
         hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
     hone_profile_add("gemm", start);
@@ -269,7 +271,7 @@ void hone_cpu_linear_forward(void *y, const void *x, const void *w, const float 
                              enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
     hone_cpu_check_dtype("linear_forward", dtype);
     if (is_ours(dtype)) {
-        multiply(y, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, false, T, N, K, dtype, workspace);
+        multiply(y, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, NULL, false, T, N, K, dtype, workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -289,7 +291,7 @@ void hone_cpu_linear_backward_input(void *dx, enum hone_dtype dx_dtype, const vo
     hone_cpu_check_dtype("linear_backward_input", dtype);
     hone_cpu_check_dtype("linear_backward_input", dx_dtype);
     if (is_ours(dtype)) {
-        multiply(dx, dx_dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, accumulate, T, K, N, dtype, workspace);
+        multiply(dx, dx_dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, NULL, accumulate, T, K, N, dtype, workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -347,8 +349,10 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     struct gemm want = {
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
     int64_t rows = dw && !is_ours(dtype) ? hone_rows(T) : 0;
+    bool sums_too = dw && is_ours(dtype) && hone_gemm_amx_is_native();
     if (dw && is_ours(dtype)) {
-        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, true, N, K, T, dtype, workspace);
+        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, sums_too ? dbias : NULL, true, N, K, T, dtype,
+                 workspace);
     } else if (dw) {
         memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
         memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
@@ -358,7 +362,7 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
         status = gemm_run(gemm_get(want), dw, value_at(dy, t * N, dtype), value_at(x, t * K, dtype), NULL, workspace);
     }
     report(s, "linear_backward_weight", status, T, N, K);
-    if (!dbias) return;
+    if (!dbias || sums_too) return;
 #pragma omp parallel for schedule(static) if (T * N > HONE_CPU_PARALLEL)
     for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from, dtype);
 }

@@ -53,6 +53,11 @@ static size_t b_values(int64_t N, int64_t depth, int64_t parts) {
     return side_values(hone_min_i64(BLOCK_COLS * threads, N + SIDE * threads), depth, parts);
 }
 
+/* f32 for the sums of a's rows in each tile; whole lines of 64 bytes. */
+static size_t partial_values(int64_t M, int64_t depth) {
+    return (size_t)(hone_round_up(hone_min_i64(M, PASS_ROWS), SIDE) * ((depth + TILE_DEPTH - 1) / TILE_DEPTH));
+}
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <immintrin.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -72,6 +77,7 @@ struct pass {
     bool accumulate;
     int64_t cols;                /* of a block */
     uint16_t *a_tiles, *b_tiles; /* [M / 16][K / 32][parts] or NULL; a thread's are [cols / 32][K / 32][2][parts] */
+    float *a_sums, *partial;     /* [M] or NULL, and of each tile: [K / 32][M up to 32] */
 };
 
 /* Columns of c that a thread takes at a time: the same for all threads, but for the rounding. */
@@ -183,6 +189,28 @@ AMX HONE_INLINE void pack_tiles(uint16_t *to, const struct corner *c, int64_t pa
     }
 }
 
+/* sums[16] of its lines, each in the order of k. */
+AMX HONE_INLINE void sum_lines(float *sums, const struct corner *c, enum hone_dtype dtype) {
+    __m512 sum = _mm512_setzero_ps();
+    __mmask16 seen = (__mmask16)((UINT32_C(1) << c->lines) - 1);
+    for (int64_t k = 0; k < c->depth; k++) {
+        const void *from = value_at(c->data, k * c->along, dtype);
+        __m512 x = dtype == HONE_F32 ? _mm512_maskz_loadu_ps(seen, from)
+                                     : _mm512_castsi512_ps(_mm512_slli_epi32(
+                                           _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(seen, from)), 16));
+        sum = _mm512_add_ps(sum, x);
+    }
+    _mm512_storeu_ps(sums, sum);
+}
+
+/* Adds what tiles have summed to the sums of up to 16 lines. */
+AMX static void add_sums(const struct pass *p, int64_t line) {
+    float sums[TILE_ROWS] = {0};
+    for (int64_t k = 0; k < p->tiles; k++)
+        for (int64_t i = 0; i < TILE_ROWS; i++) sums[i] += p->partial[k * hone_round_up(p->M, SIDE) + line + i];
+    for (int64_t i = 0; i < hone_min_i64(TILE_ROWS, p->M - line); i++) p->a_sums[line + i] += sums[i];
+}
+
 /* The tiles of corner number i of a side of the product, in the order in which its values lie: [lines / 16][K / 32]
  * where those of a line lie side by side, else the other way round. */
 AMX static void pack(uint16_t *tiles, struct hone_matrix lines, int64_t n_lines, const struct pass *p, int64_t i,
@@ -197,6 +225,7 @@ AMX static void pack(uint16_t *tiles, struct hone_matrix lines, int64_t n_lines,
     int64_t depth = hone_min_i64(TILE_DEPTH, p->K - k * TILE_DEPTH);
     const struct corner corner = {from.data, from.row, from.col, seen, depth};
     pack_tiles(to, &corner, p->parts, paired);
+    if (!paired && p->a_sums) sum_lines(p->partial + k * hone_round_up(p->M, SIDE) + line, &corner, p->dtype);
 }
 
 enum { TILE_BYTES = TILE_VALUES * 2, LINE = TILE_DEPTH * 2 };
@@ -390,6 +419,10 @@ static void run_pass(const struct pass *p) {
 #pragma omp for schedule(static)
             for (int64_t i = 0; i < line_tiles * p->tiles; i++) pack(p->a_tiles, p->a, p->M, p, i, line_tiles, false);
         }
+        if (p->a_sums) {
+#pragma omp for schedule(static) nowait
+            for (int64_t line = 0; line < p->M; line += TILE_ROWS) add_sums(p, line);
+        }
         uint16_t *b_tiles = p->b_tiles + (size_t)omp_get_thread_num() * b_size;
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < across * down; i++) {
@@ -400,10 +433,13 @@ static void run_pass(const struct pass *p) {
 }
 
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
+                   float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
+                   void *workspace) {
     HONE_CHECK(dtype == HONE_BF16 || c_dtype == HONE_F32, "products of f32 are not rounded to bf16");
+    HONE_CHECK(!a_sums || a.row == 1, "sums are of columns in memory");
     int64_t most = pass_depth(K, dtype, c_dtype, accumulate), parts = parts_of(dtype);
-    uint16_t *b_tiles = workspace, *a_tiles = b_tiles + b_values(N, most, parts);
+    float *partial = workspace;
+    uint16_t *b_tiles = (uint16_t *)(partial + partial_values(M, most)), *a_tiles = b_tiles + b_values(N, most, parts);
     for (int64_t m = 0; m < M; m += PASS_ROWS) {
         for (int64_t k = 0; k == 0 || k < K; k += most) {
             int64_t depth = hone_min_i64(most, K - k);
@@ -424,6 +460,8 @@ void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struc
                 .cols = block_cols(N, most, parts),
                 .a_tiles = lies_in_tiles(a.col == 1 && a.row >= K, K, dtype) ? NULL : a_tiles,
                 .b_tiles = b_tiles,
+                .a_sums = a_sums ? a_sums + m : NULL,
+                .partial = partial,
             });
             if (K == 0) break;
         }
@@ -437,8 +475,10 @@ bool hone_gemm_amx_is_native(void) {
 }
 #else
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
-    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)accumulate, (void)M, (void)N, (void)K, (void)dtype;
+                   float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
+                   void *workspace) {
+    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)a_sums, (void)accumulate, (void)M, (void)N, (void)K,
+        (void)dtype;
     (void)workspace;
     HONE_CHECK(false, "AMX is Intel's");
 }
@@ -449,5 +489,5 @@ bool hone_gemm_amx_is_native(void) { return false; }
 size_t hone_gemm_amx_workspace(bool in_place, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype) {
     int64_t depth = pass_depth(K, dtype, HONE_F32, false), parts = parts_of(dtype);
     size_t a_values = lies_in_tiles(in_place, K, dtype) ? 0 : side_values(hone_min_i64(M, PASS_ROWS), depth, parts);
-    return (b_values(N, depth, parts) + a_values) * sizeof(uint16_t);
+    return (b_values(N, depth, parts) + a_values) * sizeof(uint16_t) + partial_values(M, depth) * sizeof(float);
 }

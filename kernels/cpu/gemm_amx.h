@@ -17,11 +17,14 @@ bool hone_gemm_amx_is_native(void);
  *         mostly more so, where no product is below 2^-100, whose smaller parts would be denormals and so 0. Infinities
  *         and values that bf16 rounds to one, from 3.39e38 on, give NaN
  *
+ * The sums of a's rows over k are added to a_sums[M], while a is copied anyhow; NULL: nothing. Then a.row is 1.
+ *
  * The bits of an element depend on its row of a, its column of b, K, the dtypes and `accumulate` alone. Where a is
  * `in_place` (col 1, row at least K), it has as many rows as M rounded up to 32. The workspace has
  * hone_gemm_amx_workspace bytes, asked for with as many threads as now, or more. */
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype, void *workspace);
+                   float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
+                   void *workspace);
 size_t hone_gemm_amx_workspace(bool in_place, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype);
 
 #endif
