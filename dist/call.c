@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/log.h"
+
 const char *const hone_call_names[] = {"all-reduce", "reduce-scatter", "all-gather", "broadcast", "barrier"};
 
 enum hone_status hone_call_compare(const struct hone_call *mine, int rank, const struct hone_call *its, int other) {
@@ -21,6 +23,7 @@ void hone_call_enter(struct hone_collectives *c, const char *name) {
 }
 
 enum hone_status hone_call_leave(struct hone_collectives *c, enum hone_status status) {
+    atomic_store(&c->left, hone_seconds());
     atomic_store(&c->now, NULL);
     return status;
 }

@@ -28,7 +28,7 @@ enum kind { BEAT = 1, LEAVE, ABORT };
 struct message {
     int32_t kind, rank, phase, status;
     int64_t step, begun;
-    double idle;  /* seconds since its last mark */
+    double idle;  /* seconds since its last mark or collective */
     char now[48]; /* the collective that it is inside of; "" */
     char text[640];
 };
@@ -60,14 +60,20 @@ struct hone_watch {
 
 static const struct hone_peer *peer(const struct hone_watch *w, int rank) { return &w->meeting->peers[rank]; }
 
+/* Who leaves a collective has made progress: perhaps it waited there until another rank was given up, and is about to end. */
+static double idle_seconds(const struct hone_watch *w) {
+    double marked = atomic_load(&w->marked), left = atomic_load(&w->collectives->left);
+    return hone_seconds() - (left > marked ? left : marked);
+}
+
 static struct message message_of(const struct hone_watch *w, enum kind kind) {
+    const char *now = atomic_load(&w->collectives->now);
     struct message m = {.kind = kind,
                         .rank = w->rank,
                         .phase = atomic_load(&w->phase),
                         .step = atomic_load(&w->step),
                         .begun = atomic_load(&w->collectives->begun),
-                        .idle = hone_seconds() - atomic_load(&w->marked)};
-    const char *now = atomic_load(&w->collectives->now);
+                        .idle = idle_seconds(w)};
     if (now) snprintf(m.now, sizeof m.now, "%s", now);
     return m;
 }

@@ -13,7 +13,7 @@ enum hone_phase { HONE_PHASE_START, HONE_PHASE_STEP, HONE_PHASE_EVALUATION, HONE
 struct hone_watch;
 
 /* Meeting and collectives are borrowed and outlive it. A rank may be `seconds` at a step or a batch of an evaluation
- * without a mark, ten times as long at the start and in saving. */
+ * without a mark or the end of a collective, ten times as long at the start and in saving. */
 enum hone_status hone_watch_start(struct hone_watch **out, const struct hone_meeting *meeting, int rank, int size,
                                   struct hone_collectives *collectives, double seconds);
 /* Progress: the rank is at the beginning of this. */

@@ -18,9 +18,11 @@ enum hone_reduction { HONE_SUM, HONE_MAX };
 struct hone_collectives {
     const char *name; /* "shared memory" */
     int rank, size;   /* 0 <= rank < size */
-    /* What this rank is inside of now, a literal, or NULL; and how many it has begun. For a watcher in another thread. */
+    /* What this rank is inside of now, a literal, or NULL; how many it has begun; and when it left the last one
+     * (hone_seconds), which is to be read behind `now`. For a watcher in another thread. */
     _Atomic(const char *) now;
     _Atomic int64_t begun;
+    _Atomic double left;
 
     /* data[n], of f32 or i64: the sum (or largest) over all ranks, on every rank. */
     enum hone_status (*all_reduce)(struct hone_collectives *c, void *data, int64_t n, enum hone_dtype dtype,
