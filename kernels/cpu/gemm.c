@@ -349,7 +349,7 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     struct gemm want = {
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
     int64_t rows = dw && !is_ours(dtype) ? hone_rows(T) : 0;
-    bool sums_too = dw && is_ours(dtype) && hone_gemm_amx_is_native();
+    bool sums_too = dw && N > 1 && is_ours(dtype) && hone_gemm_amx_is_native();
     if (dw && is_ours(dtype)) {
         multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, sums_too ? dbias : NULL, true, N, K, T, dtype,
                  workspace);

@@ -133,8 +133,9 @@ struct corner {
     int64_t line, along, lines, depth;
 };
 
-/* rows[16] of a tile: lines where along is 1, else pairs of k, each with all lines. Beyond the corner they are 0. */
-AMX HONE_INLINE void read_bf16(__m512i rows[TILE_ROWS], const struct corner *c) {
+/* rows[16] of a tile: lines where along is 1, else pairs of k, each with all lines. Beyond the corner they are 0. Then also
+ * the sums[16] of lines over k, unless it is NULL. */
+AMX HONE_INLINE void read_bf16(__m512i rows[TILE_ROWS], float *sums, const struct corner *c) {
     const uint16_t *from = c->data;
     if (c->along == 1) {
         __mmask32 seen = c->depth >= TILE_DEPTH ? UINT32_MAX : (UINT32_C(1) << c->depth) - 1;
@@ -143,17 +144,21 @@ AMX HONE_INLINE void read_bf16(__m512i rows[TILE_ROWS], const struct corner *c) 
         return;
     }
     __mmask16 seen = (__mmask16)((UINT32_C(1) << c->lines) - 1);
+    __m512 sum = _mm512_setzero_ps(), second_sum = sum;
     for (int64_t k = 0; k < TILE_DEPTH; k += 2) {
         __m256i first = _mm256_setzero_si256(), second = first;
         if (k < c->depth) first = _mm256_maskz_loadu_epi16(seen, from + k * c->along);
         if (k + 1 < c->depth) second = _mm256_maskz_loadu_epi16(seen, from + (k + 1) * c->along);
         __m512i pairs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16);
         rows[k / 2] = _mm512_or_si512(_mm512_cvtepu16_epi32(first), pairs);
+        sum = _mm512_add_ps(sum, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(first), 16)));
+        second_sum = _mm512_add_ps(second_sum, _mm512_castsi512_ps(pairs));
     }
+    if (sums) _mm512_storeu_ps(sums, _mm512_add_ps(sum, second_sum));
 }
 
 /* The same of each part. The tile's k are not in order, on either side: a pair is k and k + 16. */
-AMX HONE_INLINE void read_f32(__m512i rows[PARTS][TILE_ROWS], const struct corner *c) {
+AMX HONE_INLINE void read_f32(__m512i rows[PARTS][TILE_ROWS], float *sums, const struct corner *c) {
     const float *from = c->data;
     bool by_line = c->along == 1;
     const __m512i in_pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
@@ -162,9 +167,12 @@ AMX HONE_INLINE void read_f32(__m512i rows[PARTS][TILE_ROWS], const struct corne
     __mmask16 seen_x = (__mmask16)(by_line ? seen_k : seen), seen_y = (__mmask16)(by_line ? seen_k >> 16 : seen);
     int64_t n = by_line ? c->lines : c->depth, step = by_line ? c->line : c->along;
     int64_t second = TILE_ROWS * c->along, n_second = by_line ? n : n - TILE_ROWS;
+    __m512 sum = _mm512_setzero_ps(), second_sum = sum;
     for (int64_t i = 0; i < TILE_ROWS; i++, from += step) {
         __m512 x = i < n ? _mm512_maskz_loadu_ps(seen_x, from) : _mm512_setzero_ps();
         __m512 y = i < n_second ? _mm512_maskz_loadu_ps(seen_y, from + second) : _mm512_setzero_ps();
+        sum = _mm512_add_ps(sum, x);
+        second_sum = _mm512_add_ps(second_sum, y);
 #pragma GCC unroll 3
         for (int part = 0; part < PARTS; part++) {
             __m512i pairs = _mm512_permutexvar_epi16(in_pairs, (__m512i)_mm512_cvtne2ps_pbh(y, x));
@@ -173,34 +181,21 @@ AMX HONE_INLINE void read_f32(__m512i rows[PARTS][TILE_ROWS], const struct corne
             y = _mm512_sub_ps(y, _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000))));
         }
     }
+    if (sums) _mm512_storeu_ps(sums, _mm512_add_ps(sum, second_sum));
 }
 
 /* The tiles of a corner, part after part. Lines become rows of a tile, or (`paired`) its columns, with k in pairs. */
-AMX HONE_INLINE void pack_tiles(uint16_t *to, const struct corner *c, int64_t parts, bool paired) {
+AMX HONE_INLINE void pack_tiles(uint16_t *to, float *sums, const struct corner *c, int64_t parts, bool paired) {
     __m512i rows[PARTS][TILE_ROWS];
     if (parts == 1)
-        read_bf16(rows[0], c);
+        read_bf16(rows[0], sums, c);
     else
-        read_f32(rows, c);
+        read_f32(rows, sums, c);
     bool turned = (c->along == 1) == paired;
     for (int64_t part = 0; part < parts; part++, to += TILE_VALUES) {
         if (turned) transpose(rows[part]);
         for (int i = 0; i < TILE_ROWS; i++) _mm512_storeu_si512(to + (ptrdiff_t)i * TILE_DEPTH, rows[part][i]);
     }
-}
-
-/* sums[16] of its lines, each in the order of k. */
-AMX HONE_INLINE void sum_lines(float *sums, const struct corner *c, enum hone_dtype dtype) {
-    __m512 sum = _mm512_setzero_ps();
-    __mmask16 seen = (__mmask16)((UINT32_C(1) << c->lines) - 1);
-    for (int64_t k = 0; k < c->depth; k++) {
-        const void *from = value_at(c->data, k * c->along, dtype);
-        __m512 x = dtype == HONE_F32 ? _mm512_maskz_loadu_ps(seen, from)
-                                     : _mm512_castsi512_ps(_mm512_slli_epi32(
-                                           _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(seen, from)), 16));
-        sum = _mm512_add_ps(sum, x);
-    }
-    _mm512_storeu_ps(sums, sum);
 }
 
 /* Adds what tiles have summed to the sums of up to 16 lines. */
@@ -224,8 +219,8 @@ AMX static void pack(uint16_t *tiles, struct hone_matrix lines, int64_t n_lines,
     struct hone_matrix from = hone_matrix_from(lines, seen > 0 ? line : 0, k * TILE_DEPTH, p->dtype);
     int64_t depth = hone_min_i64(TILE_DEPTH, p->K - k * TILE_DEPTH);
     const struct corner corner = {from.data, from.row, from.col, seen, depth};
-    pack_tiles(to, &corner, p->parts, paired);
-    if (!paired && p->a_sums) sum_lines(p->partial + k * hone_round_up(p->M, SIDE) + line, &corner, p->dtype);
+    bool summed = !paired && p->a_sums;
+    pack_tiles(to, summed ? p->partial + k * hone_round_up(p->M, SIDE) + line : NULL, &corner, p->parts, paired);
 }
 
 enum { TILE_BYTES = TILE_VALUES * 2, LINE = TILE_DEPTH * 2 };
@@ -436,7 +431,7 @@ void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struc
                    float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
                    void *workspace) {
     HONE_CHECK(dtype == HONE_BF16 || c_dtype == HONE_F32, "products of f32 are not rounded to bf16");
-    HONE_CHECK(!a_sums || a.row == 1, "sums are of columns in memory");
+    HONE_CHECK(!a_sums || a.col > 1, "a's rows lie side by side and are summed");
     int64_t most = pass_depth(K, dtype, c_dtype, accumulate), parts = parts_of(dtype);
     float *partial = workspace;
     uint16_t *b_tiles = (uint16_t *)(partial + partial_values(M, most)), *a_tiles = b_tiles + b_values(N, most, parts);
