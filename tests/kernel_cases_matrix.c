@@ -95,7 +95,7 @@ void kernel_cases_linear(struct kernel_buffers *k) {
     static const int64_t sizes[][3] = {{1, 1, 1},      {1, 2, 384},   {7, 7, 7},      {32, 2, 384},    {63, 64, 65},
                                        {64, 63, 1},    {65, 1, 63},   {65, 65, 1023}, {255, 7, 64},    {257, 32, 33},
                                        {1023, 5, 7},   {1023, 64, 2}, {1500, 65, 63}, {1, 1500, 1023}, {700, 96, 384},
-                                       {33, 3100, 17}, {3100, 9, 31}, {70, 136, 72}};
+                                       {33, 3100, 17}, {3100, 9, 31}, {70, 136, 72},  {600, 1, 5}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (k->light && sizes[i][0] * sizes[i][1] * sizes[i][2] > 700000) continue;
         linear_case(k, sizes[i][0], sizes[i][1], sizes[i][2]);

@@ -349,10 +349,11 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     struct gemm want = {
         .kind = GEMM_BACKWARD_WEIGHT, .dtype = dtype, .result_dtype = HONE_F32, .accumulate = true, .N = N, .K = K};
     int64_t rows = dw && !is_ours(dtype) ? hone_rows(T) : 0;
-    bool sums_too = dw && N > 1 && is_ours(dtype) && hone_gemm_amx_is_native();
-    if (dw && is_ours(dtype)) {
-        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(x, K), NULL, sums_too ? dbias : NULL, true, N, K, T, dtype,
-                 workspace);
+    /* The bias alone in the same way, as a product without columns: it must not depend on whether the weight is frozen. */
+    bool sums_too = dbias && N > 1 && is_ours(dtype) && hone_gemm_amx_is_native();
+    if (is_ours(dtype) && (dw || sums_too)) {
+        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(dw ? x : dy, K), NULL, sums_too ? dbias : NULL, true, N,
+                 dw ? K : 0, T, dtype, workspace);
     } else if (dw) {
         memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
         memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));

@@ -405,7 +405,8 @@ static void run_pass(const struct pass *p) {
     bool parallel = p->M * p->N > HONE_CPU_PARALLEL || p->N * p->K > HONE_CPU_PARALLEL;
     int64_t across = (p->N + p->cols - 1) / p->cols, threads = omp_get_max_threads();
     /* Where there are so few blocks, each goes to several threads, some of its rows to each. */
-    int64_t shares = hone_max_i64(1, threads / across), rows = hone_round_up((p->M + shares - 1) / shares, SIDE);
+    int64_t shares = hone_max_i64(1, threads / hone_max_i64(1, across)),
+            rows = hone_round_up((p->M + shares - 1) / shares, SIDE);
     int64_t down = (p->M + rows - 1) / rows, line_tiles = hone_round_up(p->M, SIDE) / TILE_ROWS;
     size_t b_size = side_values(p->cols, p->K, p->parts);
 #pragma omp parallel if (parallel)
