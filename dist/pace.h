@@ -15,16 +15,16 @@ struct hone_own_work {
 struct hone_pace {
     struct hone_own_work work; /* since the ranks compared last */
     int steps;
-    int told; /* the straggler that was told of and has not caught up since, counted from 1; 0: none */
+    uint64_t told; /* bit r % 64: rank r was told of as a straggler and has not caught up since */
 };
 
-/* After a step, for every rank: its own work in it. Every 20 steps rank 0 warns of the slowest rank when that took half as
- * long again for a token as the median of the others, and more than 5 ms a step longer for all; once until it has caught
- * up. */
+/* After a step, for every rank: its own work in it. Every 20 steps rank 0 warns of the stragglers, once of each until it has
+ * caught up. */
 enum hone_status hone_pace_step(struct hone_pace *pace, struct hone_own_work own, struct hone_world *world);
 
-/* The rank that is slow, by the work [size] of all, and the seconds that its tokens take at the median of the others; -1:
- * none. Ranks without a token are left out. */
-int hone_pace_straggler(double *at_median, const struct hone_own_work *work, int size, int steps);
+/* Whether the rank is a straggler by the work [size] of all: it took half as long again as its tokens take at the pace of
+ * the others' middle token, which is *at_median seconds, and more than 5 ms a step longer; and longer than half of the
+ * others took, so that they wait for it. Ranks without tokens are left out. */
+bool hone_pace_is_slow(double *at_median, const struct hone_own_work *work, int size, int rank, int steps);
 
 #endif

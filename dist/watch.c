@@ -18,7 +18,9 @@
 /* Heartbeats come from a thread of their own, which no work of its rank keeps from it. */
 #define SILENT_SECONDS 8.0
 #define GRACE_SECONDS  5.0
-#define LOOK_MS        250
+/* Whose collective was given up is about to hear because of whom, and lets that be told. */
+#define BLAME_SECONDS 2.0
+#define LOOK_MS       250
 
 static const char *const phases[] = {"starting", "at a step", "evaluating", "saving"};
 static const double patience[] = {10, 1, 1, 10};
@@ -215,10 +217,12 @@ static void *watch(void *argument) {
     struct hone_watch *w = argument;
     struct pollfd *ready = hone_alloc((size_t)w->size + 1, sizeof *ready, "connections of ranks");
     int *rank_of = hone_alloc((size_t)w->size + 1, sizeof *rank_of, "connections of ranks");
-    double beat = 0;
+    double beat = 0, asked = 0;
     bool said = false;
     for (;;) {
-        if (atomic_load(&w->leaving) && !said) {
+        if (atomic_load(&w->leaving) && asked == 0) asked = hone_seconds();
+        bool waits = asked > 0 && w->leave_status == HONE_RANK && hone_seconds() - asked < BLAME_SECONDS;
+        if (asked > 0 && !said && !waits) {
             say_goodbye(w);
             said = true;
         }
@@ -230,7 +234,7 @@ static void *watch(void *argument) {
             rank_of[n] = r;
             ready[n++] = (struct pollfd){.fd = connection_to(w, r), .events = POLLIN};
         }
-        ready[n] = (struct pollfd){.fd = w->bell, .events = said ? 0 : POLLIN};
+        ready[n] = (struct pollfd){.fd = w->bell, .events = asked > 0 ? 0 : POLLIN};
         (void)poll(ready, (nfds_t)n + 1, LOOK_MS);
         for (int i = 0; i < n; i++) {
             if (ready[i].revents) hear(w, rank_of[i]);

@@ -19,7 +19,7 @@ struct hone_collectives {
     const char *name; /* "shared memory" */
     int rank, size;   /* 0 <= rank < size */
     /* What this rank is inside of now, a literal, or NULL; how many it has begun; and when it left the last one
-     * (hone_seconds), which is to be read behind `now`. For a watcher in another thread. */
+     * (hone_seconds), which is to be read after `now`. For a watcher in another thread. */
     _Atomic(const char *) now;
     _Atomic int64_t begun;
     _Atomic double left;

@@ -155,6 +155,11 @@ static void linear_all(void *out, const void *user) {
     ops->linear_forward(y, u->x, u->w, u->bias, u->T, u->N, u->K, dtype, scratch, stream);
     ops->linear_backward_input(dx, dtype, u->dy, u->w, false, u->T, u->N, u->K, dtype, scratch, stream);
     ops->linear_backward_weight(dw, db, u->dy, u->x, u->T, u->N, u->K, dtype, scratch, stream);
+    /* Freezing the weight changes nothing of its bias. */
+    float *alone = hone_calloc((size_t)u->N, F4, "test values");
+    ops->linear_backward_weight(NULL, alone, u->dy, NULL, u->T, u->N, u->K, dtype, scratch, stream);
+    test_same_bits("dbias alone", alone, db, (size_t)u->N * F4);
+    hone_free(alone);
     hone_free(scratch);
 }
 

@@ -402,7 +402,8 @@ AMX static void block(const struct pass *p, uint16_t *b_tiles, int64_t m, int64_
 }
 
 static void run_pass(const struct pass *p) {
-    bool parallel = p->M * p->N > HONE_CPU_PARALLEL || p->N * p->K > HONE_CPU_PARALLEL;
+    int64_t M = p->M, N = p->N, K = p->K;
+    bool parallel = M * N > HONE_CPU_PARALLEL || N * K > HONE_CPU_PARALLEL || (p->a_sums && M * K > HONE_CPU_PARALLEL);
     int64_t across = (p->N + p->cols - 1) / p->cols, threads = omp_get_max_threads();
     /* Where there are so few blocks, each goes to several threads, some of its rows to each. */
     int64_t shares = hone_max_i64(1, threads / hone_max_i64(1, across)),

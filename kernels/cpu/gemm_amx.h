@@ -17,8 +17,8 @@ bool hone_gemm_amx_is_native(void);
  *         mostly more so, where no product is below 2^-100, whose smaller parts would be denormals and so 0. Infinities
  *         and values that bf16 rounds to one, from 3.39e38 on, give NaN
  *
- * The sums of a's rows over k are added to a_sums[M], where a.col is larger than 1; NULL: nothing. They cost little: a is
- * copied anyhow. N may be 0.
+ * The sums of a's rows over k are added to a_sums[M], where a.row is 1 and a.col larger; NULL: nothing. They cost little: a
+ * is copied anyhow. N may be 0: neither b nor c is looked at.
  *
  * The bits of an element depend on its row of a, its column of b, K, the dtypes and `accumulate` alone. Where a is
  * `in_place` (col 1, row at least K), it has as many rows as M rounded up to 32. The workspace has
