@@ -9,12 +9,6 @@ struct linear {
     enum hone_dtype input_dtype;
 };
 
-/* Weights in the node's dtype. */
-static const void *weights(const struct hone_call *call, int64_t offset) {
-    if (call->node->dtype == HONE_F32) return call->weights + offset;
-    return (const char *)call->copy + (size_t)offset * hone_dtype_size(call->node->dtype);
-}
-
 /* x in the node's dtype. */
 static void *input(const struct hone_call *call) { return call->node->saved < 0 ? call->inputs[0] : call->saved; }
 
@@ -23,8 +17,8 @@ static void forward(const struct hone_call *call) {
     const struct linear *a = (const void *)n->attributes;
     const float *bias = a->bias < 0 ? NULL : call->weights + a->bias;
     if (n->saved >= 0) call->ops->cast(call->saved, call->inputs[0], n->rows * n->inner, n->dtype, call->stream);
-    call->ops->linear_forward(call->output, input(call), weights(call, a->weight), bias, n->rows, n->cols, n->inner,
-                              n->dtype, call->workspace, call->stream);
+    call->ops->linear_forward(call->output, input(call), hone_call_weights(call, a->weight), bias, n->rows, n->cols,
+                              n->inner, n->dtype, call->workspace, call->stream);
 }
 
 static void backward(const struct hone_call *call) {
@@ -37,9 +31,9 @@ static void backward(const struct hone_call *call) {
                                           n->inner, n->dtype, call->workspace, call->stream);
     }
     if (!call->dinputs[0]) return;
-    call->ops->linear_backward_input(call->dinputs[0], a->input_dtype, call->doutput, weights(call, a->weight),
-                                     call->accumulate[0], n->rows, n->cols, n->inner, n->dtype, call->workspace,
-                                     call->stream);
+    call->ops->linear_backward_input(call->dinputs[0], a->input_dtype, call->doutput,
+                                     hone_call_weights(call, a->weight), call->accumulate[0], n->rows, n->cols,
+                                     n->inner, n->dtype, call->workspace, call->stream);
 }
 
 static const struct hone_op linear_op = {
@@ -61,11 +55,6 @@ static int64_t joined_offset(const struct hone_tape *tape, struct hone_node *nod
     return offset;
 }
 
-static enum hone_dtype precision(const struct hone_tape *tape, int32_t weight) {
-    bool inner = hone_parameters_get(tape->parameters, weight)->inner;
-    return inner ? hone_parameters_precision(tape->parameters) : HONE_F32;
-}
-
 /* Of the first of `joined` gradients, when one of them is wanted: they are made together. */
 static int64_t joined_gradient(const struct hone_tape *tape, int32_t id, int joined) {
     for (int32_t k = id; k < id + joined; k++) {
@@ -80,7 +69,7 @@ hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int
     struct hone_node node = {.op = &linear_op,
                              .inputs = {x, -1},
                              .saved = -1,
-                             .dtype = precision(tape, weight),
+                             .dtype = hone_tape_precision(tape, weight),
                              .gradient = {HONE_GRADIENT_ACCUMULATES}};
     struct linear a = {.bias = -1,
                        .dweight = joined_gradient(tape, weight, joined),

@@ -135,6 +135,13 @@ void hone_node_add_parameter(struct hone_node *node, int32_t id);
 /* A parameter's record after checking its shape ([rows] with cols 0); rows or cols -1: any. */
 const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, const char *op, int32_t id, int64_t rows,
                                                  int64_t cols);
+/* The dtype of the products with a weight. */
+enum hone_dtype hone_tape_precision(const struct hone_tape *tape, int32_t weight);
+/* The weights from there on, in elements from the start of the flat buffers, in the node's dtype. */
+static inline const void *hone_call_weights(const struct hone_call *call, int64_t offset) {
+    if (call->node->dtype == HONE_F32) return call->weights + offset;
+    return (const char *)call->copy + (size_t)offset * hone_dtype_size(call->node->dtype);
+}
 /* Where a parameter's gradient lies, in elements from the start of the flat buffer; -1 when it is frozen (or id is -1). */
 int64_t hone_tape_gradient(const struct hone_tape *tape, int32_t id);
 /* The gradient of `count` elements from there on, to be added to; NULL for -1. */

@@ -20,6 +20,10 @@ struct hone_dropout_site {
  * the parameters' precision when the weight is `inner`, else f32; x is of y's dtype or f32. */
 hone_value hone_linear(struct hone_tape *tape, hone_value x, int32_t weight, int32_t bias, int joined);
 hone_value hone_activate(struct hone_tape *tape, hone_value x, enum hone_activation kind);
+/* y[T, C] = activation(x w1^T + b1) w2^T + b2, weights [F, K] and [C, F], both `inner` or neither; dtypes as in
+ * hone_linear(). The kind is not HONE_TANH. */
+hone_value hone_feed_forward(struct hone_tape *tape, hone_value x, const int32_t weights[2], const int32_t biases[2],
+                             enum hone_activation kind);
 /* LayerNorm(x + dropout(r)), f32; x f32, r of any precision, -1: none. */
 hone_value hone_residual_layer_norm(struct hone_tape *tape, hone_value x, hone_value r, int32_t gamma, int32_t beta,
                                     float eps, struct hone_dropout_site drop);

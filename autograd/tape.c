@@ -123,6 +123,11 @@ const struct hone_parameter *hone_tape_parameter(const struct hone_tape *tape, c
     return p;
 }
 
+enum hone_dtype hone_tape_precision(const struct hone_tape *tape, int32_t weight) {
+    bool inner = hone_parameters_get(tape->parameters, weight)->inner;
+    return inner ? hone_parameters_precision(tape->parameters) : HONE_F32;
+}
+
 int64_t hone_tape_gradient(const struct hone_tape *tape, int32_t id) {
     if (id < 0) return -1;
     const struct hone_parameter *p = hone_parameters_get(tape->parameters, id);

@@ -36,6 +36,16 @@ def linear_backward_input(T, N, K):
     return lambda: dy.mm(w)
 
 
+def linear_activation_forward(T, N, K):
+    x, w, b = noise(T, K), noise(N, K), noise(N)
+    return lambda: aten.gelu(F.linear(x, w, b))
+
+
+def linear_activation_backward_input(T, N, K):
+    dy, w, before = noise(T, N), noise(N, K), noise(T, K)
+    return lambda: aten.gelu_backward(dy.mm(w), before)
+
+
 def linear_backward_weight(T, N, K):
     dy, x = noise(T, N), noise(T, K)
     return lambda: (dy.t().mm(x), dy.sum(0))
@@ -255,7 +265,7 @@ def ema(n):
 KERNELS = {f.__name__: f for f in (
     activation_backward, activation_forward, adafactor, adamw, add, attention_backward, attention_forward, cast, clip_values,
     cross_entropy_backward, cross_entropy_forward, dropout, ema, embedding_backward, embedding_forward, gather_rows, gradient_norm,
-    linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
+    linear_activation_backward_input, linear_activation_forward, linear_backward_input, linear_backward_weight, linear_forward, residual_layer_norm_backward,
     residual_layer_norm_forward, scatter_rows_add, sgd,
     *(side(make) for make in (binary_cross_entropy, class_loss, squared_error) for side in (backward_of, forward_of)))}
 HAVE_DROPOUT = {"attention_backward", "attention_forward", "dropout", "residual_layer_norm_backward",

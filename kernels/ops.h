@@ -124,7 +124,7 @@ struct hone_ops {
      * x from T on; without it x is not touched and may be NULL. */
     void (*linear_backward_weight)(float *dw, float *dbias, void *dy, void *x, int64_t T, int64_t N, int64_t K,
                                    enum hone_dtype dtype, void *workspace, struct hone_stream *s);
-    /* Bytes of workspace that are enough for each of the three. */
+    /* Bytes of workspace that are enough for each of the three, and for the two with an activation below. */
     size_t (*linear_workspace)(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype);
 
     /* y = activation(x), dx = dy activation'(x), n elements. GELU: Hendrycks and Gimpel 2016, arXiv 1606.08415; erf
@@ -133,6 +133,17 @@ struct hone_ops {
                                struct hone_stream *s);
     void (*activation_backward)(void *dx, const void *dy, const void *x, enum hone_activation kind, int64_t n,
                                 enum hone_dtype dtype, struct hone_stream *s);
+
+    /* The two together, where a product meets an activation. y = activation(x w^T + bias), and before = x w^T + bias unless
+     * it is NULL; y, before: [T,N]. A product in bf16 is rounded before its activation, as it is in two steps. The kind is
+     * not HONE_TANH. */
+    void (*linear_activation_forward)(void *y, void *before, const void *x, const void *w, const float *bias,
+                                      enum hone_activation kind, int64_t T, int64_t N, int64_t K, enum hone_dtype dtype,
+                                      void *workspace, struct hone_stream *s);
+    /* dbefore[T,K] = (dy[T,N] w[N,K]) activation'(before[T,K]), of a layer w whose input is activation(before). */
+    void (*linear_activation_backward_input)(void *dbefore, const void *dy, const void *w, const void *before,
+                                             enum hone_activation kind, int64_t T, int64_t N, int64_t K,
+                                             enum hone_dtype dtype, void *workspace, struct hone_stream *s);
 
     /* y = LayerNorm(x + dropout(r)) over rows of C. x, r, y: [T,C]; x, y f32, r of dtype or NULL; gamma, beta: [C];
      * mean, rstd: [T], kept for backward. eps as in config.json (BERT 1e-12). Ba et al. 2016, arXiv 1607.06450. */
@@ -269,6 +280,8 @@ struct hone_ops {
     X(linear_workspace)                                                                                                \
     X(activation_forward)                                                                                              \
     X(activation_backward)                                                                                             \
+    X(linear_activation_forward)                                                                                       \
+    X(linear_activation_backward_input)                                                                                \
     X(residual_layer_norm_forward)                                                                                     \
     X(residual_layer_norm_backward)                                                                                    \
     X(residual_layer_norm_backward_workspace)                                                                          \

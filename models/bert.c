@@ -87,9 +87,9 @@ static hone_value record_layer(const struct bert *b, int i, struct hone_tape *ta
     y = hone_linear(tape, y, layer->attention_weight, layer->attention_weight + 1, 1);
     x = hone_residual_layer_norm(tape, residual, y, layer->attention_gamma, layer->attention_gamma + 1, b->eps,
                                  after_attention);
-    y = hone_linear(tape, x, layer->inner_weight, layer->inner_weight + 1, 1);
-    y = hone_activate(tape, y, b->activation);
-    y = hone_linear(tape, y, layer->output_weight, layer->output_weight + 1, 1);
+    const int32_t weights[2] = {layer->inner_weight, layer->output_weight};
+    const int32_t biases[2] = {layer->inner_weight + 1, layer->output_weight + 1};
+    y = hone_feed_forward(tape, x, weights, biases, b->activation);
     return hone_residual_layer_norm(tape, x, y, layer->output_gamma, layer->output_gamma + 1, b->eps, after_output);
 }
 

@@ -140,6 +140,7 @@ static const struct {
     {"embedding", kernel_cases_embedding, OP(embedding_forward), true},
     {"gradient_norm", kernel_cases_gradient_norm, OP(gradient_norm), true},
     {"linear", kernel_cases_linear, OP(linear_forward), false},
+    {"linear_activation", kernel_cases_linear_activation, OP(linear_activation_forward), false},
     {"residual_layer_norm", kernel_cases_residual_layer_norm, OP(residual_layer_norm_forward), false},
     {"rows", kernel_cases_rows, OP(gather_rows), false},
     {"squared_error", kernel_cases_squared_error, OP(squared_error_forward), true},

@@ -67,6 +67,7 @@ void kernel_cases_ema(struct kernel_buffers *k);
 void kernel_cases_embedding(struct kernel_buffers *k);
 void kernel_cases_gradient_norm(struct kernel_buffers *k);
 void kernel_cases_linear(struct kernel_buffers *k);
+void kernel_cases_linear_activation(struct kernel_buffers *k);
 void kernel_cases_residual_layer_norm(struct kernel_buffers *k);
 void kernel_cases_rows(struct kernel_buffers *k);
 void kernel_cases_squared_error(struct kernel_buffers *k);

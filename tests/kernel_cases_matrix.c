@@ -91,6 +91,68 @@ static void linear_case(struct kernel_buffers *k, int64_t T, int64_t N, int64_t 
     hone_free(y), hone_free(dx), hone_free(dw), hone_free(db), hone_free(db_sum), hone_free(dw_sum), hone_free(first);
 }
 
+/* n values of k->dtype, to f64; owned. */
+static double *read_doubles(struct kernel_buffers *k, const void *device_memory, int64_t n) {
+    float *values = hone_alloc((size_t)n, F4, "test values");
+    double *wide = kernel_doubles(n);
+    kernel_read_values(k, values, device_memory, k->dtype, n);
+    for (int64_t i = 0; i < n; i++) wide[i] = (double)values[i];
+    hone_free(values);
+    return wide;
+}
+
+/* Activations are held to what was computed before them, so that all that may differ is their own: 1e-6, and the slope,
+ * whose terms cancel, 1e-5, as where they stand alone. */
+static void linear_activation_case(struct kernel_buffers *k, int64_t T, int64_t N, int64_t K,
+                                   enum hone_activation kind) {
+    struct kernel_noise x = kernel_values(k, T * K, 1, 1), w = kernel_values(k, N * K, 1, 2), b = kernel_noise(N, 1, 3);
+    struct kernel_noise dy = kernel_values(k, T * N, 1, 4), before = kernel_values(k, T * K, 1, 5);
+    double *y = kernel_doubles(T * N);
+    void *workspace = kernel_output(k, "workspace", KERNEL(k, linear_workspace)(T, N, K, k->dtype));
+    void *w_d = kernel_input_values(k, "w", w.f, N * K), *b_d = kernel_input(k, "bias", b.f, (size_t)N * F4);
+    void *x_d = row_buffer(k, "x", x.f, T, K), *dy_d = row_buffer(k, "dy", dy.f, T, N);
+    void *y_d = kernel_output_values(k, "y", hone_rows(T) * N);
+    void *before_d = kernel_output_values(k, "before", hone_rows(T) * N);
+
+    KERNEL(k, linear_activation_forward)
+    (y_d, before_d, x_d, w_d, b_d, kind, T, N, K, k->dtype, workspace, k->stream);
+    reference_linear_forward(y, x.d, w.d, b.d, T, N, K);
+    kernel_compare_values(k, "before", before_d, k->dtype, y, T * N, 1e-30, f32_tolerance);
+    double *got = read_doubles(k, before_d, T * N);
+    for (int64_t i = 0; i < T * N; i++) y[i] = reference_activation(got[i], kind);
+    kernel_compare_values(k, "linear_activation_forward", y_d, k->dtype, y, T * N, 1e-30, 1e-6);
+    double *kept = read_doubles(k, y_d, T * N);
+    KERNEL(k, linear_activation_forward)(y_d, NULL, x_d, w_d, b_d, kind, T, N, K, k->dtype, workspace, k->stream);
+    double *alone = read_doubles(k, y_d, T * N);
+    test_same_bits("y without what is before", alone, kept, (size_t)(T * N) * sizeof(double));
+
+    void *dx_d = kernel_output_values(k, "dx", hone_rows(T) * K);
+    void *dbefore_d = kernel_output_values(k, "dbefore", hone_rows(T) * K);
+    void *slope_at = row_buffer(k, "slope at", before.f, T, K);
+    KERNEL(k, linear_backward_input)(dx_d, k->dtype, dy_d, w_d, false, T, N, K, k->dtype, workspace, k->stream);
+    double *dx = read_doubles(k, dx_d, T * K);
+    for (int64_t i = 0; i < T * K; i++) dx[i] *= reference_activation_slope(before.d[i], kind);
+    KERNEL(k, linear_activation_backward_input)
+    (dbefore_d, dy_d, w_d, slope_at, kind, T, N, K, k->dtype, workspace, k->stream);
+    kernel_compare_values(k, "linear_activation_backward_input", dbefore_d, k->dtype, dx, T * K, 1e-30, f32_tolerance);
+    kernel_finish(k);
+
+    kernel_noise_free(&x), kernel_noise_free(&w), kernel_noise_free(&b), kernel_noise_free(&dy);
+    kernel_noise_free(&before);
+    hone_free(y), hone_free(got), hone_free(kept), hone_free(alone), hone_free(dx);
+}
+
+void kernel_cases_linear_activation(struct kernel_buffers *k) {
+    static const int64_t sizes[][3] = {{1, 1, 1},      {1, 2, 384},   {7, 7, 7},      {32, 2, 384},  {63, 64, 65},
+                                       {64, 63, 1},    {65, 15, 17},  {65, 65, 1023}, {255, 7, 64},  {257, 32, 33},
+                                       {1, 1500, 400}, {70, 136, 72}, {33, 3100, 17}, {3100, 9, 31}, {300, 96, 800}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (k->light && sizes[i][0] * sizes[i][1] * sizes[i][2] > 700000) continue;
+        for (int kind = HONE_GELU_ERF; kind <= HONE_RELU; kind++)
+            linear_activation_case(k, sizes[i][0], sizes[i][1], sizes[i][2], (enum hone_activation)kind);
+    }
+}
+
 void kernel_cases_linear(struct kernel_buffers *k) {
     static const int64_t sizes[][3] = {{1, 1, 1},      {1, 2, 384},   {7, 7, 7},      {32, 2, 384},    {63, 64, 65},
                                        {64, 63, 1},    {65, 1, 63},   {65, 65, 1023}, {255, 7, 64},    {257, 32, 33},

@@ -91,9 +91,12 @@ static void linear_rows(int64_t N, int64_t K) {
     float *b = noise(N, 3);
     void *x = values(rows * K, 1), *w = values(N * K, 2), *dy = values(rows * N, 4), *copy;
     void *y = floats(rows * N), *dx = floats(rows * K), *part = floats(rows * (N > K ? N : K));
+    void *active = floats(rows * N), *dbefore = floats(rows * K);
     void *scratch = linear_scratch(T, N, K);
     ops->linear_forward(y, x, w, b, T, N, K, dtype, scratch, stream);
     ops->linear_backward_input(dx, dtype, dy, w, false, T, N, K, dtype, scratch, stream);
+    ops->linear_activation_forward(active, NULL, x, w, b, HONE_GELU_ERF, T, N, K, dtype, scratch, stream);
+    ops->linear_activation_backward_input(dbefore, dy, w, x, HONE_GELU_ERF, T, N, K, dtype, scratch, stream);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         int64_t from = parts[i][0], count = parts[i][1];
         void *part_scratch = linear_scratch(count, N, K);
@@ -101,16 +104,22 @@ static void linear_rows(int64_t N, int64_t K) {
         memcpy(copy, at(x, from * K), bytes(count * K));
         ops->linear_forward(part, copy, w, b, count, N, K, dtype, part_scratch, stream);
         test_same_bits("linear_forward rows", part, at(y, from * N), bytes(count * N));
-        hone_free(copy);
+        ops->linear_activation_forward(part, NULL, copy, w, b, HONE_GELU_ERF, count, N, K, dtype, part_scratch, stream);
+        test_same_bits("linear_activation_forward rows", part, at(active, from * N), bytes(count * N));
+        void *before = copy;
         copy = values(rows * N, 6);
         memcpy(copy, at(dy, from * N), bytes(count * N));
+        ops->linear_activation_backward_input(part, copy, w, before, HONE_GELU_ERF, count, N, K, dtype, part_scratch,
+                                              stream);
+        test_same_bits("linear_activation_backward_input rows", part, at(dbefore, from * K), bytes(count * K));
+        hone_free(before);
         ops->linear_backward_input(part, dtype, copy, w, false, count, N, K, dtype, part_scratch, stream);
         test_same_bits("linear_backward_input rows", part, at(dx, from * K), bytes(count * K));
         hone_free(copy), hone_free(part_scratch);
     }
     TEST_OK(device->stream_synchronize(stream));
     hone_free(x), hone_free(w), hone_free(b), hone_free(dy), hone_free(y), hone_free(dx), hone_free(part);
-    hone_free(scratch);
+    hone_free(active), hone_free(dbefore), hone_free(scratch);
 }
 
 static void test_linear_rows(void **state) {
@@ -150,11 +159,16 @@ struct linear {
 static void linear_all(void *out, const void *user) {
     const struct linear *u = user;
     float *y = out, *dx = y + hone_rows(u->T) * u->N, *dw = dx + hone_rows(u->T) * u->K, *db = dw + u->N * u->K;
+    float *active = db + u->N, *dbefore = active + hone_rows(u->T) * u->N;
     void *scratch = linear_scratch(u->T, u->N, u->K);
     memset(dw, 0, (size_t)(u->N * u->K + u->N) * F4);
     ops->linear_forward(y, u->x, u->w, u->bias, u->T, u->N, u->K, dtype, scratch, stream);
     ops->linear_backward_input(dx, dtype, u->dy, u->w, false, u->T, u->N, u->K, dtype, scratch, stream);
     ops->linear_backward_weight(dw, db, u->dy, u->x, u->T, u->N, u->K, dtype, scratch, stream);
+    ops->linear_activation_forward(active, NULL, u->x, u->w, u->bias, HONE_GELU_ERF, u->T, u->N, u->K, dtype, scratch,
+                                   stream);
+    ops->linear_activation_backward_input(dbefore, u->dy, u->w, u->x, HONE_GELU_ERF, u->T, u->N, u->K, dtype, scratch,
+                                          stream);
     /* Freezing the weight changes nothing of its bias. */
     float *alone = hone_calloc((size_t)u->N, F4, "test values");
     ops->linear_backward_weight(NULL, alone, u->dy, NULL, u->T, u->N, u->K, dtype, scratch, stream);
@@ -172,7 +186,7 @@ static void test_linear_threads(void **state) {
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int64_t T = sizes[i][0], N = sizes[i][1], K = sizes[i][2], rows = hone_rows(T);
         struct linear u = {T, N, K, padded_values(T, K, 1), padded_values(T, N, 2), values(N * K, 3), noise(N, 4)};
-        same_for_threads("linear", linear_all, &u, (size_t)(rows * N + rows * K + N * K + N) * F4);
+        same_for_threads("linear", linear_all, &u, (size_t)(2 * rows * N + 2 * rows * K + N * K + N) * F4);
         hone_free(u.x), hone_free(u.dy), hone_free(u.w), hone_free(u.bias);
     }
 }

@@ -64,7 +64,7 @@ static void layers_in_bf16_are_looked_at(void **state) {
     if (device->bf16_why_not) skip();
     const char *folder = planted("bert.encoder.layer.1.output.dense.weight", 0, 1, NAN);
     expect_stop(folder, TINY_OVERRIDES("precision=bf16"),
-                PARTS("linear (bert.encoder.layer.1.output.dense.weight): nan at row 0, column 0 of its output"));
+                PARTS("feed forward (bert.encoder.layer.1.output.dense.weight): nan at row 0, column 0 of its output"));
 }
 
 /* Word 2 stands in line 3 alone; its row is finite, its sum is not. */

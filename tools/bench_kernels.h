@@ -67,14 +67,19 @@ struct kernel_op {
 #define KERNEL_OP(name, bound, prepare)                                                                                \
     const struct kernel_op kernel_##name = {#name, bound, name##_plan, prepare, name##_run, name##_verify}
 
+/* GELU's erf form, and its slope, which is 1.13 at most. */
+double kernel_gelu(double x);
+double kernel_gelu_slope(double x);
+
 extern const struct kernel_op kernel_activation_backward, kernel_activation_forward, kernel_adafactor, kernel_adamw,
     kernel_add, kernel_attention_backward, kernel_attention_forward, kernel_binary_cross_entropy_backward,
     kernel_binary_cross_entropy_forward, kernel_cast, kernel_class_loss_backward, kernel_class_loss_forward,
     kernel_clip_values, kernel_cross_entropy_backward, kernel_cross_entropy_forward, kernel_dropout, kernel_ema,
     kernel_embedding_backward, kernel_embedding_forward, kernel_gather_rows, kernel_gradient_norm,
-    kernel_linear_backward_input, kernel_linear_backward_weight, kernel_linear_forward,
-    kernel_residual_layer_norm_backward, kernel_residual_layer_norm_forward, kernel_scatter_rows_add, kernel_sgd,
-    kernel_squared_error_backward, kernel_squared_error_forward;
+    kernel_linear_activation_backward_input, kernel_linear_activation_forward, kernel_linear_backward_input,
+    kernel_linear_backward_weight, kernel_linear_forward, kernel_residual_layer_norm_backward,
+    kernel_residual_layer_norm_forward, kernel_scatter_rows_add, kernel_sgd, kernel_squared_error_backward,
+    kernel_squared_error_forward;
 
 /* Device memory that grows to what the largest kernel needs, and the noise that fills it. */
 struct kernel_memory {

@@ -72,6 +72,62 @@ static void linear_backward_input_verify(struct kernel_bench *b) {
     }
 }
 
+/* x, w, bias, before, y */
+static void linear_activation_forward_plan(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    kernel_buffer(b, KERNEL_NOISE, hone_rows(s->T) * s->K);
+    kernel_buffer(b, KERNEL_NOISE, s->N * s->K);
+    kernel_buffer(b, KERNEL_NOISE, s->N);
+    kernel_buffer(b, KERNEL_UNSET, hone_rows(s->T) * s->N);
+    kernel_buffer(b, KERNEL_UNSET, hone_rows(s->T) * s->N);
+    linear_work(b);
+}
+
+static void linear_activation_forward_run(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    float *const *at = b->at;
+    b->ops->linear_activation_forward(at[4], at[3], at[0], at[1], at[2], HONE_GELU_ERF, s->T, s->N, s->K, HONE_F32,
+                                      at[5], b->stream);
+}
+
+static void linear_activation_forward_verify(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    for (int i = 0; i < KERNEL_SAMPLES * KERNEL_SAMPLES; i++) {
+        int64_t t = kernel_sample(i / KERNEL_SAMPLES, s->T), n = kernel_sample(i % KERNEL_SAMPLES, s->N);
+        double magnitude, x = dot(&magnitude, b->at[0] + t * s->K, 1, b->at[1] + n * s->K, 1, s->K);
+        x += (double)b->at[2][n];
+        kernel_check(b, "before", t * s->N + n, (double)b->at[3][t * s->N + n], x, magnitude + 1);
+        kernel_check(b, "y", t * s->N + n, (double)b->at[4][t * s->N + n], kernel_gelu(x), 1.13 * (magnitude + 1));
+    }
+}
+
+/* dy, w, before, dbefore */
+static void linear_activation_backward_input_plan(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    kernel_buffer(b, KERNEL_NOISE, hone_rows(s->T) * s->N);
+    kernel_buffer(b, KERNEL_NOISE, s->N * s->K);
+    kernel_buffer(b, KERNEL_NOISE, hone_rows(s->T) * s->K);
+    kernel_buffer(b, KERNEL_UNSET, hone_rows(s->T) * s->K);
+    linear_work(b);
+}
+
+static void linear_activation_backward_input_run(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    float *const *at = b->at;
+    b->ops->linear_activation_backward_input(at[3], at[0], at[1], at[2], HONE_GELU_ERF, s->T, s->N, s->K, HONE_F32,
+                                             at[4], b->stream);
+}
+
+static void linear_activation_backward_input_verify(struct kernel_bench *b) {
+    const struct kernel_shape *s = &b->shape;
+    for (int i = 0; i < KERNEL_SAMPLES * KERNEL_SAMPLES; i++) {
+        int64_t t = kernel_sample(i / KERNEL_SAMPLES, s->T), k = kernel_sample(i % KERNEL_SAMPLES, s->K);
+        double magnitude, sum = dot(&magnitude, b->at[0] + t * s->N, 1, b->at[1] + k, s->K, s->N);
+        double slope = kernel_gelu_slope((double)b->at[2][t * s->K + k]);
+        kernel_check(b, "dbefore", t * s->K + k, (double)b->at[3][t * s->K + k], sum * slope, 1.13 * magnitude);
+    }
+}
+
 /* dy, x, dw, dbias */
 static void linear_backward_weight_plan(struct kernel_bench *b) {
     const struct kernel_shape *s = &b->shape;
@@ -239,6 +295,8 @@ static void attention_backward_verify(struct kernel_bench *b) {
 
 KERNEL_OP(linear_forward, KERNEL_MULTIPLIES, NULL);
 KERNEL_OP(linear_backward_input, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(linear_activation_forward, KERNEL_MULTIPLIES, NULL);
+KERNEL_OP(linear_activation_backward_input, KERNEL_MULTIPLIES, NULL);
 KERNEL_OP(linear_backward_weight, KERNEL_MULTIPLIES, NULL);
 KERNEL_OP(attention_forward, KERNEL_MULTIPLIES, NULL);
 KERNEL_OP(attention_backward, KERNEL_MULTIPLIES, attention_forward_run);

@@ -242,13 +242,13 @@ static bool is_ours(enum hone_dtype dtype) {
 #define ROW_MAJOR(p, cols)  ((struct hone_matrix){p, cols, 1})
 #define TRANSPOSED(p, rows) ((struct hone_matrix){p, 1, rows})
 
-/* a_sums: see hone_gemm_amx(); NULL without AMX. */
+/* a_sums, activation: see hone_gemm_amx(); NULL without AMX. */
 static void multiply(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                     float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
-                     void *workspace) {
+                     float *a_sums, bool accumulate, const struct hone_gemm_activation *activation, int64_t M,
+                     int64_t N, int64_t K, enum hone_dtype dtype, void *workspace) {
     double start = hone_profile_start();
     if (hone_gemm_amx_is_native())
-        hone_gemm_amx(c, c_dtype, a, b, bias, a_sums, accumulate, M, N, K, dtype, workspace);
+        hone_gemm_amx(c, c_dtype, a, b, bias, a_sums, accumulate, activation, M, N, K, dtype, workspace);
     else
         hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
     hone_profile_add("gemm", start);
@@ -271,7 +271,7 @@ void hone_cpu_linear_forward(void *y, const void *x, const void *w, const float 
                              enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
     hone_cpu_check_dtype("linear_forward", dtype);
     if (is_ours(dtype)) {
-        multiply(y, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, NULL, false, T, N, K, dtype, workspace);
+        multiply(y, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, NULL, false, NULL, T, N, K, dtype, workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -291,7 +291,8 @@ void hone_cpu_linear_backward_input(void *dx, enum hone_dtype dx_dtype, const vo
     hone_cpu_check_dtype("linear_backward_input", dtype);
     hone_cpu_check_dtype("linear_backward_input", dx_dtype);
     if (is_ours(dtype)) {
-        multiply(dx, dx_dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, NULL, accumulate, T, K, N, dtype, workspace);
+        multiply(dx, dx_dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, NULL, accumulate, NULL, T, K, N, dtype,
+                 workspace);
         return;
     }
     dnnl_status_t status = dnnl_success;
@@ -352,8 +353,8 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     /* The bias alone in the same way, as a product without columns: it must not depend on whether the weight is frozen. */
     bool sums_too = dbias && N > 1 && is_ours(dtype) && hone_gemm_amx_is_native();
     if (is_ours(dtype) && (dw || sums_too)) {
-        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(dw ? x : dy, K), NULL, sums_too ? dbias : NULL, true, N,
-                 dw ? K : 0, T, dtype, workspace);
+        multiply(dw, HONE_F32, TRANSPOSED(dy, N), ROW_MAJOR(dw ? x : dy, K), NULL, sums_too ? dbias : NULL, true, NULL,
+                 N, dw ? K : 0, T, dtype, workspace);
     } else if (dw) {
         memset(value_to(dy, T * N, dtype), 0, (size_t)((rows - T) * N) * hone_dtype_size(dtype));
         memset(value_to(x, T * K, dtype), 0, (size_t)((rows - T) * K) * hone_dtype_size(dtype));
@@ -366,6 +367,34 @@ void hone_cpu_linear_backward_weight(float *dw, float *dbias, void *dy, void *x,
     if (!dbias || sums_too) return;
 #pragma omp parallel for schedule(static) if (T * N > HONE_CPU_PARALLEL)
     for (int64_t from = 0; from < N; from += BIAS_COLUMNS) bias_gradient(dbias, dy, T, N, from, dtype);
+}
+
+/* Apart from AMX the activation is a pass of its own, over `before` or over y itself. */
+void hone_cpu_linear_activation_forward(void *y, void *before, const void *x, const void *w, const float *bias,
+                                        enum hone_activation kind, int64_t T, int64_t N, int64_t K,
+                                        enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    hone_cpu_check_dtype("linear_activation_forward", dtype);
+    void *c = before ? before : y;
+    if (hone_gemm_amx_is_native()) {
+        multiply(c, dtype, ROW_MAJOR(x, K), TRANSPOSED(w, K), bias, NULL, false,
+                 &(struct hone_gemm_activation){.kind = kind, .activated = y}, T, N, K, dtype, workspace);
+        return;
+    }
+    hone_cpu_linear_forward(c, x, w, bias, T, N, K, dtype, workspace, s);
+    hone_cpu_activation_forward(y, c, kind, T * N, dtype, s);
+}
+
+void hone_cpu_linear_activation_backward_input(void *dbefore, const void *dy, const void *w, const void *before,
+                                               enum hone_activation kind, int64_t T, int64_t N, int64_t K,
+                                               enum hone_dtype dtype, void *workspace, struct hone_stream *s) {
+    hone_cpu_check_dtype("linear_activation_backward_input", dtype);
+    if (hone_gemm_amx_is_native()) {
+        multiply(dbefore, dtype, ROW_MAJOR(dy, N), ROW_MAJOR(w, K), NULL, NULL, false,
+                 &(struct hone_gemm_activation){.kind = kind, .slope_at = before}, T, K, N, dtype, workspace);
+        return;
+    }
+    hone_cpu_linear_backward_input(dbefore, dtype, dy, w, false, T, N, K, dtype, workspace, s);
+    hone_cpu_activation_backward(dbefore, dbefore, before, kind, T * K, dtype, s);
 }
 
 static size_t our_workspace(bool in_place, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype) {

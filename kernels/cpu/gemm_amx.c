@@ -14,7 +14,6 @@
 
 #include "base/arith.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/vector.h"
 
 enum {
     TILE_ROWS = 16, /* of a tile; as many u32 across */
@@ -27,6 +26,7 @@ enum {
     DEPTH = 384,                      /* of K in f32 that is summed before c is written */
     DEPTH_BF16 = 1024,                /* of K in bf16, where c is f32 and added to */
     PARTS = 3,                        /* of a value in f32 */
+    PRODUCTS = 6,                     /* of parts that are summed */
 };
 
 static int64_t parts_of(enum hone_dtype dtype) { return dtype == HONE_F32 ? PARTS : 1; }
@@ -64,6 +64,17 @@ static size_t partial_values(int64_t M, int64_t depth) {
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Sixteen lanes, as AMX comes with AVX-512. */
+typedef float vec16 __attribute__((vector_size(64)));
+typedef int32_t ivec16 __attribute__((vector_size(64)));
+#define VEC      vec16
+#define IVEC     ivec16
+#define FN(name) vec16_##name
+#include "kernels/cpu/elementary.h"
+#undef VEC
+#undef IVEC
+#undef FN
+
 #define AMX __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
 
 /* One pass: c[M, N] and a block of K. */
@@ -78,6 +89,10 @@ struct pass {
     int64_t cols;                /* of a block */
     uint16_t *a_tiles, *b_tiles; /* [M / 16][K / 32][parts] or NULL; a thread's are [cols / 32][K / 32][2][parts] */
     float *a_sums, *partial;     /* [M] or NULL, and of each tile: [K / 32][M up to 32] */
+    /* At the last of K, all NULL before and where there is no activation; they lie as c does. */
+    enum hone_activation kind;
+    char *activated;
+    const char *slope_at;
 };
 
 /* Columns of c that a thread takes at a time: the same for all threads, but for the rounding. */
@@ -233,62 +248,113 @@ AMX HONE_INLINE void multiply_tiles(void) {
     _tile_dpbf16ps(3, 5, 7);
 }
 
-/* What is written and called into caches beside the sums of one block of 32 by 32: so memory is not waited for. */
+/* What is written and called into caches beside the sums of one block of 32 by 32: so memory is not waited for, and an
+ * activation is computed while the tiles multiply. It goes by lines of 64 bytes of c, a few after each product of tiles,
+ * few enough for the next product to be in sight of the processor. */
 struct beside {
-    const float *sums;  /* of the block before */
-    int64_t m, n, rows; /* where it begins; up to 32 */
-    char *next;         /* the block's rows of c */
-    int64_t next_rows;
-    const char *a; /* `lines` of 64 bytes of the tiles of a that come next */
-    int64_t lines;
+    const float *sums, *bias; /* of the block before; bias NULL: none */
+    int64_t at, rows;         /* the byte of c where it begins; up to 32 */
+    __mmask16 seen[2];        /* of sixteen columns each */
+    int64_t next, next_rows;  /* of the block itself */
+    const char *a;            /* `lines` of the tiles of a that come next, `share` for each product */
+    int64_t lines, share;
+    int64_t products, written, due; /* of the block; lines of c; lines times products */
 };
 
-/* Row i of the block before. */
-AMX HONE_INLINE void write_row(const struct pass *p, const struct beside *beside, int64_t i) {
-    const float *sums = beside->sums + i * SIDE, *bias = p->bias ? p->bias + beside->n : NULL;
-    int64_t cols = hone_min_i64(SIDE, p->N - beside->n);
-    uint32_t seen = cols == SIDE ? UINT32_MAX : (UINT32_C(1) << cols) - 1;
-    __mmask16 low = (__mmask16)seen, high = (__mmask16)(seen >> 16);
-    char *c = p->c + ((beside->m + i) * p->c_row + beside->n) * p->c_size;
-    __m512 x = _mm512_load_ps(sums), y = _mm512_load_ps(sums + TILE_ROWS);
-    if (bias) {
-        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, bias));
-        y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, bias + TILE_ROWS));
+/* Sixteen values of a dtype. */
+AMX HONE_INLINE __m512 load_16(const char *from, __mmask16 seen, enum hone_dtype dtype) {
+    if (dtype == HONE_F32) return _mm512_maskz_loadu_ps(seen, from);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(seen, from)), 16));
+}
+
+AMX HONE_INLINE void store_16(char *to, __mmask16 seen, __m512 x, enum hone_dtype dtype) {
+    if (dtype == HONE_F32)
+        _mm512_mask_storeu_ps(to, seen, x);
+    else
+        _mm256_mask_storeu_epi16(to, seen, (__m256i)_mm512_cvtneps_pbh(x));
+}
+
+AMX HONE_INLINE __m512 activation_as(const struct pass *p, __m512 x, int64_t at, __mmask16 seen, enum hone_dtype dtype,
+                                     enum hone_activation kind) {
+    if (!p->slope_at) return (__m512)vec16_activation((vec16)x, kind);
+    __m512 slope_at = load_16(p->slope_at + at, seen, dtype);
+    return _mm512_mul_ps(x, (__m512)vec16_activation_slope((vec16)slope_at, kind));
+}
+
+/* c's values from the byte `at` on, through the activation or times its slope. */
+AMX HONE_INLINE __m512 activate(const struct pass *p, __m512 x, int64_t at, __mmask16 seen, enum hone_dtype dtype) {
+    if (dtype == HONE_BF16) {
+        __m256i rounded = (__m256i)_mm512_cvtneps_pbh(x);
+        x = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16));
     }
-    if (p->c_size == 2) {
-        if (p->accumulate) {
-            __m512i old = _mm512_maskz_loadu_epi16(seen, c);
-            __m512i old0 = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(old));
-            __m512i old1 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1));
-            x = _mm512_add_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(old0, 16)));
-            y = _mm512_add_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(old1, 16)));
-        }
-        _mm512_mask_storeu_epi16(c, seen, (__m512i)_mm512_cvtne2ps_pbh(y, x));
-    } else {
-        float *f = (float *)(void *)c;
-        if (p->accumulate) {
-            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, f));
-            y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, f + TILE_ROWS));
-        }
-        _mm512_mask_storeu_ps(f, low, x);
-        _mm512_mask_storeu_ps(f + TILE_ROWS, high, y);
+    if (p->activated && p->activated != p->c) store_16(p->c + at, seen, x, dtype);
+    switch (p->kind) {
+    case HONE_GELU_ERF:
+        return activation_as(p, x, at, seen, dtype, HONE_GELU_ERF);
+    case HONE_GELU_TANH:
+        return activation_as(p, x, at, seen, dtype, HONE_GELU_TANH);
+    default:
+        return activation_as(p, x, at, seen, dtype, HONE_RELU);
     }
 }
 
-/* Step number `step` of so many. */
-AMX HONE_INLINE void do_beside(const struct pass *p, const struct beside *beside, int64_t step, int64_t steps) {
-    int64_t from = SIDE * step / steps, to = SIDE * (step + 1) / steps;
-    for (int64_t i = from; i < hone_min_i64(to, beside->rows); i++) write_row(p, beside, i);
-    for (int64_t i = from; i < hone_min_i64(to, beside->next_rows); i++) {
-        const char *c = beside->next + i * p->c_row * p->c_size;
-        __builtin_prefetch(c, 1);
-        if (p->c_size == 4) __builtin_prefetch(c + 64, 1);
+/* Sixteen columns of a row of the block before. */
+AMX HONE_INLINE void write_16(const struct pass *p, const struct beside *beside, int64_t row, int64_t half,
+                              enum hone_dtype dtype) {
+    __mmask16 seen = beside->seen[half];
+    int64_t size = dtype == HONE_F32 ? 4 : 2, at = beside->at + (row * p->c_row + half * TILE_ROWS) * size;
+    __m512 x = _mm512_load_ps(beside->sums + row * SIDE + half * TILE_ROWS);
+    if (beside->bias) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(seen, beside->bias + half * TILE_ROWS));
+    if (p->accumulate) x = _mm512_add_ps(x, load_16(p->c + at, seen, dtype));
+    char *to = p->c;
+    if (p->activated || p->slope_at) {
+        x = activate(p, x, at, seen, dtype);
+        if (p->activated) to = p->activated;
     }
-    int64_t end = beside->lines * (step + 1) / steps;
-    for (int64_t i = beside->lines * step / steps; i < end; i++) __builtin_prefetch(beside->a + i * LINE, 0, 2);
+    store_16(to + at, seen, x, dtype);
 }
 
-AMX HONE_INLINE void sum_bf16(const struct pass *p, int64_t m, const char *b, const struct beside *beside) {
+/* Line number `line` of the block before, and a place for it of the block itself. */
+AMX HONE_INLINE void do_line(const struct pass *p, const struct beside *beside, int64_t line, enum hone_dtype dtype) {
+    int64_t row = dtype == HONE_F32 ? line / 2 : line, half = dtype == HONE_F32 ? line % 2 : 0;
+    int64_t size = dtype == HONE_F32 ? 4 : 2, next = beside->next + (row * p->c_row + half * TILE_ROWS) * size;
+    if (row < beside->rows) {
+        write_16(p, beside, row, half, dtype);
+        if (dtype == HONE_BF16) write_16(p, beside, row, 1, dtype);
+    }
+    if (row >= beside->next_rows) return;
+    __builtin_prefetch(p->c + next, 1);
+    if (p->activated) __builtin_prefetch(p->activated + next, 1);
+    if (p->slope_at) __builtin_prefetch(p->slope_at + next, 0);
+}
+
+/* What is due with a product of tiles, of so many for a block. */
+AMX HONE_INLINE void do_beside_as(const struct pass *p, struct beside *beside, enum hone_dtype dtype) {
+    int64_t lines = dtype == HONE_F32 ? 2 * SIDE : SIDE, line = beside->written, due = beside->due + lines;
+    for (; due >= beside->products; due -= beside->products, line++) do_line(p, beside, line, dtype);
+    beside->due = due;
+    beside->written = line;
+    const char *a = beside->a, *end = a + hone_min_i64(beside->lines, beside->share) * LINE;
+    beside->lines -= hone_min_i64(beside->lines, beside->share);
+    beside->a = end;
+    for (; a < end; a += LINE) __builtin_prefetch(a, 0, 2);
+}
+
+AMX __attribute__((noinline)) static void do_beside(const struct pass *p, struct beside *beside) {
+    if (p->c_size == 4)
+        do_beside_as(p, beside, HONE_F32);
+    else
+        do_beside_as(p, beside, HONE_BF16);
+}
+
+/* All that is left of a block. */
+AMX static void do_rest(const struct pass *p, struct beside *beside) {
+    beside->next_rows = beside->lines = beside->written = beside->due = 0;
+    beside->products = 1;
+    do_beside(p, beside);
+}
+
+AMX HONE_INLINE void sum_bf16(const struct pass *p, int64_t m, const char *b, struct beside *beside) {
     int64_t line = p->a.row * 2, step = LINE, second = TILE_ROWS * line;
     const char *a = (const char *)p->a.data + m * line;
     if (p->a_tiles) {
@@ -301,7 +367,7 @@ AMX HONE_INLINE void sum_bf16(const struct pass *p, int64_t m, const char *b, co
         _tile_loadd(7, b + TILE_BYTES, LINE);
         _tile_loadd(5, a + second, line);
         multiply_tiles();
-        do_beside(p, beside, k, p->tiles);
+        do_beside(p, beside);
     }
 }
 
@@ -317,36 +383,40 @@ AMX HONE_INLINE void sum_bf16(const struct pass *p, int64_t m, const char *b, co
         _tile_loadd(7, b + (PARTS + (part)) * TILE_BYTES, LINE);                                                       \
     } while (0)
 
+#define MULTIPLY()                                                                                                     \
+    do {                                                                                                               \
+        multiply_tiles();                                                                                              \
+        do_beside(p, beside);                                                                                          \
+    } while (0)
+
 /* From one product of parts to the next one of them stays in its tiles. */
-AMX HONE_INLINE void sum_f32(const struct pass *p, int64_t m, const char *b, const struct beside *beside) {
+AMX HONE_INLINE void sum_f32(const struct pass *p, int64_t m, const char *b, struct beside *beside) {
     int64_t second = p->tiles * PARTS * TILE_BYTES;
     const char *a = (const char *)(p->a_tiles + m * p->tiles * PARTS * TILE_DEPTH);
     for (int64_t k = 0; k < p->tiles; k++, a += PARTS * TILE_BYTES, b += 2L * PARTS * TILE_BYTES) {
         LOAD_A(0);
         LOAD_B(2);
-        multiply_tiles();
+        MULTIPLY();
         LOAD_B(1);
-        multiply_tiles();
+        MULTIPLY();
         LOAD_A(1);
-        multiply_tiles();
-        do_beside(p, beside, k, p->tiles);
+        MULTIPLY();
         LOAD_B(0);
-        multiply_tiles();
+        MULTIPLY();
         LOAD_A(2);
-        multiply_tiles();
+        MULTIPLY();
         LOAD_A(0);
-        multiply_tiles();
+        MULTIPLY();
     }
 }
 
 /* sums[32][32] of rows from m on and the columns of tiles b. */
-AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, const void *b,
-                               const struct beside *beside) {
+AMX HONE_INLINE void sum_tiles(float *sums, const struct pass *p, int64_t m, const void *b, struct beside *beside) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (p->tiles == 0) do_beside(p, beside, 0, 1);
+    if (p->tiles == 0) do_beside(p, beside);
     if (p->parts == 1)
         sum_bf16(p, m, b, beside);
     else
@@ -382,23 +452,30 @@ AMX static void block(const struct pass *p, uint16_t *b_tiles, int64_t m, int64_
     struct hone_matrix b = hone_matrix_from(p->b, 0, n, p->dtype), lines = {b.data, b.col, b.row};
     for (int64_t i = 0; i < across * 2 * p->tiles; i++) pack(b_tiles, lines, cols, p, i, across * 2, true);
     _Alignas(64) float sums[2][SIDE * SIDE];
-    struct beside beside = {0};
+    const int64_t products = hone_max_i64(1, p->tiles * (p->parts == 1 ? 1 : PRODUCTS));
+    struct beside beside = {.products = products};
     tiles_open();
     for (int turn = 0; m < end; m += SIDE) {
         const uint16_t *a = p->a_tiles && m + SIDE < end ? p->a_tiles + (m + SIDE) * row_values : NULL;
         int64_t a_lines = a ? row_values * SIDE * 2 / LINE : 0;
         for (int64_t j = 0; j < across; j++, turn = !turn) {
-            beside.next = p->c + (m * p->c_row + n + j * SIDE) * p->c_size;
+            beside.next = (m * p->c_row + n + j * SIDE) * p->c_size;
             beside.next_rows = hone_min_i64(SIDE, p->M - m);
             beside.a = a ? (const char *)a + a_lines * j / across * LINE : NULL;
             beside.lines = a_lines * (j + 1) / across - a_lines * j / across;
+            beside.share = (beside.lines + products - 1) / products;
+            beside.written = beside.due = 0;
             sum_tiles(sums[turn], p, m, b_tiles + j * SIDE * row_values, &beside);
+            int64_t left = hone_min_i64(SIDE, cols - j * SIDE);
+            uint32_t seen = left == SIDE ? UINT32_MAX : (UINT32_C(1) << left) - 1;
             beside.sums = sums[turn];
-            beside.m = m, beside.n = n + j * SIDE, beside.rows = beside.next_rows;
+            beside.bias = p->bias ? p->bias + n + j * SIDE : NULL;
+            beside.at = beside.next, beside.rows = beside.next_rows;
+            beside.seen[0] = (__mmask16)seen, beside.seen[1] = (__mmask16)(seen >> TILE_ROWS);
         }
     }
     tiles_close();
-    for (int64_t i = 0; i < beside.rows; i++) write_row(p, &beside, i);
+    do_rest(p, &beside);
 }
 
 static void run_pass(const struct pass *p) {
@@ -430,16 +507,18 @@ static void run_pass(const struct pass *p) {
 }
 
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
-                   void *workspace) {
+                   float *a_sums, bool accumulate, const struct hone_gemm_activation *activation, int64_t M, int64_t N,
+                   int64_t K, enum hone_dtype dtype, void *workspace) {
     HONE_CHECK(dtype == HONE_BF16 || c_dtype == HONE_F32, "products of f32 are not rounded to bf16");
     HONE_CHECK(!a_sums || a.col > 1, "a's rows lie side by side and are summed");
+    HONE_CHECK(!activation || (activation->kind != HONE_TANH && c_dtype == dtype), "an activation of other values");
     int64_t most = pass_depth(K, dtype, c_dtype, accumulate), parts = parts_of(dtype);
     float *partial = workspace;
     uint16_t *b_tiles = (uint16_t *)(partial + partial_values(M, most)), *a_tiles = b_tiles + b_values(N, most, parts);
     for (int64_t m = 0; m < M; m += PASS_ROWS) {
         for (int64_t k = 0; k == 0 || k < K; k += most) {
             int64_t depth = hone_min_i64(most, K - k);
+            bool activates = activation && k + depth == K;
             run_pass(&(struct pass){
                 .c = value_to(c, m * N, c_dtype),
                 .c_row = N,
@@ -459,6 +538,9 @@ void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struc
                 .b_tiles = b_tiles,
                 .a_sums = a_sums ? a_sums + m : NULL,
                 .partial = partial,
+                .kind = activates ? activation->kind : HONE_RELU,
+                .activated = activates && activation->activated ? value_to(activation->activated, m * N, dtype) : NULL,
+                .slope_at = activates && activation->slope_at ? value_at(activation->slope_at, m * N, dtype) : NULL,
             });
             if (K == 0) break;
         }
@@ -472,11 +554,10 @@ bool hone_gemm_amx_is_native(void) {
 }
 #else
 void hone_gemm_amx(void *c, enum hone_dtype c_dtype, struct hone_matrix a, struct hone_matrix b, const float *bias,
-                   float *a_sums, bool accumulate, int64_t M, int64_t N, int64_t K, enum hone_dtype dtype,
-                   void *workspace) {
-    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)a_sums, (void)accumulate, (void)M, (void)N, (void)K,
-        (void)dtype;
-    (void)workspace;
+                   float *a_sums, bool accumulate, const struct hone_gemm_activation *activation, int64_t M, int64_t N,
+                   int64_t K, enum hone_dtype dtype, void *workspace) {
+    (void)c, (void)c_dtype, (void)a, (void)b, (void)bias, (void)a_sums, (void)accumulate, (void)activation, (void)M;
+    (void)N, (void)K, (void)dtype, (void)workspace;
     HONE_CHECK(false, "AMX is Intel's");
 }
 

@@ -210,6 +210,11 @@ def make_ops():
         return F.linear(z[ROWS], w, b) @ w.T
 
     case("reused", dict(x=noise(g, T, N), w=noise(g, N, N, scale=0.4), b=noise(g, N), **clone(norm)), reused)
+    for kind in ("gelu_erf", "gelu_tanh", "relu"):
+        case(f"feed_forward_{kind}",
+             dict(x=noise(g, T, K), w=noise(g, 35, K, scale=0.5), b=noise(g, 35), v=noise(g, N, 35, scale=0.3),
+                  c=noise(g, N)),
+             lambda x, w, b, v, c, f=activations[kind]: F.linear(f(F.linear(x, w, b)), v, c))
     tensors["rows"] = torch.tensor(ROWS).int()
     tensors["sequences"] = torch.tensor(SEQUENCES).int()
     save(tensors, FIXTURES / "autograd" / "ops.safetensors")
