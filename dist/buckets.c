@@ -1,6 +1,7 @@
 #include "dist/buckets.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/memory.h"
@@ -9,9 +10,11 @@ struct hone_buckets {
     struct hone_parameters *parameters;
     float *gradients; /* of the parameters */
     struct hone_collectives *collectives;
-    int64_t elements;
-    int32_t next;   /* the first parameter that isn't finished in this step */
-    bool *finished; /* [parameters] */
+    int64_t elements, tables; /* of the gradients; the first that goes by its marks */
+    uint8_t *marks;           /* [ranks][blocks of the tables] */
+    float *marked;            /* [HONE_BUCKET], of marked blocks side by side */
+    int32_t next;             /* the first parameter that isn't finished in this step */
+    bool *finished;           /* [parameters] */
 
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -41,7 +44,7 @@ static void *send_all(void *argument) {
     struct hone_buckets *b = argument;
     pthread_mutex_lock(&b->mutex);
     while (!b->ending) {
-        int64_t end = hone_min_i64(b->elements, b->sent + HONE_BUCKET);
+        int64_t end = hone_min_i64(b->tables, b->sent + HONE_BUCKET);
         if (b->sent < end && b->ready >= end)
             send_one(b, end);
         else
@@ -49,6 +52,35 @@ static void *send_all(void *argument) {
     }
     pthread_mutex_unlock(&b->mutex);
     return NULL;
+}
+
+int64_t hone_buckets_tables(const struct hone_parameters *parameters) {
+    int64_t elements = hone_parameters_trained(parameters), tables = elements;
+    if (!hone_parameters_device(parameters)->host_memory) return elements;
+    for (int32_t i = hone_parameters_count(parameters) - 1; i >= 0; i--) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        if (p->offset >= elements) continue; /* frozen */
+        if (p->layer > 0) break;
+        tables = p->offset;
+    }
+    return hone_min_i64(elements, hone_round_up(tables, HONE_MARKED));
+}
+
+static int64_t blocks_of(int64_t elements, int64_t tables) {
+    return (elements - tables + HONE_MARKED - 1) / HONE_MARKED;
+}
+
+size_t hone_buckets_bytes(const struct hone_parameters *parameters, int size) {
+    int64_t blocks = blocks_of(hone_parameters_trained(parameters), hone_buckets_tables(parameters));
+    return blocks > 0 ? (size_t)(blocks * size) + HONE_BUCKET * sizeof(float) : 0;
+}
+
+static void free_memory(struct hone_buckets *b) {
+    hone_free(b->marks);
+    hone_free(b->marked);
+    hone_free(b->finished);
+    hone_free(b->message);
+    hone_free(b);
 }
 
 enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_parameters *parameters,
@@ -60,7 +92,13 @@ enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_para
     b->gradients = hone_parameters_gradients_unmarked(parameters);
     b->collectives = collectives;
     b->elements = hone_parameters_trained(parameters);
-    b->sent = b->elements; /* between steps */
+    b->tables = hone_buckets_tables(parameters);
+    b->sent = b->tables; /* between steps */
+    int64_t blocks = blocks_of(b->elements, b->tables);
+    if (blocks > 0) {
+        b->marks = hone_alloc((size_t)collectives->size, (size_t)blocks, "marks of all ranks");
+        b->marked = hone_alloc(HONE_BUCKET, sizeof *b->marked, "marked gradients");
+    }
     b->finished = hone_calloc((size_t)hone_parameters_count(parameters), sizeof *b->finished, "buckets");
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->changed, NULL);
@@ -68,8 +106,7 @@ enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_para
         *out = b;
         return HONE_OK;
     }
-    hone_free(b->finished);
-    hone_free(b);
+    free_memory(b);
     return hone_fail(HONE_RANK, "rank %d: no thread to send gradients with", collectives->rank);
 }
 
@@ -82,9 +119,7 @@ void hone_buckets_free(struct hone_buckets *b) {
     pthread_join(b->thread, NULL);
     pthread_mutex_destroy(&b->mutex);
     pthread_cond_destroy(&b->changed);
-    hone_free(b->finished);
-    hone_free(b->message);
-    hone_free(b);
+    free_memory(b);
 }
 
 void hone_buckets_begin(struct hone_buckets *b) {
@@ -114,14 +149,60 @@ void hone_buckets_on_gradient(int32_t parameter, void *user) {
     announce(b, hone_parameters_get(b->parameters, b->next)->offset);
 }
 
+/* Leaves in the first rank's marks which blocks of the tables are marked on any. */
+static enum hone_status unite_marks(struct hone_buckets *b, int64_t blocks) {
+    struct hone_collectives *c = b->collectives;
+    const uint8_t *marks = hone_parameters_marks(b->parameters);
+    uint8_t *own = b->marks + c->rank * blocks;
+    if (marks)
+        memcpy(own, marks + b->tables / HONE_MARKED, (size_t)blocks);
+    else
+        memset(own, HONE_MARK_GRADIENT, (size_t)blocks);
+    HONE_TRY(c->all_gather(c, b->marks, own, blocks, NULL));
+    for (int r = 1; r < c->size; r++)
+        for (int64_t i = 0; i < blocks; i++) b->marks[i] |= b->marks[r * blocks + i];
+    return HONE_OK;
+}
+
+/* Blocks from *next on that are marked, as many as fit, side by side or back to where they belong; their elements, with
+ * *next behind them. */
+static int64_t move_marked(const struct hone_buckets *b, int64_t *next, int64_t blocks, bool back) {
+    int64_t n = 0, block = *next;
+    for (; block < blocks && n + HONE_MARKED <= HONE_BUCKET; block++) {
+        if (!(b->marks[block] & HONE_MARK_GRADIENT)) continue;
+        int64_t at = b->tables + block * HONE_MARKED, count = hone_min_i64(HONE_MARKED, b->elements - at);
+        if (back)
+            memcpy(hone_parameters_gradient(b->parameters, at, count), b->marked + n, (size_t)count * sizeof(float));
+        else
+            memcpy(b->marked + n, b->gradients + at, (size_t)count * sizeof(float));
+        n += count;
+    }
+    *next = block;
+    return n;
+}
+
+static enum hone_status sum_tables(struct hone_buckets *b) {
+    int64_t blocks = blocks_of(b->elements, b->tables);
+    if (blocks == 0) return HONE_OK;
+    HONE_TRY(unite_marks(b, blocks));
+    for (int64_t begin = 0, end; begin < blocks; begin = end) {
+        end = begin;
+        int64_t n = move_marked(b, &end, blocks, false);
+        HONE_TRY(b->collectives->all_reduce(b->collectives, b->marked, n, HONE_F32, HONE_SUM, NULL));
+        end = begin;
+        (void)move_marked(b, &end, blocks, true);
+    }
+    return HONE_OK;
+}
+
 enum hone_status hone_buckets_finish(struct hone_buckets *b) {
     if (!b) return HONE_OK;
-    (void)hone_parameters_gradients(b->parameters); /* all is marked: sums of others come anywhere */
+    (void)hone_parameters_gradient(b->parameters, 0, b->tables); /* sums of others come anywhere */
     announce(b, b->elements);
     pthread_mutex_lock(&b->mutex);
-    while (b->sent < b->elements) pthread_cond_wait(&b->changed, &b->mutex);
+    while (b->sent < b->tables) pthread_cond_wait(&b->changed, &b->mutex);
     enum hone_status status = b->status;
     if (status != HONE_OK) status = hone_fail(status, "%s", b->message);
     pthread_mutex_unlock(&b->mutex);
-    return status;
+    return status == HONE_OK ? sum_tables(b) : status;
 }

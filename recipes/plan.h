@@ -26,6 +26,7 @@ struct hone_plan {
     /* Of the optimizer, whole and as a rank's part of ZeRO-1; one of them is moments_bytes. sharded 0: not to be had. */
     size_t whole_bytes, sharded_bytes;
     size_t leaves_bytes;          /* sums of leaves, of distributed.reproducible: world */
+    size_t buckets_bytes;         /* of gradients on their way between ranks, otherwise */
     double imbalance;             /* work of the rank that has most in a step, over the mean */
     double step_seconds;          /* 0: not measured */
     double communication_seconds; /* of gradients, and weights with ZeRO-1, a step; 0: no link given */

@@ -89,18 +89,30 @@ static int32_t last_trained(const struct hone_parameters *parameters) {
     return last;
 }
 
+/* Elements that go by their marks in a step of so many tokens: at most a row of each table for each. */
+static double marked_elements(const struct hone_parameters *parameters, double tokens) {
+    double marked = 0;
+    for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
+        const struct hone_parameter *p = hone_parameters_get(parameters, i);
+        if (p->frozen || p->offset < hone_buckets_tables(parameters)) continue;
+        double most = p->n_dims == 2 ? tokens * (double)p->shape[1] : (double)p->count;
+        marked += most < (double)p->count ? most : (double)p->count;
+    }
+    return marked;
+}
+
 /* Seconds from the end of a backward pass of `backward` seconds until the last bucket is sent, of `per_element` seconds
  * an element: buckets go one after the other, none before its gradients are complete. */
 static double left_after_backward(const struct hone_parameters *parameters, double backward, double per_element) {
     int32_t n = hone_parameters_count(parameters), last = last_trained(parameters);
     double total = 0, done = 0, sent = 0;
-    int64_t begin = 0, elements = hone_parameters_trained(parameters);
+    int64_t begin = 0, elements = hone_buckets_tables(parameters);
     for (int32_t i = 0; i < n; i++) total += backward_work(hone_parameters_get(parameters, i), i < last);
     for (int32_t i = 0; i < n; i++) {
         const struct hone_parameter *p = hone_parameters_get(parameters, i);
         done += backward_work(p, i < last);
         if (p->frozen) continue;
-        int64_t end = i == last ? elements : hone_parameters_end(parameters, i);
+        int64_t end = i == last ? elements : hone_min_i64(elements, hone_parameters_end(parameters, i));
         double ready = total > 0 && i < last ? backward * done / total : backward;
         while (end - begin >= HONE_BUCKET || (i == last && begin < end)) {
             int64_t bucket = hone_min_i64(HONE_BUCKET, end - begin);
@@ -123,8 +135,10 @@ static void predict_communication(struct hone_plan *plan, const struct hone_run 
         plan->communication_seconds = plan->exposed_seconds;
     } else {
         double per_element = 2 * others / run->world->size * sizeof(float) / link;
-        plan->communication_seconds = elements * per_element;
+        double marked = marked_elements(parameters, (double)plan->tokens / (double)run->steps);
+        plan->communication_seconds = ((double)hone_buckets_tables(parameters) + marked) * per_element;
         plan->exposed_seconds = left_after_backward(parameters, micro_batch * BACKWARD_SHARE, per_element);
+        plan->exposed_seconds += marked * per_element;
     }
     /* ZeRO-1 sends weights besides, all of them behind the update. */
     if (run->optimizer.parts > 1) {
@@ -147,7 +161,9 @@ void hone_plan_ranks(struct hone_plan *plan, const struct hone_run *run, double 
     if (walk.blocks)
         plan->leaves_bytes =
             hone_leaves_bytes(run->folder.model->parameters, walk.blocks, run->recipe->training.batch_size, size);
-    plan->peak_bytes += plan->shared_bytes + plan->leaves_bytes;
+    else if (size > 1)
+        plan->buckets_bytes = hone_buckets_bytes(run->folder.model->parameters, size);
+    plan->peak_bytes += plan->shared_bytes + plan->leaves_bytes + plan->buckets_bytes;
     plan->seconds *= plan->imbalance / size;
     plan->step_seconds = plan->seconds / (double)run->steps;
     if (link <= 0 || size == 1) return;

@@ -45,9 +45,10 @@ holds "$(value peak_memory_bytes) - $((a - shared)) < 1000000 && $((a - shared))
 plan --ranks 3 training.batch_size=1
 holds "$(value imbalance) == 3" "one rank does all"
 
-# 2 (N-1)/N of the gradients over the link.
+# 2 (N-1)/N of the gradients over the link, but for rows of embeddings that no token of a step has.
 gradients=$(plan --ranks 4 --link 2 && value gradients_bytes)
-holds "($(value communication_seconds) / (1.5 * $gradients / 2e9) - 1) ^ 2 < 1e-12" "what a ring takes"
+holds "$(value communication_seconds) < 1.5 * $gradients / 2e9" "not all rows are sent"
+holds "$(value communication_seconds) > 0.99 * 1.5 * $gradients / 2e9" "what a ring takes"
 holds "$(value exposed_seconds) <= $(value communication_seconds)" "no more is exposed than is sent"
 holds "$(value step_seconds) > $(value exposed_seconds)" "a step is more than communication"
 plan --ranks 4 --link 1e-4

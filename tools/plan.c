@@ -26,13 +26,12 @@ static json_t *ranks_as_json(const struct hone_plan *p) {
     json_t *peaks = json_array();
     for (int r = 0; r < p->ranks; r++)
         json_array_append_new(peaks, json_integer((json_int_t)(p->peak_bytes - (r ? p->snapshot_bytes : 0))));
-    return json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "count", p->ranks, "peak_memory_bytes",
+    return json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "count", p->ranks, "peak_memory_bytes",
                      peaks, "shared_memory_bytes", (json_int_t)p->shared_bytes, "leaves_bytes",
-                     (json_int_t)p->leaves_bytes,
-
-                     "whole_moments_bytes", (json_int_t)p->whole_bytes, "sharded_moments_bytes",
-                     (json_int_t)p->sharded_bytes, "imbalance", p->imbalance, "step_seconds", p->step_seconds,
-                     "communication_seconds", p->communication_seconds, "exposed_seconds", p->exposed_seconds);
+                     (json_int_t)p->leaves_bytes, "buckets_bytes", (json_int_t)p->buckets_bytes, "whole_moments_bytes",
+                     (json_int_t)p->whole_bytes, "sharded_moments_bytes", (json_int_t)p->sharded_bytes, "imbalance",
+                     p->imbalance, "step_seconds", p->step_seconds, "communication_seconds", p->communication_seconds,
+                     "exposed_seconds", p->exposed_seconds);
 }
 
 static json_t *as_json(const struct hone_plan *p) {
@@ -89,6 +88,7 @@ static enum hone_status print_table(const struct hone_plan *p) {
     memory_row(&text, "AdamW's moments", p->moments_bytes);
     if (p->snapshot_bytes) memory_row(&text, "copy for checkpoints", p->snapshot_bytes);
     if (p->leaves_bytes) memory_row(&text, "sums of leaves", p->leaves_bytes);
+    if (p->buckets_bytes) memory_row(&text, "gradients between ranks", p->buckets_bytes);
     if (p->shared_bytes) memory_row(&text, "shared by all ranks", p->shared_bytes);
     memory_row(&text, "arena: activations, gradients, workspace", p->arena_bytes);
     memory_row(&text, "batch", p->batch_bytes);
