@@ -1,10 +1,9 @@
 /* The feed-forward block: y = activation(x w1^T + b1) w2^T + b2. One node, so that an activation is applied where a
  * product has just been made: forward's in the first product, its slope in backward's product through w2.
  *
- * Backward needs what comes before the activation and behind it, and in bf16 x rounded; they lie behind each other in
- * what forward saves. */
+ * Backward needs what comes before the activation, and for the weights' gradients what comes behind it, and in bf16 x
+ * rounded; they lie one after the other in what forward saves. */
 #include "autograd/node.h"
-#include "base/arith.h"
 
 struct feed_forward {
     int64_t weights[2], biases[2];   /* elements from the start of the flat buffers */
@@ -12,70 +11,78 @@ struct feed_forward {
     int64_t inner;
     enum hone_activation kind;
     enum hone_dtype input_dtype;
-    bool keeps_before; /* there is a backward pass */
-    size_t scratch;    /* of backward's workspace: the gradient before the activation */
+    bool saves_before, saves_behind, saves_x; /* for backward; else it lies in forward's workspace, or nowhere */
 };
 
-/* What forward saves. */
-struct saved {
-    void *behind, *before, *x; /* before: NULL where it is not kept; x in the node's dtype */
+/* The matrices between the two products, and x in the node's dtype. */
+struct between {
+    void *before, *behind, *x;
+    void *workspace; /* what is left of it */
 };
 
-static struct saved saved_of(const struct hone_call *call) {
+static size_t matrix_bytes(const struct hone_node *n, int64_t cols) {
+    return (size_t)(hone_rows(n->rows) * cols) * hone_dtype_size(n->dtype);
+}
+
+static void *take(char **from, size_t bytes) {
+    void *taken = *from;
+    *from += bytes;
+    return taken;
+}
+
+static struct between between(const struct hone_call *call, bool backward) {
     const struct hone_node *n = call->node;
     const struct feed_forward *a = (const void *)n->attributes;
-    size_t bytes = (size_t)(hone_rows(n->rows) * a->inner) * hone_dtype_size(n->dtype);
-    char *next = call->saved;
-    struct saved saved = {.behind = next, .x = call->inputs[0]};
-    next += bytes;
-    if (a->keeps_before) {
-        saved.before = next;
-        next += bytes;
-    }
-    if (a->input_dtype != n->dtype) saved.x = next;
-    return saved;
+    size_t F = matrix_bytes(n, a->inner), K = matrix_bytes(n, n->inner);
+    char *saved = call->saved, *workspace = call->workspace;
+    struct between m = {.x = call->inputs[0]};
+    if (a->saves_before) m.before = take(&saved, F);
+    if (a->saves_behind || !backward) m.behind = take(a->saves_behind ? &saved : &workspace, F);
+    if (a->input_dtype != n->dtype && (a->saves_x || !backward)) m.x = take(a->saves_x ? &saved : &workspace, K);
+    m.workspace = workspace;
+    return m;
 }
 
 static void forward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct feed_forward *a = (const void *)n->attributes;
-    struct saved saved = saved_of(call);
+    struct between m = between(call, false);
     int64_t T = n->rows, C = n->cols, F = a->inner, K = n->inner;
-    if (saved.x != call->inputs[0]) call->ops->cast(saved.x, call->inputs[0], T * K, n->dtype, call->stream);
-    call->ops->linear_activation_forward(saved.behind, saved.before, saved.x, hone_call_weights(call, a->weights[0]),
-                                         call->weights + a->biases[0], a->kind, T, F, K, n->dtype, call->workspace,
+    if (a->input_dtype != n->dtype) call->ops->cast(m.x, call->inputs[0], T * K, n->dtype, call->stream);
+    call->ops->linear_activation_forward(m.behind, m.before, m.x, hone_call_weights(call, a->weights[0]),
+                                         call->weights + a->biases[0], a->kind, T, F, K, n->dtype, m.workspace,
                                          call->stream);
-    call->ops->linear_forward(call->output, saved.behind, hone_call_weights(call, a->weights[1]),
-                              call->weights + a->biases[1], T, C, F, n->dtype, call->workspace, call->stream);
+    call->ops->linear_forward(call->output, m.behind, hone_call_weights(call, a->weights[1]),
+                              call->weights + a->biases[1], T, C, F, n->dtype, m.workspace, call->stream);
 }
 
 /* The gradients of the weights and biases of one of the two layers of [N, K]. */
-static void parameters_backward(const struct hone_call *call, int layer, void *dy, void *x, int64_t N, int64_t K) {
+static void parameters_backward(const struct hone_call *call, int layer, void *dy, void *x, int64_t N, int64_t K,
+                                void *workspace) {
     const struct hone_node *n = call->node;
     const struct feed_forward *a = (const void *)n->attributes;
     float *dweight = hone_call_gradient(call, a->dweights[layer], N * K);
     float *dbias = hone_call_gradient(call, a->dbiases[layer], N);
     if (!dweight && !dbias) return;
-    call->ops->linear_backward_weight(dweight, dbias, dy, x, n->rows, N, K, n->dtype, call->workspace, call->stream);
+    call->ops->linear_backward_weight(dweight, dbias, dy, dweight ? x : NULL, n->rows, N, K, n->dtype, workspace,
+                                      call->stream);
 }
 
 static void backward(const struct hone_call *call) {
     const struct hone_node *n = call->node;
     const struct feed_forward *a = (const void *)n->attributes;
-    struct saved saved = saved_of(call);
+    struct between m = between(call, true);
     int64_t T = n->rows, C = n->cols, F = a->inner, K = n->inner;
-    struct hone_call inner = *call;
-    void *dbefore = call->workspace;
-    inner.workspace = (char *)call->workspace + a->scratch;
-    parameters_backward(&inner, 1, call->doutput, saved.behind, C, F);
+    char *workspace = m.workspace;
+    void *dbefore = take(&workspace, matrix_bytes(n, F));
+    parameters_backward(call, 1, call->doutput, m.behind, C, F, workspace);
     if (a->dweights[0] < 0 && a->dbiases[0] < 0 && !call->dinputs[0]) return;
     call->ops->linear_activation_backward_input(dbefore, call->doutput, hone_call_weights(call, a->weights[1]),
-                                                saved.before, a->kind, T, C, F, n->dtype, inner.workspace,
-                                                call->stream);
-    parameters_backward(&inner, 0, dbefore, saved.x, F, K);
+                                                m.before, a->kind, T, C, F, n->dtype, workspace, call->stream);
+    parameters_backward(call, 0, dbefore, m.x, F, K, workspace);
     if (!call->dinputs[0]) return;
     call->ops->linear_backward_input(call->dinputs[0], a->input_dtype, dbefore, hone_call_weights(call, a->weights[0]),
-                                     call->accumulate[0], T, F, K, n->dtype, inner.workspace, call->stream);
+                                     call->accumulate[0], T, F, K, n->dtype, workspace, call->stream);
 }
 
 static const struct hone_op feed_forward_op = {.name = "feed forward",
@@ -90,12 +97,12 @@ hone_value hone_feed_forward(struct hone_tape *tape, hone_value x, const int32_t
     int64_t T = hone_value_rows(tape, x), K = hone_value_cols(tape, x);
     int64_t F = hone_parameters_get(tape->parameters, weights[0])->shape[0];
     int64_t C = hone_parameters_get(tape->parameters, weights[1])->shape[0];
-    struct feed_forward a = {.inner = F,
-                             .kind = kind,
-                             .input_dtype = hone_value_dtype(tape, x),
-                             .keeps_before = hone_tape_mode(tape) == HONE_TRAINING};
+    bool training = hone_tape_mode(tape) == HONE_TRAINING;
+    struct feed_forward a = {
+        .inner = F, .kind = kind, .input_dtype = hone_value_dtype(tape, x), .saves_before = training};
     struct hone_node node = {.op = &feed_forward_op,
                              .inputs = {x, -1},
+                             .saved = -1,
                              .dtype = hone_tape_precision(tape, weights[0]),
                              .backward_reads = HONE_READS_SAVED,
                              .gradient = {HONE_GRADIENT_ACCUMULATES},
@@ -114,14 +121,18 @@ hone_value hone_feed_forward(struct hone_tape *tape, hone_value x, const int32_t
         hone_node_add_parameter(&node, biases[i]);
     }
     bool casts = a.input_dtype != node.dtype;
+    a.saves_behind = training && a.dweights[1] >= 0;
+    a.saves_x = training && casts && a.dweights[0] >= 0;
     if (!casts && a.dweights[0] >= 0) node.backward_reads |= HONE_READS_INPUT;
     const struct hone_ops *ops = tape->device->ops;
     size_t first = ops->linear_workspace(T, F, K, node.dtype), second = ops->linear_workspace(T, C, F, node.dtype);
-    a.scratch = (size_t)hone_round_up((int64_t)((size_t)(hone_rows(T) * F) * hone_dtype_size(node.dtype)), 64);
-    node.forward_workspace = first > second ? first : second;
-    node.backward_workspace = a.scratch + node.forward_workspace;
+    node.forward_workspace = node.backward_workspace = first > second ? first : second;
+    node.backward_workspace += matrix_bytes(&node, F);
+    if (!a.saves_behind) node.forward_workspace += matrix_bytes(&node, F);
+    if (casts && !a.saves_x) node.forward_workspace += matrix_bytes(&node, K);
     node.output = hone_tape_add_value(tape, T, C, node.dtype);
-    node.saved = hone_tape_add_value(tape, T, (a.keeps_before ? 2 : 1) * F + (casts ? K : 0), node.dtype);
+    if (training)
+        node.saved = hone_tape_add_value(tape, T, (a.saves_behind ? 2 : 1) * F + (a.saves_x ? K : 0), node.dtype);
     hone_tape_add_node(tape, node, &a, sizeof a);
     return node.output;
 }

@@ -78,7 +78,7 @@ float *hone_parameters_gradients_unmarked(const struct hone_parameters *paramete
 float *hone_parameters_gradient(struct hone_parameters *parameters, int64_t offset, int64_t count);
 float *hone_parameters_gradient_rows(struct hone_parameters *parameters, int64_t offset, const int32_t *rows, int64_t n,
                                      int64_t C);
-/* Marks for the optimizer (kernels/ops.h), of gradients that were given out to be written and of moments; NULL where
+/* Marks (kernels/ops.h) for the optimizer and for sums over ranks, which leave out what is not marked: of gradients that were given out to be written and of moments; NULL where
  * anything may be anywhere: on devices with memory of their own, and while all gradients are marked. */
 const uint8_t *hone_parameters_marks(const struct hone_parameters *parameters);
 /* After an update, or in its place: no gradient is marked any more. With `moments`, the moments of every block that had

@@ -11,7 +11,8 @@ struct hone_buckets {
     float *gradients; /* of the parameters */
     struct hone_collectives *collectives;
     int64_t elements, tables; /* of the gradients; the first that goes by its marks */
-    uint8_t *marks;           /* [ranks][blocks of the tables] */
+    int64_t blocks;           /* of the tables */
+    uint8_t *marks;           /* [ranks][mark_bytes()], a bit for each block */
     float *marked;            /* [HONE_BUCKET], of marked blocks side by side */
     int32_t next;             /* the first parameter that isn't finished in this step */
     bool *finished;           /* [parameters] */
@@ -66,13 +67,18 @@ int64_t hone_buckets_tables(const struct hone_parameters *parameters) {
     return hone_min_i64(elements, hone_round_up(tables, HONE_MARKED));
 }
 
-static int64_t blocks_of(int64_t elements, int64_t tables) {
-    return (elements - tables + HONE_MARKED - 1) / HONE_MARKED;
+static int64_t blocks_of(const struct hone_parameters *parameters) {
+    int64_t n = hone_parameters_trained(parameters) - hone_buckets_tables(parameters);
+    return (n + HONE_MARKED - 1) / HONE_MARKED;
 }
 
+static int64_t mark_bytes(int64_t blocks) { return (blocks + 7) / 8; }
+
+int64_t hone_buckets_mark_bytes(const struct hone_parameters *parameters) { return mark_bytes(blocks_of(parameters)); }
+
 size_t hone_buckets_bytes(const struct hone_parameters *parameters, int size) {
-    int64_t blocks = blocks_of(hone_parameters_trained(parameters), hone_buckets_tables(parameters));
-    return blocks > 0 ? (size_t)(blocks * size) + HONE_BUCKET * sizeof(float) : 0;
+    int64_t bytes = hone_buckets_mark_bytes(parameters) * size;
+    return bytes > 0 ? (size_t)bytes + HONE_BUCKET * sizeof(float) : 0;
 }
 
 static void free_memory(struct hone_buckets *b) {
@@ -94,9 +100,9 @@ enum hone_status hone_buckets_create(struct hone_buckets **out, struct hone_para
     b->elements = hone_parameters_trained(parameters);
     b->tables = hone_buckets_tables(parameters);
     b->sent = b->tables; /* between steps */
-    int64_t blocks = blocks_of(b->elements, b->tables);
-    if (blocks > 0) {
-        b->marks = hone_alloc((size_t)collectives->size, (size_t)blocks, "marks of all ranks");
+    b->blocks = blocks_of(parameters);
+    if (b->blocks > 0) {
+        b->marks = hone_alloc((size_t)collectives->size, (size_t)mark_bytes(b->blocks), "marks of all ranks");
         b->marked = hone_alloc(HONE_BUCKET, sizeof *b->marked, "marked gradients");
     }
     b->finished = hone_calloc((size_t)hone_parameters_count(parameters), sizeof *b->finished, "buckets");
@@ -149,28 +155,36 @@ void hone_buckets_on_gradient(int32_t parameter, void *user) {
     announce(b, hone_parameters_get(b->parameters, b->next)->offset);
 }
 
-/* Leaves in the first rank's marks which blocks of the tables are marked on any. */
-static enum hone_status unite_marks(struct hone_buckets *b, int64_t blocks) {
+static bool is_marked(const struct hone_buckets *b, int64_t block) { return b->marks[block / 8] >> block % 8 & 1; }
+
+/* Leaves in the first rank's bits which blocks of the tables are marked on any. */
+static enum hone_status unite_marks(struct hone_buckets *b) {
     struct hone_collectives *c = b->collectives;
     const uint8_t *marks = hone_parameters_marks(b->parameters);
-    uint8_t *own = b->marks + c->rank * blocks;
-    if (marks)
-        memcpy(own, marks + b->tables / HONE_MARKED, (size_t)blocks);
-    else
-        memset(own, HONE_MARK_GRADIENT, (size_t)blocks);
-    HONE_TRY(c->all_gather(c, b->marks, own, blocks, NULL));
+    int64_t bytes = mark_bytes(b->blocks);
+    uint8_t *own = b->marks + c->rank * bytes;
+    memset(own, 0, (size_t)bytes);
+    for (int64_t i = 0; i < b->blocks; i++) {
+        bool marked = !marks || marks[b->tables / HONE_MARKED + i] & HONE_MARK_GRADIENT;
+        own[i / 8] |= (uint8_t)(marked << i % 8);
+    }
+    HONE_TRY(c->all_gather(c, b->marks, own, bytes, NULL));
     for (int r = 1; r < c->size; r++)
-        for (int64_t i = 0; i < blocks; i++) b->marks[i] |= b->marks[r * blocks + i];
+        for (int64_t i = 0; i < bytes; i++) b->marks[i] |= b->marks[r * bytes + i];
     return HONE_OK;
+}
+
+static int64_t element_of(const struct hone_buckets *b, int64_t block) {
+    return hone_min_i64(b->elements, b->tables + block * HONE_MARKED);
 }
 
 /* Blocks from *next on that are marked, as many as fit, side by side or back to where they belong; their elements, with
  * *next behind them. */
-static int64_t move_marked(const struct hone_buckets *b, int64_t *next, int64_t blocks, bool back) {
+static int64_t move_marked(const struct hone_buckets *b, int64_t *next, bool back) {
     int64_t n = 0, block = *next;
-    for (; block < blocks && n + HONE_MARKED <= HONE_BUCKET; block++) {
-        if (!(b->marks[block] & HONE_MARK_GRADIENT)) continue;
-        int64_t at = b->tables + block * HONE_MARKED, count = hone_min_i64(HONE_MARKED, b->elements - at);
+    for (; block < b->blocks && n + HONE_MARKED <= HONE_BUCKET; block++) {
+        if (!is_marked(b, block)) continue;
+        int64_t at = element_of(b, block), count = element_of(b, block + 1) - at;
         if (back)
             memcpy(hone_parameters_gradient(b->parameters, at, count), b->marked + n, (size_t)count * sizeof(float));
         else
@@ -181,16 +195,29 @@ static int64_t move_marked(const struct hone_buckets *b, int64_t *next, int64_t 
     return n;
 }
 
+/* Marked blocks in a row from `block` on, no more than a bucket of them. */
+static int64_t marked_in_a_row(const struct hone_buckets *b, int64_t block) {
+    int64_t n = 0, most = hone_min_i64(HONE_BUCKET / HONE_MARKED, b->blocks - block);
+    while (n < most && is_marked(b, block + n)) n++;
+    return n;
+}
+
 static enum hone_status sum_tables(struct hone_buckets *b) {
-    int64_t blocks = blocks_of(b->elements, b->tables);
-    if (blocks == 0) return HONE_OK;
-    HONE_TRY(unite_marks(b, blocks));
-    for (int64_t begin = 0, end; begin < blocks; begin = end) {
+    struct hone_collectives *c = b->collectives;
+    if (b->blocks == 0) return HONE_OK;
+    HONE_TRY(unite_marks(b));
+    for (int64_t begin = 0, end; begin < b->blocks; begin = end) {
+        end = begin + marked_in_a_row(b, begin);
+        if (end - begin == HONE_BUCKET / HONE_MARKED) { /* a table that is a decoder, too */
+            int64_t at = element_of(b, begin), n = element_of(b, end) - at;
+            HONE_TRY(c->all_reduce(c, hone_parameters_gradient(b->parameters, at, n), n, HONE_F32, HONE_SUM, NULL));
+            continue;
+        }
         end = begin;
-        int64_t n = move_marked(b, &end, blocks, false);
-        HONE_TRY(b->collectives->all_reduce(b->collectives, b->marked, n, HONE_F32, HONE_SUM, NULL));
+        int64_t n = move_marked(b, &end, false);
+        HONE_TRY(c->all_reduce(c, b->marked, n, HONE_F32, HONE_SUM, NULL));
         end = begin;
-        (void)move_marked(b, &end, blocks, true);
+        (void)move_marked(b, &end, true);
     }
     return HONE_OK;
 }

@@ -2,7 +2,7 @@
  * and a thread sends each as soon as backward has finished it. The buffer lies in the order in which backward finishes
  * it, so a bucket is a range; buckets go in their order, on every rank the same, whatever was finished first. The tables
  * of embeddings come last, and most of their rows have no gradient in a step: of them only blocks that are marked on
- * some rank are summed, where the host has marks (kernels/ops.h).
+ * some rank are summed, where the host has marks (kernels/ops.h). One that is a decoder, too, is marked whole.
  *
  *     hone_buckets_begin(buckets);
  *     hone_tape_backward(tape, hone_buckets_on_gradient, buckets, stream);
@@ -18,8 +18,10 @@
 
 struct hone_buckets;
 
-/* The first element that goes by its marks; all are marked on a device that has memory of its own. */
+/* The first element that goes by its marks; where the gradients end on a device that has memory of its own, and no marks. */
 int64_t hone_buckets_tables(const struct hone_parameters *parameters);
+/* Bytes that each rank tells of its marks in a step. */
+int64_t hone_buckets_mark_bytes(const struct hone_parameters *parameters);
 /* Bytes of host memory that the buckets of so many ranks take. */
 size_t hone_buckets_bytes(const struct hone_parameters *parameters, int size);
 

@@ -127,20 +127,21 @@ struct hone_ops {
     /* Bytes of workspace that are enough for each of the three, and for the two with an activation below. */
     size_t (*linear_workspace)(int64_t T, int64_t N, int64_t K, enum hone_dtype dtype);
 
-    /* y = activation(x), dx = dy activation'(x), n elements. GELU: Hendrycks and Gimpel 2016, arXiv 1606.08415; erf
-     * form, or the tanh form of its section 2. For HONE_TANH backward takes the output y in place of x. */
+    /* y = activation(x), dx = dy activation'(x), n elements; y may be x, dx may be dy. GELU: Hendrycks and Gimpel 2016,
+     * arXiv 1606.08415; erf form, or the tanh form of its section 2. For HONE_TANH backward takes y in place of x. */
     void (*activation_forward)(void *y, const void *x, enum hone_activation kind, int64_t n, enum hone_dtype dtype,
                                struct hone_stream *s);
     void (*activation_backward)(void *dx, const void *dy, const void *x, enum hone_activation kind, int64_t n,
                                 enum hone_dtype dtype, struct hone_stream *s);
 
     /* The two together, where a product meets an activation. y = activation(x w^T + bias), and before = x w^T + bias unless
-     * it is NULL; y, before: [T,N]. A product in bf16 is rounded before its activation, as it is in two steps. The kind is
-     * not HONE_TANH. */
+     * it is NULL; y, before: [T,N]. A product in bf16 is rounded before its activation, as it is in two steps. y and
+     * before are apart. The kind is not HONE_TANH. */
     void (*linear_activation_forward)(void *y, void *before, const void *x, const void *w, const float *bias,
                                       enum hone_activation kind, int64_t T, int64_t N, int64_t K, enum hone_dtype dtype,
                                       void *workspace, struct hone_stream *s);
-    /* dbefore[T,K] = (dy[T,N] w[N,K]) activation'(before[T,K]), of a layer w whose input is activation(before). */
+    /* dbefore[T,K] = (dy[T,N] w[N,K]) activation'(before[T,K]), of a layer w whose input is activation(before);
+     * dbefore and before are apart. */
     void (*linear_activation_backward_input)(void *dbefore, const void *dy, const void *w, const void *before,
                                              enum hone_activation kind, int64_t T, int64_t N, int64_t K,
                                              enum hone_dtype dtype, void *workspace, struct hone_stream *s);

@@ -77,7 +77,7 @@ enum hone_status hone_optimizer_take(struct hone_optimizer *o, int i, const floa
     const struct hone_optimizer_buffer *buffer = buffer_of(o, i);
     const float *from = hone_optimizer_is_shared(o) ? whole + o->begin : whole;
     o->device->copy_to_device(buffer->data, from, (size_t)buffer->elements * sizeof *whole, stream);
-    /* With parts nobody reads marks, and the average of the weights is no moment. */
+    /* With parts nobody reads marks of moments, and the average of the weights is no moment. */
     bool moments = buffer != &o->buffers[HONE_OPTIMIZER_AVERAGE] && !hone_optimizer_is_shared(o);
     if (moments && buffer->elements == hone_parameters_trained(o->parameters))
         hone_parameters_mark_moments(o->parameters, whole);

@@ -89,14 +89,19 @@ static int32_t last_trained(const struct hone_parameters *parameters) {
     return last;
 }
 
-/* Elements that go by their marks in a step of so many tokens: at most a row of each table for each. */
-static double marked_elements(const struct hone_parameters *parameters, double tokens) {
+/* Elements that go by their marks in a step of so many tokens: at most a row of each table for each, but all of one that
+ * is a decoder, too. */
+static double marked_elements(const struct hone_model *model, double tokens) {
+    const struct hone_parameters *parameters = model->parameters;
+    int64_t tables = hone_buckets_tables(parameters);
     double marked = 0;
     for (int32_t i = 0; i < hone_parameters_count(parameters); i++) {
         const struct hone_parameter *p = hone_parameters_get(parameters, i);
-        if (p->frozen || p->offset < hone_buckets_tables(parameters)) continue;
-        double most = p->n_dims == 2 ? tokens * (double)p->shape[1] : (double)p->count;
-        marked += most < (double)p->count ? most : (double)p->count;
+        int64_t end = hone_min_i64(hone_parameters_trained(parameters), hone_parameters_end(parameters, i));
+        double n = (double)(end - hone_max_i64(p->offset, tables)), rows = tokens * (double)p->shape[1];
+        if (n <= 0) continue;
+        bool decodes = model->head == HONE_HEAD_MASKED_LM;
+        marked += p->n_dims < 2 || decodes || n < rows ? n : rows;
     }
     return marked;
 }
@@ -135,10 +140,10 @@ static void predict_communication(struct hone_plan *plan, const struct hone_run 
         plan->communication_seconds = plan->exposed_seconds;
     } else {
         double per_element = 2 * others / run->world->size * sizeof(float) / link;
-        double marked = marked_elements(parameters, (double)plan->tokens / (double)run->steps);
-        plan->communication_seconds = ((double)hone_buckets_tables(parameters) + marked) * per_element;
-        plan->exposed_seconds = left_after_backward(parameters, micro_batch * BACKWARD_SHARE, per_element);
-        plan->exposed_seconds += marked * per_element;
+        double behind = marked_elements(run->folder.model, (double)plan->tokens / (double)run->steps) * per_element;
+        behind += (double)hone_buckets_mark_bytes(parameters) * others / link;
+        plan->communication_seconds = (double)hone_buckets_tables(parameters) * per_element + behind;
+        plan->exposed_seconds = left_after_backward(parameters, micro_batch * BACKWARD_SHARE, per_element) + behind;
     }
     /* ZeRO-1 sends weights besides, all of them behind the update. */
     if (run->optimizer.parts > 1) {

@@ -1,5 +1,5 @@
-/* Elementary functions of vectors of floats, and the activations made of them: for each width of vector again, whose
- * types are VEC and IVEC and whose functions FN(exp) and so on. */
+/* Elementary functions of vectors of floats, and the activations made of them, for who has included vector.h's HONE_INLINE
+ * and kernels/ops.h: for each width of vector again, whose types are VEC and IVEC and whose functions FN(exp) and so on. */
 HONE_INLINE VEC FN(set)(float x) { return x - (VEC){0}; }
 
 /* Lane by lane mask ? a : b, where a mask is what a comparison gives. */
@@ -7,12 +7,14 @@ HONE_INLINE VEC FN(select)(IVEC mask, VEC a, VEC b) { return (VEC)((mask & (IVEC
 
 HONE_INLINE VEC FN (and)(VEC a, IVEC mask) { return (VEC)((IVEC)a & mask); }
 HONE_INLINE VEC FN(abs)(VEC x) { return (VEC)((IVEC)x & 0x7fffffff); }
+
 /* Masks: negative lanes, lanes whose sign bit is set (those of NaNs too), those of NaN. */
 HONE_INLINE IVEC FN(negative)(IVEC x) {
     return x >> 31; // cppcheck-suppress shiftTooManyBitsSigned
 }
 HONE_INLINE IVEC FN(signed)(VEC x) { return FN(negative)((IVEC)x); }
 HONE_INLINE IVEC FN(nan)(VEC x) { return FN(negative)(0x7f800000 - ((IVEC)x & 0x7fffffff)); }
+
 /* exp(x) within 1.5 ulp; 0 below -87 (so no denormal comes out), infinity from 88.73 on; NaN stays. Argument reduction
  * to |r| <= ln(2)/2 in two parts of ln 2 (Cody and Waite 1980), minimax polynomial of degree 6. */
 HONE_INLINE VEC FN(exp)(VEC x) {
@@ -111,7 +113,7 @@ HONE_INLINE VEC FN(activation_slope)(VEC x, enum hone_activation kind) {
     }
     case HONE_GELU_TANH:
         t = FN(tanh)(FN(gelu_inner)(x));
-        return (t + 1.0f) * 0.5f + (1.0f - t * t) * (x * x * (0.134145f) + 1.0f) * (x * (0.3989422805f));
+        return (t + 1.0f) * 0.5f + (1.0f - t * t) * (x * x * 0.134145f + 1.0f) * (x * 0.398942280f);
     case HONE_RELU:
         return FN(and)(FN(set)(1.0f), x > 0.0f);
     case HONE_TANH:

@@ -251,7 +251,7 @@ static void multiply(void *c, enum hone_dtype c_dtype, struct hone_matrix a, str
         hone_gemm_amx(c, c_dtype, a, b, bias, a_sums, accumulate, activation, M, N, K, dtype, workspace);
     else
         hone_gemm_packed(c, a, b, bias, accumulate, M, N, K, workspace);
-    hone_profile_add("gemm", start);
+    hone_profile_add(activation ? "gemm with activation" : "gemm", start);
 }
 
 /* The block that comes next when `rows` (a multiple of 32) are left. */

@@ -334,10 +334,9 @@ AMX HONE_INLINE void do_beside_as(const struct pass *p, struct beside *beside, e
     for (; due >= beside->products; due -= beside->products, line++) do_line(p, beside, line, dtype);
     beside->due = due;
     beside->written = line;
-    const char *a = beside->a, *end = a + hone_min_i64(beside->lines, beside->share) * LINE;
-    beside->lines -= hone_min_i64(beside->lines, beside->share);
-    beside->a = end;
-    for (; a < end; a += LINE) __builtin_prefetch(a, 0, 2);
+    int64_t share = hone_min_i64(beside->lines, beside->share);
+    for (int64_t i = 0; i < share; i++, beside->a += LINE) __builtin_prefetch(beside->a, 0, 2);
+    beside->lines -= share;
 }
 
 AMX __attribute__((noinline)) static void do_beside(const struct pass *p, struct beside *beside) {

@@ -27,8 +27,8 @@ struct hone_gemm_activation {
  * The sums of a's rows over k are added to a_sums[M], where a.row is 1 and a.col larger; NULL: nothing. They cost little: a
  * is copied anyhow. N may be 0: neither b nor c is looked at.
  *
- * With an activation (else NULL) the same in the one pass over c, to the bits of activation_forward and of
- * activation_backward, but for denormals of bf16, which become 0.
+ * With an activation (else NULL) the same in the one pass over c, as exact as activation_forward and activation_backward
+ * of a c that is rounded; denormals of bf16 become 0.
  *
  * The bits of an element depend on its row of a, its column of b, K, the dtypes and `accumulate` alone. Where a is
  * `in_place` (col 1, row at least K), it has as many rows as M rounded up to 32. The workspace has
