@@ -71,6 +71,25 @@ for task in token_classification masked_lm; do
         fail "$task, 3 ranks: other losses"
 done
 
+# Bound threads: each rank has cores of its own.
+if [ "$(nproc)" -ge 2 ]; then
+    OMP_PROC_BIND=true "$hone" launch --nproc 2 r.yaml output=bound training.epochs=20000 >out 2>err &
+    process=$!
+    for i in $(seq 1 200); do
+        [ -s bound/metrics.jsonl ] && break
+        sleep 0.1
+    done
+    cores=$(for rank in $(pgrep -f "^hone train .*output=bound( |\$)"); do
+        sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$rank/status"
+    done | sort)
+    kill -TERM $process
+    code=0
+    wait $process || code=$?
+    [ $code = 75 ] || fail "bound ranks ended with $code: $(cat err)"
+    [ "$(wc -l <<<"$cores")" = 2 ] && [ "$(uniq <<<"$cores" | wc -l)" = 2 ] || fail "cores of the two ranks: $cores"
+    no_orphans bound
+fi
+
 # Mistakes are told once; a rank that has other data than rank 0 is named with what differs.
 expect 2 "1 mistake" "$hone" launch --nproc 2 r.yaml training.epochs=0
 [ "$(grep -c 'training.epochs' err)" = 1 ] || fail "a mistake is told more than once"

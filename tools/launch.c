@@ -2,6 +2,8 @@
  * program that is told its place by torchrun's variables. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <omp.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -28,8 +30,8 @@ static const char help[] =
     "usage: hone launch --nproc N RECIPE [key=value]…\n\n"
     "Trains as hone train does with N processes of this machine (ranks), which share the samples of each step:\n"
     "training.batch_size stays that of all of them together. Cores are dealt out evenly, unless OMP_NUM_THREADS says\n"
-    "how many threads each has. Other launchers (torchrun, mpirun, srun) start hone train itself, once for each "
-    "rank.\n\n"
+    "how many threads each has; where OMP_PROC_BIND binds threads, each rank has cores of its own. Other launchers\n"
+    "(torchrun, mpirun, srun) start hone train itself, once for each rank.\n\n"
     "  --nproc N  processes\n\n"
     "Signals go to all ranks: the first SIGTERM, SIGUSR1 or Ctrl-C ends the present step and saves. When a rank dies "
     "or\n"
@@ -60,7 +62,8 @@ static enum hone_status find_port(int *port) {
 struct job {
     int size, port;
     char nonce[33];
-    char *threads; /* "OMP_NUM_THREADS=2"; NULL: as it is */
+    char *threads;   /* "OMP_NUM_THREADS=2"; NULL: as it is */
+    cpu_set_t cores; /* to be dealt out; none: threads are not bound to cores */
     char **argv;
     pid_t *ranks; /* 0: has ended */
     int left;
@@ -89,6 +92,19 @@ static char **environment_of(const struct job *job, int rank, size_t *inherited,
     return out;
 }
 
+/* This process comes to be on a rank's own cores, which a rank that it starts inherits; rank -1: on all. */
+static void stay_on_cores_of(const struct job *job, int rank) {
+    int n = CPU_COUNT(&job->cores), number = 0;
+    cpu_set_t own = job->cores;
+    if (n < job->size) return;
+    for (int core = 0; core < CPU_SETSIZE && rank >= 0; core++) {
+        if (!CPU_ISSET(core, &job->cores)) continue;
+        if (number * job->size / n != rank) CPU_CLR(core, &own);
+        number++;
+    }
+    (void)sched_setaffinity(0, sizeof own, &own); /* where it is not allowed ranks run where there is room */
+}
+
 static enum hone_status start(struct job *job, int rank, const sigset_t *signals) {
     size_t inherited, n;
     char **environment = environment_of(job, rank, &inherited, &n);
@@ -96,7 +112,9 @@ static enum hone_status start(struct job *job, int rank, const sigset_t *signals
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, signals);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    stay_on_cores_of(job, rank);
     int error = posix_spawn(&job->ranks[rank], "/proc/self/exe", NULL, &attributes, job->argv, environment);
+    stay_on_cores_of(job, -1);
     posix_spawnattr_destroy(&attributes);
     for (size_t i = inherited; i < n; i++) hone_free(environment[i]);
     hone_free(environment);
@@ -145,13 +163,25 @@ static void wait_for_all(struct job *job, const sigset_t *signals) {
     }
 }
 
+/* All that OpenMP has been given: it has bound this process to the first of them, and would bind each rank to that. */
+static void find_cores(struct job *job) {
+    CPU_ZERO(&job->cores);
+    for (int place = 0; place < omp_get_num_places(); place++) {
+        int n = omp_get_place_num_procs(place), *cores = hone_alloc((size_t)n, sizeof *cores, "cores");
+        omp_get_place_proc_ids(place, cores);
+        for (int i = 0; i < n; i++) CPU_SET((size_t)cores[i], &job->cores);
+        hone_free(cores);
+    }
+}
+
 static enum hone_status prepare(struct job *job) {
     unsigned char random[16];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return hone_fail(HONE_INTERNAL, "launch: the system gives no random bytes");
     for (size_t i = 0; i < sizeof random; i++) snprintf(job->nonce + 2 * i, 3, "%02x", random[i]);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN), each = cores / job->size;
-    if (!getenv("OMP_NUM_THREADS")) job->threads = hone_format("OMP_NUM_THREADS=%ld", each > 1 ? each : 1);
+    int each = omp_get_num_procs() / job->size;
+    if (!getenv("OMP_NUM_THREADS")) job->threads = hone_format("OMP_NUM_THREADS=%d", each > 1 ? each : 1);
+    find_cores(job);
     return find_port(&job->port);
 }
 
