@@ -71,6 +71,19 @@ for task in token_classification masked_lm; do
         fail "$task, 3 ranks: other losses"
 done
 
+# Words that one rank alone has in a step: their rows go to the other one, too.
+mkdir rare
+(cd rare && make_model $(seq -f 'w%g' 0 23))
+for i in $(seq 0 23); do printf 'w%d\t%s\n' "$i" "$([ $((i * 7 % 3)) = 0 ] && echo no || echo yes)"; done >rare.tsv
+for n in 1 2; do
+    expect 0 "" "$hone" launch --nproc $n r.yaml model.path=rare/model data.train=rare.tsv data.validation=null data.test=null \
+        data.text=0 data.label=1 data.header=false training.batch_size=2 training.epochs=8 \
+        optimizer.lr=3e-3 output=rare-$n
+done
+paste <(field rare-1 train loss) <(field rare-2 train loss) |
+    awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > most) most = d } END { print most; if (NR != 96 || most > 2e-3) exit 1 }' ||
+    fail "rare words, 2 ranks: other losses"
+
 # Bound threads: each rank has cores of its own.
 if [ "$(nproc)" -ge 2 ]; then
     OMP_PROC_BIND=true "$hone" launch --nproc 2 r.yaml output=bound training.epochs=20000 >out 2>err &
